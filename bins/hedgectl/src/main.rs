@@ -1,0 +1,3 @@
+//! A thin binary.
+
+fn main() {}
