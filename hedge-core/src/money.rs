@@ -1,0 +1,277 @@
+//! Checked decimals. Only the arithmetic that means something exists.
+//!
+//! Multiplying two prices does not compile:
+//!
+//! ```compile_fail
+//! # use hedge_core::Price;
+//! fn nonsense(a: Price, b: Price) { let _ = a.checked_mul(b); }
+//! ```
+
+use std::fmt;
+
+use rust_decimal::{Decimal, RoundingStrategy};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use thiserror::Error;
+
+use crate::id::Asset;
+
+/// A number that cannot be that kind of amount.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{what} {value} is not usable: expected {expected}")]
+pub struct InvalidAmount {
+    /// Which kind of amount.
+    pub what: &'static str,
+    /// What was given.
+    pub value: String,
+    /// What would have been accepted.
+    pub expected: &'static str,
+}
+
+macro_rules! amount {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $expected:literal, $valid:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Decimal);
+
+        impl $name {
+            #[doc = concat!("Checks and normalises. Errors: [`InvalidAmount`] unless the value is ", $expected, ".")]
+            pub fn new(value: Decimal) -> Result<Self, InvalidAmount> {
+                let valid: fn(&Decimal) -> bool = $valid;
+                if valid(&value) {
+                    Ok(Self(value.normalize()))
+                } else {
+                    Err(InvalidAmount { what: $what, value: value.to_string(), expected: $expected })
+                }
+            }
+            #[doc = concat!("Reads decimal text. Errors: [`InvalidAmount`] unless it is ", $expected, ".")]
+            pub fn parse(text: &str) -> Result<Self, InvalidAmount> {
+                let bad = || InvalidAmount {
+                    what: $what,
+                    value: text.chars().take(64).collect(),
+                    expected: $expected,
+                };
+                Self::new(Decimal::from_str_exact(text).map_err(|_| bad())?)
+            }
+            /// The bare number.
+            pub const fn get(self) -> Decimal {
+                self.0
+            }
+        }
+        impl TryFrom<Decimal> for $name {
+            type Error = InvalidAmount;
+            fn try_from(value: Decimal) -> Result<Self, InvalidAmount> {
+                Self::new(value)
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}", self.0)
+            }
+        }
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(&self.0)
+            }
+        }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::new(<Decimal as Deserialize>::deserialize(deserializer)?).map_err(de::Error::custom)
+            }
+        }
+    };
+}
+
+amount!(
+    /// Quote per base. Always above zero.
+    Price, "price", "a decimal above 0", |v| v.is_sign_positive() && !v.is_zero()
+);
+amount!(
+    /// Base units or contracts. Always above zero; "no position" is `None`.
+    Qty, "qty", "a decimal above 0", |v| v.is_sign_positive() && !v.is_zero()
+);
+amount!(
+    /// Quantity times price in the quote asset. Never negative.
+    Notional, "notional", "a decimal of at least 0", |v| !v.is_sign_negative() || v.is_zero()
+);
+amount!(
+    /// A profit, loss, fee or balance in a settlement asset; may be negative.
+    SignedAmount, "amount", "a decimal", |_| true
+);
+amount!(
+    /// A plain fraction: 0.05 is five percent.
+    Ratio, "ratio", "a decimal", |_| true
+);
+amount!(
+    /// Basis points: 5 is five hundredths of a percent.
+    Bps, "bps", "a decimal", |_| true
+);
+
+impl Price {
+    /// Price times quantity. Errors: [`InvalidAmount`] when the product leaves the decimal range.
+    pub fn checked_mul(self, qty: Qty) -> Result<Notional, InvalidAmount> {
+        let product = self.0.checked_mul(qty.0).ok_or_else(|| InvalidAmount {
+            what: "notional",
+            value: format!("{self} x {qty}"),
+            expected: "a product inside the decimal range",
+        })?;
+        Notional::new(product)
+    }
+    /// This price moved by a fraction of itself: `0.01` is one percent up. Errors when nothing positive is left.
+    pub fn moved_by(self, fraction: Ratio) -> Result<Self, InvalidAmount> {
+        Self::new(self.0 * (Decimal::ONE + fraction.0))
+    }
+}
+
+impl Qty {
+    /// What is left after taking `other` away; `None` when nothing is.
+    pub fn minus(self, other: Self) -> Option<Self> {
+        Self::new(self.0 - other.0).ok()
+    }
+    /// The sum of two quantities.
+    pub fn plus(self, other: Self) -> Self {
+        Self((self.0 + other.0).normalize())
+    }
+}
+
+impl Notional {
+    /// No exposure at all.
+    pub const ZERO: Self = Self(Decimal::ZERO);
+}
+
+impl SignedAmount {
+    /// Nothing gained, nothing lost.
+    pub const ZERO: Self = Self(Decimal::ZERO);
+    /// Any decimal is a signed amount.
+    pub fn from_decimal(value: Decimal) -> Self {
+        Self(value.normalize())
+    }
+}
+
+impl Bps {
+    /// As a plain fraction: 25 bps is 0.0025.
+    pub fn ratio(self) -> Ratio {
+        Ratio((self.0 / Decimal::from(10_000)).normalize())
+    }
+}
+
+impl Ratio {
+    /// Percent to fraction: 9 becomes 0.09.
+    pub fn from_percent(percent: Decimal) -> Self {
+        Self((percent / Decimal::ONE_HUNDRED).normalize())
+    }
+}
+
+/// Money with its asset. Amounts of different assets never add up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Amount {
+    /// Which asset.
+    pub asset: Asset,
+    /// How much; negative is owed or paid.
+    pub value: SignedAmount,
+}
+
+impl Amount {
+    /// An amount of an asset.
+    pub fn new(asset: Asset, value: Decimal) -> Self {
+        Self { asset, value: SignedAmount::from_decimal(value) }
+    }
+    /// An amount of USDT.
+    pub fn usdt(value: Decimal) -> Self {
+        Self::new(Asset::usdt(), value)
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.value, self.asset)
+    }
+}
+
+/// Leverage as a whole multiple, 1 to 125.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Leverage(u8);
+
+impl Leverage {
+    /// No leverage.
+    pub const ONE: Self = Self(1);
+
+    /// Checks the multiple. Errors: [`InvalidAmount`] outside 1..=125.
+    pub fn new(multiple: u32) -> Result<Self, InvalidAmount> {
+        match u8::try_from(multiple) {
+            Ok(value @ 1..=125) => Ok(Self(value)),
+            _ => Err(InvalidAmount {
+                what: "leverage",
+                value: multiple.to_string(),
+                expected: "a whole multiple from 1 to 125",
+            }),
+        }
+    }
+    /// The multiple.
+    pub const fn get(self) -> u32 {
+        self.0 as u32
+    }
+}
+
+impl<'de> Deserialize<'de> for Leverage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(u32::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+impl fmt::Display for Leverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x", self.0)
+    }
+}
+
+/// Rounds towards zero onto a grid of `step`. A step of zero leaves the value alone.
+pub fn floor_to(value: Decimal, step: Decimal) -> Decimal {
+    if step.is_zero() { value } else { (value / step).trunc() * step }
+}
+
+/// Rounds a positive value up onto a grid of `step`.
+pub fn ceil_to(value: Decimal, step: Decimal) -> Decimal {
+    if step.is_zero() { value } else { (value / step).ceil() * step }
+}
+
+/// Rounds half away from zero onto a grid of `step`.
+pub fn round_to(value: Decimal, step: Decimal) -> Decimal {
+    if step.is_zero() {
+        value
+    } else {
+        (value / step).round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero) * step
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_price_is_above_zero() {
+        assert!(Price::parse("0").is_err());
+        assert!(Price::parse("-1").is_err());
+        assert_eq!(Price::parse("1.500").unwrap().to_string(), "1.5");
+    }
+
+    #[test]
+    fn leverage_is_one_to_one_hundred_and_twenty_five() {
+        assert!(Leverage::new(0).is_err());
+        assert!(Leverage::new(126).is_err());
+        assert_eq!(Leverage::new(125).unwrap().get(), 125);
+    }
+
+    #[test]
+    fn rounding_keeps_to_the_grid() {
+        let step = Decimal::new(5, 1);
+        assert_eq!(floor_to(Decimal::new(129, 2), step), Decimal::ONE);
+        assert_eq!(ceil_to(Decimal::new(129, 2), step), Decimal::new(15, 1));
+        assert_eq!(round_to(Decimal::new(125, 2), step), Decimal::new(15, 1));
+    }
+}
