@@ -1,0 +1,246 @@
+//! Reader of kline dumps: CSV or CSV.gz in the layout of the venue's public archive.
+//!
+//! Source: Binance public data archive, USD-M klines; fact sheet section "public dumps" (12 columns, header only in
+//! newer files, times in milliseconds, gaps and duplicates not repaired by the venue).
+
+use std::{fs, io::Read, path::Path};
+
+use flate2::read::MultiGzDecoder;
+use hedge_core::{Bar, Interval, Symbol, Timestamp};
+
+use super::{
+    decimal_text::{parse_decimal, parse_integer},
+    error::MarketError,
+    file_names::{FileKind, file_kind, file_name},
+    series::Series,
+};
+
+/// The twelve columns of the dump layout.
+const COLUMNS: [&str; 12] = [
+    "open_time",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "close_time",
+    "quote_volume",
+    "count",
+    "taker_buy_volume",
+    "taker_buy_quote_volume",
+    "ignore",
+];
+/// 2000-01-01; a smaller number is seconds.
+const MIN_TIME_MS: i64 = 946_684_800_000;
+/// 2100-01-01; a larger number is microseconds or nanoseconds.
+const MAX_TIME_MS: i64 = 4_102_444_800_000;
+/// No archive file comes near this; it stops a crafted gzip from filling the memory.
+const MAX_BYTES: u64 = 4 << 30;
+
+/// Reads one kline file; symbol and interval come from its name (`SYMBOL-INTERVAL-….csv[.gz]`).
+/// Errors: [`MarketError`] naming file, line, column and what was expected.
+pub fn read_klines(path: &Path) -> Result<Series, MarketError> {
+    let name = file_name(path);
+    match file_kind(&name) {
+        Some(FileKind::Klines(symbol, interval)) => parse_klines(&read_bytes(path)?, &name, symbol, interval),
+        _ => Err(MarketError::file(
+            path.display().to_string(),
+            "is not a kline file by its name; expected SYMBOL-INTERVAL-….csv or .csv.gz, such as BTCUSDT-15m-2026-10.csv",
+        )),
+    }
+}
+
+/// The bytes of a file, unpacked when they are gzip.
+pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, MarketError> {
+    let raw = fs::read(path).map_err(|source| MarketError::io(path, source))?;
+    if !raw.starts_with(&[0x1f, 0x8b]) {
+        return Ok(raw);
+    }
+    let mut bytes = Vec::with_capacity(raw.len().saturating_mul(4));
+    MultiGzDecoder::new(raw.as_slice())
+        .take(MAX_BYTES)
+        .read_to_end(&mut bytes)
+        .map_err(|source| MarketError::io(path, source))?;
+    Ok(bytes)
+}
+
+/// The lines of a text file with their numbers, without line ends, without empty lines at the end.
+pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_end();
+    let rows = (!bytes.is_empty()).then(|| bytes.split(|byte| *byte == b'\n'));
+    rows.into_iter().flatten().enumerate().map(|(at, row)| (at + 1, row.strip_suffix(b"\r").unwrap_or(row)))
+}
+
+/// Whether a first line names columns instead of holding values.
+pub(super) fn is_header(line: &[u8]) -> bool {
+    line.split(|byte| *byte == b',').next().and_then(parse_integer).is_none()
+}
+
+/// Parses the content of a kline file. `file` is only used in messages.
+/// Errors: [`MarketError`] naming file, line, column and what was expected.
+pub fn parse_klines(
+    bytes: &[u8],
+    file: &str,
+    symbol: Symbol,
+    interval: Interval,
+) -> Result<Series, MarketError> {
+    let mut bars: Vec<Bar> = Vec::with_capacity(bytes.len() / 64);
+    let (mut price_scale, mut volume_scale) = (0, 0);
+    for (line, row) in lines(bytes) {
+        let row = Row { file, line, bytes: row };
+        if line == 1 && is_header(row.bytes) {
+            row.check_header()?;
+            continue;
+        }
+        let bar = row.bar(interval, bars.last())?;
+        price_scale = bar.price_scale.max(price_scale);
+        volume_scale = bar.volume_scale.max(volume_scale);
+        bars.push(bar);
+    }
+    if bars.is_empty() {
+        return Err(MarketError::file(file, "has no rows; expected klines in the public dump layout"));
+    }
+    let mut series = Series { symbol, interval, bars, sources: vec![file.to_owned()] };
+    series.rescale(price_scale, volume_scale)?;
+    Ok(series)
+}
+
+struct Row<'a> {
+    file: &'a str,
+    line: usize,
+    bytes: &'a [u8],
+}
+
+impl<'a> Row<'a> {
+    fn error(&self, column: usize, found: &[u8], expected: impl Into<String>) -> MarketError {
+        MarketError::Format {
+            file: self.file.to_owned(),
+            line: self.line,
+            column: COLUMNS[column.min(11)],
+            found: String::from_utf8_lossy(found).chars().take(40).collect(),
+            expected: expected.into(),
+        }
+    }
+    /// A header with the columns in another order would be read as wrong prices, so it is refused.
+    fn check_header(&self) -> Result<(), MarketError> {
+        let mut fields = self.bytes.split(|byte| *byte == b',');
+        for (column, name) in COLUMNS.iter().enumerate().take(6) {
+            let field = fields.next().unwrap_or_default();
+            let plain = |text: &[u8]| -> Vec<u8> {
+                text.iter().filter(|b| b.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect()
+            };
+            if plain(field) != plain(name.as_bytes()) {
+                return Err(self.error(
+                    column,
+                    field,
+                    format!("the header {name:?} or a time in milliseconds"),
+                ));
+            }
+        }
+        Ok(())
+    }
+    fn fields(&self) -> Result<[&'a [u8]; 12], MarketError> {
+        let mut fields: [&[u8]; 12] = [&[]; 12];
+        let mut count = 0;
+        for field in self.bytes.split(|byte| *byte == b',') {
+            if count < 12 {
+                fields[count] = field;
+            }
+            count += 1;
+        }
+        if count == 12 {
+            return Ok(fields);
+        }
+        Err(self.error(
+            count.saturating_sub(1),
+            self.bytes,
+            format!("12 columns separated by commas, not {count}"),
+        ))
+    }
+    fn bar(&self, interval: Interval, previous: Option<&Bar>) -> Result<Bar, MarketError> {
+        let fields = self.fields()?;
+        let open_ms = self.open_time(fields[0], interval, previous)?;
+        self.check_rest(&fields, open_ms + interval.ms() - 1)?;
+        let (volume, volume_scale) = self.decimal(5, fields[5])?;
+        let mut prices = [(0, 0); 4];
+        for (column, price) in (1..5).zip(&mut prices) {
+            *price = self.decimal(column, fields[column])?;
+        }
+        let price_scale = prices.iter().map(|(_, scale)| *scale).max().unwrap_or(0);
+        let mut scaled = [0; 4];
+        for (at, (mantissa, scale)) in prices.into_iter().enumerate() {
+            scaled[at] = super::decimal_text::rescale(mantissa, scale, price_scale)
+                .ok_or_else(|| self.error(at + 1, fields[at + 1], "at most 18 digits"))?;
+        }
+        let [open, high, low, close] = scaled;
+        self.check_prices(&fields, scaled)?;
+        let open_time = Timestamp::from_ms(open_ms);
+        Ok(Bar { open_time, interval, open, high, low, close, price_scale, volume, volume_scale })
+    }
+    fn open_time(
+        &self,
+        field: &[u8],
+        interval: Interval,
+        previous: Option<&Bar>,
+    ) -> Result<i64, MarketError> {
+        let open_ms = parse_integer(field).ok_or_else(|| self.error(0, field, "a time in milliseconds"))?;
+        if !(MIN_TIME_MS..MAX_TIME_MS).contains(&open_ms) {
+            let expected =
+                "milliseconds between the years 2000 and 2100 (seconds and microseconds are not accepted)";
+            return Err(self.error(0, field, expected));
+        }
+        if open_ms % interval.ms() != 0 {
+            return Err(self.error(
+                0,
+                field,
+                format!("a time on the {interval} grid, as the file name says"),
+            ));
+        }
+        match previous.map(|bar| bar.open_time.ms()) {
+            Some(before) if open_ms == before => {
+                Err(self.error(0, field, "a later time than the line above; this one is there twice"))
+            }
+            Some(before) if open_ms < before => {
+                Err(self.error(0, field, format!("a later time than the line above, {before}")))
+            }
+            _ => Ok(open_ms),
+        }
+    }
+    fn decimal(&self, column: usize, field: &[u8]) -> Result<(i64, u8), MarketError> {
+        parse_decimal(field)
+            .ok_or_else(|| self.error(column, field, "a plain decimal of at most 18 digits, such as 51823.1"))
+    }
+    fn check_prices(
+        &self,
+        fields: &[&[u8]; 12],
+        [open, high, low, close]: [i64; 4],
+    ) -> Result<(), MarketError> {
+        if low <= 0 {
+            return Err(self.error(3, fields[3], "a price above 0"));
+        }
+        if low > open.min(close) {
+            return Err(self.error(3, fields[3], "a low that is not above open and close"));
+        }
+        if high < open.max(close) {
+            return Err(self.error(2, fields[2], "a high that is not below open and close"));
+        }
+        Ok(())
+    }
+    /// The columns behind the volume may be empty (unknown), but not something else.
+    fn check_rest(&self, fields: &[&[u8]; 12], close_ms: i64) -> Result<(), MarketError> {
+        if !fields[6].is_empty() && parse_integer(fields[6]) != Some(close_ms) {
+            return Err(self.error(
+                6,
+                fields[6],
+                format!("{close_ms} (open_time + interval - 1) or nothing"),
+            ));
+        }
+        for column in 7..11 {
+            let field = fields[column];
+            if !field.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') {
+                return Err(self.error(column, field, "a plain decimal or nothing"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,329 @@
+//! The one order in which a data set happens, shared by the embedded exchange and the backtest.
+
+use std::sync::Arc;
+
+use hedge_core::{Bar, Symbol};
+use rust_decimal::Decimal;
+
+use super::{
+    dataset::DataSet,
+    inner_path::{inner_path, point_times_ms},
+};
+
+/// One thing that happens to the market.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarketStep {
+    /// A bar of the history before the start. No price moves and nothing is paid.
+    Warmup {
+        /// Position of the symbol in the data set.
+        symbol_ix: u16,
+        /// The bar.
+        bar: Bar,
+    },
+    /// The last price goes to `to`, passing every price in between unless it jumps.
+    Move {
+        /// Position of the symbol in the data set.
+        symbol_ix: u16,
+        /// When it arrives.
+        at_ms: i64,
+        /// The new price, scaled as the symbol's bars.
+        to: i64,
+        /// The bar opens away from the close before it (or is the first): no price in between was traded.
+        jump: bool,
+    },
+    /// A funding settlement.
+    Funding {
+        /// Position of the symbol in the data set.
+        symbol_ix: u16,
+        /// When it falls due.
+        at_ms: i64,
+        /// Fraction of the notional that longs pay; negative when shorts pay.
+        rate: Decimal,
+        /// The recorded mark price, if there is one.
+        mark: Option<Decimal>,
+    },
+    /// A bar is complete. Comes after the moves of every symbol in that bar.
+    BarClosed {
+        /// Position of the symbol in the data set.
+        symbol_ix: u16,
+        /// End of the bar.
+        at_ms: i64,
+        /// The bar.
+        bar: Bar,
+    },
+}
+
+impl MarketStep {
+    /// When it happens. Never decreases along a schedule.
+    pub const fn at_ms(&self) -> i64 {
+        match self {
+            Self::Warmup { bar, .. } => bar.end().ms(),
+            Self::Move { at_ms, .. } | Self::Funding { at_ms, .. } | Self::BarClosed { at_ms, .. } => *at_ms,
+        }
+    }
+    /// The symbol's position in the data set.
+    pub const fn symbol_ix(&self) -> u16 {
+        match self {
+            Self::Warmup { symbol_ix, .. }
+            | Self::Move { symbol_ix, .. }
+            | Self::Funding { symbol_ix, .. }
+            | Self::BarClosed { symbol_ix, .. } => *symbol_ix,
+        }
+    }
+}
+
+/// Plays a [`DataSet`]: an iterator that allocates nothing per step.
+///
+/// For each bar time: for each of the four points of the [inner path](super::inner_path), the symbols in their order;
+/// then every symbol's close. Funding stands where its time falls, before the closes of a bar that ends then. Symbols
+/// without a bar at that time are absent. The first `history` bar times are [`MarketStep::Warmup`].
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    data: Arc<DataSet>,
+    tracks: Vec<Track>,
+    history: usize,
+    bar_times: usize,
+    bar_times_done: usize,
+    start_ms: Option<i64>,
+    started: bool,
+    stage: Stage,
+    open_ms: i64,
+    point_ms: [i64; 4],
+    end_ms: i64,
+    /// Time and symbol of the next funding; `i64::MAX` when there is none.
+    next_funding: (i64, u16),
+    position: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Track {
+    next: usize,
+    /// Open of that bar; `i64::MAX` behind the last one.
+    next_open_ms: i64,
+    next_funding: usize,
+    last: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    Pick,
+    Warmup(u16),
+    Due(u8),
+    Moves(u8, u16),
+    Closes(u16),
+}
+
+impl Schedule {
+    /// A schedule whose first `history` bar times are warm-up. When the data has no more bar times than that, half of
+    /// them are; [`history`](Self::history) says how many it came to.
+    pub fn new(data: Arc<DataSet>, history: usize) -> Self {
+        let mut schedule = Self::rewound(data);
+        let (total, _) = schedule.count_bar_times(usize::MAX);
+        schedule.bar_times = total;
+        schedule.history = if total > history { history } else { total / 2 };
+        let (_, start_ms) = schedule.count_bar_times(schedule.history);
+        schedule.start_ms = start_ms;
+        schedule
+    }
+    fn rewound(data: Arc<DataSet>) -> Self {
+        let tracks = data
+            .series
+            .iter()
+            .map(|series| Track {
+                next: 0,
+                next_open_ms: series.start().map_or(i64::MAX, |start| start.ms()),
+                next_funding: 0,
+                last: None,
+            })
+            .collect();
+        Self {
+            data,
+            tracks,
+            history: 0,
+            bar_times: 0,
+            bar_times_done: 0,
+            start_ms: None,
+            started: false,
+            stage: Stage::Pick,
+            open_ms: 0,
+            point_ms: [0; 4],
+            end_ms: 0,
+            next_funding: (i64::MAX, 0),
+            position: 0,
+        }
+    }
+    /// How many distinct bar times there are, at most `limit`, and the time of the one after them.
+    fn count_bar_times(&self, limit: usize) -> (usize, Option<i64>) {
+        let mut at = vec![0_usize; self.tracks.len()];
+        let open = |series: usize, at: usize| self.data.series[series].bars.get(at).map(|bar| bar.open_time);
+        let mut count = 0;
+        loop {
+            let next = (0..at.len()).filter_map(|series| open(series, at[series])).min();
+            let Some(time) = next else { return (count, None) };
+            if count == limit {
+                return (count, Some(time.ms()));
+            }
+            for (series, at) in at.iter_mut().enumerate() {
+                *at += usize::from(open(series, *at) == Some(time));
+            }
+            count += 1;
+        }
+    }
+    /// The data being played.
+    pub fn data(&self) -> &Arc<DataSet> {
+        &self.data
+    }
+    /// The symbols in the order of their indices.
+    pub fn symbols(&self) -> impl Iterator<Item = Symbol> {
+        self.data.symbols()
+    }
+    /// How many bar times are warm-up. Fewer than asked for when the data is too short.
+    pub const fn history(&self) -> usize {
+        self.history
+    }
+    /// How many bar times are played after the warm-up.
+    pub const fn bar_times(&self) -> usize {
+        self.bar_times - self.history
+    }
+    /// How many bar times after the warm-up are complete.
+    pub const fn bar_times_done(&self) -> usize {
+        self.bar_times_done.saturating_sub(self.history)
+    }
+    /// Open of the first bar after the warm-up; `None` when there is no bar.
+    pub const fn start_ms(&self) -> Option<i64> {
+        self.start_ms
+    }
+    /// How many steps were taken: a cursor that [`skip_to`](Self::skip_to) accepts.
+    pub const fn position(&self) -> u64 {
+        self.position
+    }
+    /// Goes on until `position` steps were taken, or to the end. Going back is not possible: a position that is
+    /// already passed changes nothing.
+    pub fn skip_to(&mut self, position: u64) {
+        while self.position < position && self.next().is_some() {}
+    }
+    /// The bars of a symbol that are complete at this point, warm-up included.
+    pub fn closed_bars(&self, symbol_ix: u16) -> &[Bar] {
+        let at = usize::from(symbol_ix);
+        match (self.data.series.get(at), self.tracks.get(at)) {
+            (Some(series), Some(track)) => &series.bars[..track.next],
+            _ => &[],
+        }
+    }
+    /// The symbol's last price so far, scaled as its bars.
+    pub fn last_price(&self, symbol_ix: u16) -> Option<i64> {
+        self.tracks.get(usize::from(symbol_ix)).and_then(|track| track.last)
+    }
+
+    fn advance(&mut self) -> Option<MarketStep> {
+        loop {
+            match self.stage {
+                Stage::Pick => self.stage = self.pick()?,
+                Stage::Warmup(from) => match self.present(from) {
+                    Some(symbol_ix) => {
+                        self.stage = Stage::Warmup(symbol_ix + 1);
+                        return Some(MarketStep::Warmup { symbol_ix, bar: self.close_bar(symbol_ix) });
+                    }
+                    None => self.end_bar_time(),
+                },
+                Stage::Due(point) => {
+                    let until_ms = self.point_ms.get(usize::from(point)).copied().unwrap_or(self.end_ms);
+                    if self.next_funding.0 <= until_ms {
+                        return Some(self.pay());
+                    }
+                    self.stage = if point < 4 { Stage::Moves(point, 0) } else { Stage::Closes(0) };
+                }
+                Stage::Moves(point, from) => match self.present(from) {
+                    Some(symbol_ix) => {
+                        self.stage = Stage::Moves(point, symbol_ix + 1);
+                        return Some(self.go(symbol_ix, usize::from(point)));
+                    }
+                    None => self.stage = Stage::Due(point + 1),
+                },
+                Stage::Closes(from) => match self.present(from) {
+                    Some(symbol_ix) => {
+                        self.stage = Stage::Closes(symbol_ix + 1);
+                        let bar = self.close_bar(symbol_ix);
+                        return Some(MarketStep::BarClosed { symbol_ix, at_ms: self.end_ms, bar });
+                    }
+                    None => self.end_bar_time(),
+                },
+            }
+        }
+    }
+    /// Chooses the next bar time; `None` behind the last bar.
+    fn pick(&mut self) -> Option<Stage> {
+        let open_ms =
+            self.tracks.iter().map(|track| track.next_open_ms).min().filter(|ms| *ms != i64::MAX)?;
+        self.open_ms = open_ms;
+        self.point_ms = point_times_ms(open_ms, self.data.interval);
+        self.end_ms = open_ms + self.data.interval.ms();
+        if self.bar_times_done < self.history {
+            return Some(Stage::Warmup(0));
+        }
+        if !self.started {
+            self.started = true;
+            self.skip_funding_until(open_ms);
+        }
+        Some(Stage::Due(0))
+    }
+    /// Nobody holds a position before the start, so what falls due until then is not paid.
+    fn skip_funding_until(&mut self, start_ms: i64) {
+        for (track, funding) in self.tracks.iter_mut().zip(&self.data.funding) {
+            track.next_funding = funding.payments.partition_point(|payment| payment.at_ms <= start_ms);
+        }
+        self.find_next_funding();
+    }
+    fn find_next_funding(&mut self) {
+        let next = |(ix, (track, funding)): (usize, (&Track, &super::FundingSeries))| {
+            funding.payments.get(track.next_funding).map(|payment| (payment.at_ms, ix as u16))
+        };
+        let due = self.tracks.iter().zip(&self.data.funding).enumerate().filter_map(next).min();
+        self.next_funding = due.unwrap_or((i64::MAX, 0));
+    }
+    fn pay(&mut self) -> MarketStep {
+        let (at_ms, symbol_ix) = self.next_funding;
+        let at = usize::from(symbol_ix);
+        let payment = self.data.funding[at].payments[self.tracks[at].next_funding];
+        self.tracks[at].next_funding += 1;
+        self.find_next_funding();
+        MarketStep::Funding { symbol_ix, at_ms, rate: payment.rate, mark: payment.mark }
+    }
+    fn go(&mut self, symbol_ix: u16, point: usize) -> MarketStep {
+        let at = usize::from(symbol_ix);
+        let track = &mut self.tracks[at];
+        let to = inner_path(&self.data.series[at].bars[track.next])[point];
+        let jump = point == 0 && track.last != Some(to);
+        track.last = Some(to);
+        MarketStep::Move { symbol_ix, at_ms: self.point_ms[point], to, jump }
+    }
+    fn close_bar(&mut self, symbol_ix: u16) -> Bar {
+        let at = usize::from(symbol_ix);
+        let bars = &self.data.series[at].bars;
+        let track = &mut self.tracks[at];
+        let bar = bars[track.next];
+        track.last = Some(bar.close);
+        track.next += 1;
+        track.next_open_ms = bars.get(track.next).map_or(i64::MAX, |bar| bar.open_time.ms());
+        bar
+    }
+    /// The first symbol from `from` on that has a bar at the current time and has not closed it.
+    fn present(&self, from: u16) -> Option<u16> {
+        let mut tracks = self.tracks.iter().enumerate().skip(usize::from(from));
+        tracks.find(|(_, track)| track.next_open_ms == self.open_ms).map(|(ix, _)| ix as u16)
+    }
+    fn end_bar_time(&mut self) {
+        self.bar_times_done += 1;
+        self.stage = Stage::Pick;
+    }
+}
+
+impl Iterator for Schedule {
+    type Item = MarketStep;
+
+    fn next(&mut self) -> Option<MarketStep> {
+        let step = self.advance()?;
+        self.position += 1;
+        Some(step)
+    }
+}
