@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::Outcome,
+    error::{Outcome, RejectReason},
     event::{Decision, Envelope, Event, Fact, OperatorCommand, QueryAnswer, RunStarted, VenueSnapshot},
     id::{
         Asset, ClientOrderId, InstrumentId, InstrumentIx, OrderPurpose, RunId, Seq, StrategyId, Term,
@@ -23,11 +23,16 @@ use crate::{
     reconcile::Difference,
     risk::Posture,
     time::Timestamp,
-    venue::{AccountEvent, CashFlow, CashFlowKind, Fill, MarketEvent, OrderRef, OrderReport, OrderSpace},
+    venue::{
+        AccountEvent, CashFlow, CashFlowKind, Fill, MarketEvent, OrderRef, OrderReport, OrderSpace,
+        ReportedKind, ReportedState,
+    },
 };
 
 /// The longest request window that this product ever sends; bounds how long a dead process's request can be accepted.
 const MAX_REQUEST_WINDOW: Duration = Duration::from_secs(60);
+/// How long an accepted order may stay invisible to queries. Source: fact sheet 14.6, item 6 (0 to 3 s), with reserve.
+const VISIBILITY_DELAY: Duration = Duration::from_secs(5);
 /// How many trade and flow ids are remembered per instrument. Older ones are older than any back-fill.
 const REMEMBERED_IDS: usize = 4_096;
 
@@ -125,6 +130,8 @@ pub struct OrderRecord {
     pub doubt: Option<Doubt>,
     /// The venue's reason for a refusal or an expiry.
     pub refusal: Option<String>,
+    /// How the venue says it ended, while fills that it counted are still on their way.
+    pub ending: Option<ReportedState>,
 }
 
 /// What is known about an order whose outcome is unknown.
@@ -222,6 +229,7 @@ pub struct Book {
     last_fact_at: Timestamp,
     last_venue_time: Timestamp,
     foreign: Vec<OrderReport>,
+    one_close_all_only: bool,
 }
 
 /// Trade ids of one instrument; everything below `floor` counts as seen.
@@ -466,6 +474,21 @@ impl Book {
     pub fn occupied_legs(&self) -> usize {
         self.legs.iter().filter(|leg| leg.is_open() || self.has_live_entry(&leg.key)).count()
     }
+    /// Whether the venue has refused a second close-all stop on a leg.
+    pub const fn one_close_all_only(&self) -> bool {
+        self.one_close_all_only
+    }
+    /// A close-all stop of a leg that is not in this journal: a person's, or ours from a lost state directory.
+    pub fn foreign_stop(&self, key: &PositionKey) -> Option<&OrderReport> {
+        self.foreign.iter().find(|report| {
+            report.instrument == key.instrument
+                && report.side.leg() == Some(key.side)
+                && report.is_close() == Some(true)
+                && report.covers == Coverage::WholeLeg
+                && report.kind == ReportedKind::StopMarket
+                && !report.state.is_terminal()
+        })
+    }
     /// Until when a symbol is muted.
     pub fn muted_until(&self, id: &InstrumentId) -> Option<Timestamp> {
         self.muted.get(id).copied()
@@ -496,19 +519,10 @@ impl Book {
             Fact::Snapshot { snapshot } => self.apply_snapshot(at, snapshot, changes),
             Fact::SubmitAcked { order, venue, state, filled } => {
                 self.name_order(order, *venue);
-                if let Some(record) = self.orders.get_mut(order) {
-                    record.reported_filled = record.reported_filled.max(*filled);
-                }
-                // "Filled" in an answer says nothing about prices: the fills end the order.
-                let state = match state {
-                    crate::venue::ReportedState::Filled | crate::venue::ReportedState::PartiallyFilled => {
-                        &crate::venue::ReportedState::Working
-                    }
-                    other => other,
-                };
-                self.advance(order, &OrderEvent::Reported(state), at, changes);
+                self.report_state(order, state, *filled, at, changes);
             }
-            Fact::SubmitFailed { order, outcome, message, acceptable_until, .. } => {
+            Fact::SubmitFailed { order, outcome, reason, message, acceptable_until, .. } => {
+                self.one_close_all_only |= *reason == Some(RejectReason::SecondCloseAll);
                 if let Some(record) = self.orders.get_mut(order) {
                     record.refusal = Some(message.clone());
                 }
@@ -669,7 +683,6 @@ impl Book {
             changes.push(Change::Unfitting(format!("order {id} is reported on the other side of the book")));
             return;
         }
-        record.reported_filled = record.reported_filled.max(report.filled);
         // The plain child of a conditional order reports under the same client id; it is not the order itself.
         let child_of_ours = record.space() == OrderSpace::Algo && report.order.space() == OrderSpace::Plain;
         if report.reason.is_some() {
@@ -680,28 +693,37 @@ impl Book {
                 self.adopt_child(&id, child);
                 self.by_venue.insert((report.instrument, child), id);
             }
-            let state = if report.state.is_terminal() && report.state != crate::venue::ReportedState::Filled {
+            let state = if report.state.is_terminal() && report.state != ReportedState::Filled {
                 &report.state
             } else {
-                &crate::venue::ReportedState::Triggered
+                &ReportedState::Triggered
             };
             self.advance(&id, &OrderEvent::Reported(state), at, changes);
         } else {
             self.name_order(&id, report.order);
-            // Fills end an order; a report that says "filled" before they are booked does not.
-            let waits_for_fills =
-                self.orders.get(&id).is_some_and(|r| r.filled < report.filled) && report.state.is_terminal();
-            if !waits_for_fills {
-                self.advance(&id, &OrderEvent::Reported(&report.state), at, changes);
-            } else if let Some(record) = self.orders.get_mut(&id)
-                && record.state.is_live()
-            {
-                // Remember how it ended; the last fill completes it.
-                record.refusal.get_or_insert_with(|| format!("{:?}", report.state));
-                let live = crate::venue::ReportedState::Working;
-                self.advance(&id, &OrderEvent::Reported(&live), at, changes);
+            self.report_state(&id, &report.state, report.filled, at, changes);
+        }
+    }
+
+    /// Takes the venue's word on an order's state. An end that counts fills we have not booked yet waits for them.
+    fn report_state(
+        &mut self,
+        id: &ClientOrderId,
+        state: &ReportedState,
+        filled: Decimal,
+        at: Timestamp,
+        changes: &mut Vec<Change>,
+    ) {
+        let mut waits = false;
+        if let Some(record) = self.orders.get_mut(id) {
+            record.reported_filled = record.reported_filled.max(filled);
+            waits = state.is_terminal() && record.state.is_live() && record.filled < record.reported_filled;
+            if waits {
+                record.ending = Some(state.clone());
             }
         }
+        let state = if waits { &ReportedState::Working } else { state };
+        self.advance(id, &OrderEvent::Reported(state), at, changes);
     }
 
     fn apply_fill(&mut self, fill: &Fill, at: Timestamp, changes: &mut Vec<Change>) {
@@ -740,6 +762,7 @@ impl Book {
                 let flat = self.legs[slot].qty.is_zero();
                 let complete = if whole_leg { flat } else { complete };
                 self.advance(&id, &OrderEvent::Fill { complete }, at, changes);
+                self.finish(&id, at, changes);
                 if was_done {
                     changes.push(Change::LateFill(id));
                 }
@@ -750,6 +773,16 @@ impl Book {
             changes.push(Change::Shrank(key, self.legs[slot].qty.is_zero()));
         } else {
             changes.push(Change::Grew(key, id));
+        }
+    }
+
+    /// Ends an order whose last missing fill has arrived.
+    fn finish(&mut self, id: &ClientOrderId, at: Timestamp, changes: &mut Vec<Change>) {
+        let Some(record) = self.orders.get_mut(id) else { return };
+        if record.filled >= record.reported_filled
+            && let Some(ending) = record.ending.take()
+        {
+            self.advance(id, &OrderEvent::Reported(&ending), at, changes);
         }
     }
 
@@ -872,7 +905,7 @@ impl Book {
             _ => {
                 self.asked(id, at);
                 if let Some(doubt) = self.orders.get_mut(id).and_then(|record| record.doubt.as_mut())
-                    && answer.venue_time > doubt.acceptable_until
+                    && answer.venue_time > doubt.acceptable_until.plus(VISIBILITY_DELAY)
                 {
                     doubt.absent += 1;
                 }
@@ -928,6 +961,7 @@ impl Book {
                     reported_filled: Decimal::ZERO,
                     doubt: None,
                     refusal: None,
+                    ending: None,
                 };
                 self.live += 1;
                 self.live_conditional += u32::from(record.space() == OrderSpace::Algo);

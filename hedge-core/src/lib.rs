@@ -3,8 +3,10 @@
 pub mod bar;
 pub mod book;
 pub mod brokerage;
+pub mod engine;
 pub mod error;
 pub mod event;
+pub mod gate;
 pub mod id;
 pub mod instrument;
 pub mod money;
@@ -13,6 +15,7 @@ pub mod order_state;
 pub mod position;
 pub mod preflight;
 pub mod reconcile;
+pub mod replay;
 pub mod risk;
 pub mod store;
 pub mod strategy;
@@ -22,10 +25,12 @@ pub mod venue;
 pub use bar::{Bar, InvalidBar};
 pub use book::{Book, LegState, OrderRecord, Totals};
 pub use brokerage::{Brokerage, Changed, EventSource, OrderAck, SubmitError, VenueReader};
+pub use engine::{Effect, Engine, EngineConfig, Step};
 pub use error::{BoxError, BrokerError, Outcome, RejectReason, StoreError};
 pub use event::{
     Decision, Envelope, Event, Fact, OperatorCommand, QueryAnswer, Reading, RunStarted, VenueSnapshot,
 };
+pub use gate::{Gate, Refusal};
 pub use id::{
     Asset, ClientOrderId, InstrumentId, InstrumentIx, InvalidId, OrderIds, OrderPurpose, RunId, Seq,
     StrategyId, Symbol, Term, TradeId, Venue, VenueOrderId,

@@ -153,6 +153,8 @@ impl SignedAmount {
 }
 
 impl Bps {
+    /// No distance at all.
+    pub const ZERO: Self = Self(Decimal::ZERO);
     /// As a plain fraction: 25 bps is 0.0025.
     pub fn ratio(self) -> Ratio {
         Ratio((self.0 / Decimal::from(10_000)).normalize())

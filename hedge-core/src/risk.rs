@@ -179,8 +179,10 @@ pub trait RiskManager: fmt::Debug + Send + 'static {
     fn assess(&self, proposal: &Proposal<'_>, checks: &mut Vec<GateCheck>) -> Verdict;
     /// The strictest stance this manager wants now. Asked after facts that move equity, and on ticks.
     fn posture(&self, book: &Book, now: Timestamp) -> Stance;
-    /// Sees every journalled record, so that its state folds from the journal too.
-    fn observe(&mut self, envelope: &Envelope);
+    /// Sees every journalled record after it was folded into the book, so that its state folds from the journal too.
+    fn observe(&mut self, envelope: &Envelope, book: &Book);
+    /// Equity may have moved because of a market fact.
+    fn mark(&mut self, book: &Book, now: Timestamp);
 }
 
 /// Forbids nothing. For tests and first steps; visible at the composition root.
@@ -195,5 +197,6 @@ impl RiskManager for PermitAll {
     fn posture(&self, _: &Book, _: Timestamp) -> Stance {
         Stance::NORMAL
     }
-    fn observe(&mut self, _: &Envelope) {}
+    fn observe(&mut self, _: &Envelope, _: &Book) {}
+    fn mark(&mut self, _: &Book, _: Timestamp) {}
 }

@@ -1,0 +1,390 @@
+//! The only mint of [`Approved`]: quantises, checks, and writes down every rule it asked.
+
+use std::{borrow::Cow, time::Duration};
+
+use rust_decimal::Decimal;
+use thiserror::Error;
+
+use crate::{
+    book::Book,
+    id::{ClientOrderId, InstrumentIx, OrderPurpose, StrategyId, Term},
+    instrument::InstrumentSpec,
+    money::{Bps, Price, Qty},
+    order::{
+        Approved, Close, Coverage, Entry, Exit, Leg, Order, Portion, Protection, Size, TakeProfit, Tif,
+        TriggerBy,
+    },
+    position::{Action, OrderSide, Position, PositionKey, PositionMode, PositionSide},
+    risk::{GateCheck, Posture, Proposal, RiskManager, Verdict},
+    time::Timestamp,
+};
+
+/// The account keeps at least this many conditional orders free for protection.
+const RESERVED_CONDITIONAL_ORDERS: u32 = 10;
+/// How many conditional orders an account may hold. Source: Binance USD-M change notice 2025-12-29 (fact sheet 0.1, row 3).
+const MAX_CONDITIONAL_ORDERS: u32 = 200;
+
+/// Why the gate did not let something through.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{rule}: {detail}")]
+pub struct Refusal {
+    /// The rule that refused.
+    pub rule: Cow<'static, str>,
+    /// What it found.
+    pub detail: String,
+}
+
+/// What an opening asks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OpenRequest<'a> {
+    pub(crate) strategy: StrategyId,
+    pub(crate) position: PositionKey,
+    pub(crate) instrument: InstrumentIx,
+    pub(crate) size: Size,
+    pub(crate) entry: &'a Entry,
+    pub(crate) protection: &'a Protection,
+}
+
+/// Gatekeeper of one instrument at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Gate<'a> {
+    spec: &'a InstrumentSpec,
+    term: Term,
+    now: Timestamp,
+    max_slippage: Bps,
+    approval_ttl: Duration,
+}
+
+impl<'a> Gate<'a> {
+    /// A gate that can only close: all that panic close needs.
+    pub const fn for_closing(spec: &'a InstrumentSpec, term: Term) -> Self {
+        Self::new(spec, term, Timestamp::EPOCH, None, Duration::ZERO)
+    }
+
+    pub(crate) const fn new(
+        spec: &'a InstrumentSpec,
+        term: Term,
+        now: Timestamp,
+        max_slippage: Option<Bps>,
+        approval_ttl: Duration,
+    ) -> Self {
+        let max_slippage = match max_slippage {
+            Some(bps) => bps,
+            None => Bps::ZERO,
+        };
+        Self { spec, term, now, max_slippage, approval_ttl }
+    }
+
+    /// Asks every rule, writes every answer into `checks`, and approves only if all agree.
+    pub(crate) fn open(
+        &self,
+        id: ClientOrderId,
+        request: &OpenRequest<'_>,
+        book: &Book,
+        risk: &dyn RiskManager,
+        checks: &mut Vec<GateCheck>,
+    ) -> Result<(Approved<Order>, Protection), Verdict> {
+        self.standing_rules(request, book, checks);
+        let Some(mark) = book.mark(request.instrument).map(|(mark, _)| mark) else {
+            checks.push(GateCheck::holds("mark_known", false, Cow::Borrowed("no mark price yet")));
+            return Err(first_refusal(checks));
+        };
+        let side = request.position.side.order_side(Action::Open);
+        let Some((entry, price)) = self.entry(request.entry, mark, side, checks) else {
+            return Err(first_refusal(checks));
+        };
+        let protection = self.protection(request, mark, checks);
+        let Some(qty) = self.size(request.size, price, checks) else { return Err(first_refusal(checks)) };
+        let mut verdict = match self.ask_risk(request, &entry, price, qty, book, risk, checks) {
+            Some(verdict) => verdict,
+            None => return Err(first_refusal(checks)),
+        };
+        if checks.iter().any(|check| check.verdict == crate::risk::CheckVerdict::Refuse) {
+            verdict = verdict.stricter(first_refusal(checks));
+        }
+        let qty = match verdict {
+            Verdict::Approve => qty,
+            Verdict::Shrink { to } => {
+                let shrunk = self.spec.floor_qty(to.get().min(qty.get()), &self.spec.lot);
+                match shrunk.filter(|qty| qty.get() * price.get() >= self.spec.min_notional.get()) {
+                    Some(qty) => qty,
+                    None => return Err(Verdict::Refuse { rule: Cow::Borrowed("min_notional") }),
+                }
+            }
+            refuse @ Verdict::Refuse { .. } => return Err(refuse),
+        };
+        let Some(protection) = protection else { return Err(first_refusal(checks)) };
+        let order = Order {
+            client_id: id,
+            position: request.position,
+            leg: Leg::Open(entry),
+            qty,
+            purpose: OrderPurpose::Entry,
+        };
+        Ok((
+            Approved { value: order, valid_until: Some(self.now.plus(self.approval_ttl)), term: self.term },
+            protection,
+        ))
+    }
+
+    /// Rules about who asks and in what state the world is.
+    fn standing_rules(&self, request: &OpenRequest<'_>, book: &Book, checks: &mut Vec<GateCheck>) {
+        let key = &request.position;
+        let posture = book.posture();
+        let note = match posture {
+            Posture::Normal => None,
+            other => Some(Cow::Owned(format!("posture is {other}"))),
+        };
+        checks.push(GateCheck::holds("posture", posture == Posture::Normal, note));
+        let connected = book.is_connected();
+        checks.push(GateCheck::holds(
+            "account_stream",
+            connected,
+            (!connected).then_some(Cow::Borrowed("the account stream is not connected")),
+        ));
+        checks.push(GateCheck::holds("instrument_trading", self.spec.is_trading(), None));
+        let hedge = book.mode() == Some(PositionMode::Hedge) && self.spec.mode == PositionMode::Hedge;
+        checks.push(GateCheck::holds("hedge_mode", hedge, None));
+        let owner = book.leg(key).and_then(|leg| leg.owner);
+        let mine = owner.is_none_or(|owner| owner == request.strategy);
+        let note = owner.filter(|_| !mine).map(|owner| Cow::Owned(format!("leg belongs to {owner}")));
+        checks.push(GateCheck::holds("leg_owner", mine, note));
+        checks.push(GateCheck::holds("outcome_known", !book.has_doubt(key), None));
+        checks.push(GateCheck::holds("entry_in_flight", !book.has_live_entry(key), None));
+        let muted = book.muted_until(&key.instrument).filter(|&until| self.now < until);
+        let note = muted.map(|until| Cow::Owned(format!("until {until}")));
+        checks.push(GateCheck::holds("not_muted", muted.is_none(), note));
+        let free = MAX_CONDITIONAL_ORDERS.saturating_sub(book.conditional_orders());
+        checks.push(GateCheck::at_least(
+            "free_conditional_orders",
+            free.into(),
+            RESERVED_CONDITIONAL_ORDERS.into(),
+        ));
+    }
+
+    /// The order's own terms: a market entry becomes an IOC limit at mark plus or minus the allowed slippage.
+    fn entry(
+        &self,
+        wanted: &Entry,
+        mark: Price,
+        side: OrderSide,
+        checks: &mut Vec<GateCheck>,
+    ) -> Option<(Entry, Price)> {
+        let entry = match wanted {
+            Entry::Market => {
+                let slip = self.max_slippage.ratio().get();
+                let reach = match side {
+                    OrderSide::Buy => mark.get() * (Decimal::ONE + slip),
+                    OrderSide::Sell => mark.get() * (Decimal::ONE - slip),
+                };
+                self.spec.passive_price(reach, side).map(|price| (price, Tif::Ioc))
+            }
+            Entry::Limit { price, tif } => self.spec.passive_price(price.get(), side).map(|p| (p, *tif)),
+        };
+        let Some((price, tif)) = entry else {
+            checks.push(GateCheck::holds(
+                "price_bounds",
+                false,
+                Cow::Borrowed("outside the instrument's price range"),
+            ));
+            return None;
+        };
+        let band = match side {
+            OrderSide::Buy => self.spec.price_band_up,
+            OrderSide::Sell => self.spec.price_band_down,
+        };
+        if let Some(multiple) = band {
+            let bound = mark.get() * multiple;
+            checks.push(match side {
+                OrderSide::Buy => GateCheck::at_most("price_band", price.get(), bound),
+                OrderSide::Sell => GateCheck::at_least("price_band", price.get(), bound),
+            });
+        }
+        Some((Entry::Limit { price, tif }, price))
+    }
+
+    /// Protection on the price grid, on the right side of the mark.
+    fn protection(
+        &self,
+        request: &OpenRequest<'_>,
+        mark: Price,
+        checks: &mut Vec<GateCheck>,
+    ) -> Option<Protection> {
+        match request.protection {
+            Protection::Unprotected { .. } => {
+                checks.push(GateCheck::holds("protection", true, Cow::Borrowed("unprotected on purpose")));
+                Some(request.protection.clone())
+            }
+            Protection::Stop { trigger, take_profits } => {
+                let stop = self
+                    .spec
+                    .round_price(trigger.get())
+                    .filter(|&trigger| is_beyond(request.position.side, mark, trigger));
+                let rungs: Vec<TakeProfit> = take_profits
+                    .iter()
+                    .filter_map(|rung| {
+                        let trigger = self.spec.round_price(rung.trigger.get())?;
+                        is_beyond(request.position.side, trigger, mark)
+                            .then_some(TakeProfit { trigger, portion: rung.portion })
+                    })
+                    .collect();
+                let note = stop
+                    .is_none()
+                    .then(|| Cow::Owned(format!("stop {trigger} is not on the losing side of mark {mark}")));
+                checks.push(GateCheck::holds("protection", stop.is_some(), note));
+                Some(Protection::Stop { trigger: stop?, take_profits: rungs })
+            }
+        }
+    }
+
+    fn size(&self, size: Size, price: Price, checks: &mut Vec<GateCheck>) -> Option<Qty> {
+        let wanted = match size {
+            Size::Qty(qty) => qty.get(),
+            Size::Notional(notional) => notional.get() / price.get(),
+        };
+        let qty = self.spec.floor_qty(wanted, &self.spec.lot);
+        checks.push(GateCheck::at_least(
+            "min_qty",
+            qty.map_or(wanted.round_dp(12), Qty::get),
+            self.spec.lot.min,
+        ));
+        let qty = qty?;
+        let notional = qty.get() * price.get();
+        let mut check = GateCheck::at_least("venue_min_notional", notional, self.spec.min_notional.get());
+        if !check.passed() {
+            check.note = Some(Cow::Borrowed("raise capital_per_trade or drop the instrument"));
+        }
+        checks.push(check);
+        Some(qty)
+    }
+
+    #[allow(clippy::too_many_arguments)] // one call site; a struct would only rename the list
+    fn ask_risk(
+        &self,
+        request: &OpenRequest<'_>,
+        entry: &Entry,
+        price: Price,
+        qty: Qty,
+        book: &Book,
+        risk: &dyn RiskManager,
+        checks: &mut Vec<GateCheck>,
+    ) -> Option<Verdict> {
+        let notional = price.checked_mul(qty).ok()?;
+        let proposal = Proposal {
+            position: request.position,
+            instrument: request.instrument,
+            spec: self.spec,
+            strategy: request.strategy,
+            qty,
+            price,
+            notional,
+            entry,
+            protection: request.protection,
+            book,
+            now: self.now,
+        };
+        Some(risk.assess(&proposal, checks))
+    }
+
+    /// Approves a close. Takes the position itself, so a close larger than what is open cannot be written down.
+    ///
+    /// Pass the position *less* what own resting closing orders may still take. Errors: [`Refusal`] when nothing on the
+    /// quantity grid is left, or the price is outside the instrument's range.
+    pub fn close(
+        &self,
+        id: ClientOrderId,
+        position: &Position,
+        portion: &Portion,
+        exit: &Exit,
+    ) -> Result<Approved<Close>, Refusal> {
+        let held = position.qty().get();
+        let wanted = match portion {
+            Portion::All => held,
+            Portion::Qty(qty) => qty.get().min(held),
+            Portion::Fraction(ratio) => (held * ratio.get()).clamp(Decimal::ZERO, held),
+        };
+        let lot = match exit {
+            Exit::Limit { .. } => &self.spec.lot,
+            _ => &self.spec.market_lot,
+        };
+        let qty = match portion {
+            // A fraction smaller than one step still closes one step.
+            Portion::Fraction(_) => self
+                .spec
+                .floor_qty(wanted, lot)
+                .or_else(|| self.spec.ceil_qty(wanted, lot).filter(|qty| qty.get() <= held)),
+            _ => self.spec.floor_qty(wanted, lot),
+        }
+        .ok_or_else(|| Refusal {
+            rule: Cow::Borrowed("close_qty"),
+            detail: format!("{wanted} of {held} is below the smallest quantity {}", lot.min),
+        })?;
+        let exit = self.exit_on_grid(position.key(), exit)?;
+        let purpose = match exit {
+            Exit::StopMarket { .. } | Exit::TrailingStop { .. } => OrderPurpose::Stop,
+            Exit::TakeProfitMarket { .. } => OrderPurpose::TakeProfit,
+            Exit::Market | Exit::Limit { .. } => OrderPurpose::Close,
+        };
+        Ok(self.approve_close(id, position.key(), qty, exit, Coverage::Qty, purpose))
+    }
+
+    /// Approves a close-all stop on the mark price. Errors: [`Refusal`] when the trigger is outside the price range.
+    pub fn protect(
+        &self,
+        id: ClientOrderId,
+        position: &Position,
+        trigger: Price,
+    ) -> Result<Approved<Close>, Refusal> {
+        let exit = self.exit_on_grid(position.key(), &Exit::StopMarket { trigger, by: TriggerBy::Mark })?;
+        let purpose = OrderPurpose::Stop;
+        Ok(self.approve_close(id, position.key(), position.qty(), exit, Coverage::WholeLeg, purpose))
+    }
+
+    fn exit_on_grid(&self, key: &PositionKey, exit: &Exit) -> Result<Exit, Refusal> {
+        let grid = |price: Price| {
+            self.spec.round_price(price.get()).ok_or_else(|| Refusal {
+                rule: Cow::Borrowed("price_bounds"),
+                detail: format!("{price} is outside the price range of {}", key.instrument.symbol),
+            })
+        };
+        Ok(match *exit {
+            Exit::Market => Exit::Market,
+            Exit::Limit { price, tif } => Exit::Limit { price: grid(price)?, tif },
+            Exit::StopMarket { trigger, by } => Exit::StopMarket { trigger: grid(trigger)?, by },
+            Exit::TakeProfitMarket { trigger, by } => Exit::TakeProfitMarket { trigger: grid(trigger)?, by },
+            Exit::TrailingStop { activate, callback, by } => {
+                Exit::TrailingStop { activate: activate.map(grid).transpose()?, callback, by }
+            }
+        })
+    }
+
+    fn approve_close(
+        &self,
+        id: ClientOrderId,
+        key: &PositionKey,
+        qty: Qty,
+        exit: Exit,
+        covers: Coverage,
+        purpose: OrderPurpose,
+    ) -> Approved<Close> {
+        let order = Order { client_id: id, position: *key, leg: Leg::Close(exit, covers), qty, purpose };
+        // A close never goes stale: late is better than never.
+        Approved { value: Close(order), valid_until: None, term: self.term }
+    }
+}
+
+/// Whether `beyond` is on the losing side of `from` for a leg (for a LONG: below).
+pub(crate) fn is_beyond(side: PositionSide, from: Price, beyond: Price) -> bool {
+    match side {
+        PositionSide::Long => beyond < from,
+        PositionSide::Short => beyond > from,
+    }
+}
+
+fn first_refusal(checks: &[GateCheck]) -> Verdict {
+    let rule = checks
+        .iter()
+        .find(|check| check.verdict == crate::risk::CheckVerdict::Refuse)
+        .map_or(Cow::Borrowed("gate"), |check| check.rule.clone());
+    Verdict::Refuse { rule }
+}
