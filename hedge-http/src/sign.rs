@@ -3,7 +3,7 @@
 use std::fmt;
 
 use hmac::{Hmac, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 use crate::secret::Secret;
 
@@ -87,6 +87,11 @@ impl fmt::Debug for HmacSha256Base64 {
     }
 }
 
+/// SHA-256 as lower-case hex: names a key or a configuration without showing it.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -148,6 +153,11 @@ mod tests {
             [of(""), of("f"), of("fo"), of("foo"), of("foob"), of("fooba"), of("foobar")],
             ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"]
         );
+    }
+
+    #[test]
+    fn the_digest_of_nothing_is_the_well_known_one() {
+        assert_eq!(sha256_hex(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     }
 
     #[test]

@@ -1,0 +1,349 @@
+//! Account, positions, settings. Source: fact sheet 4.7–4.10.
+
+use rust_decimal::Decimal;
+use serde::Deserialize;
+
+use super::{
+    number::{boolean, int, opt_decimal, opt_int, opt_text},
+    text::{IncomeType, LegWord, MarginWord},
+};
+
+/// `GET /fapi/v3/account` and `GET /fapi/v2/account`; flags exist in v2 only.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// Initial margin of positions and orders.
+    pub total_initial_margin: Decimal,
+    /// Maintenance margin.
+    pub total_maint_margin: Decimal,
+    /// Wallet.
+    pub total_wallet_balance: Decimal,
+    /// Unrealised profit.
+    pub total_unrealized_profit: Decimal,
+    /// Wallet plus unrealised profit.
+    pub total_margin_balance: Decimal,
+    /// What can be used for openings.
+    pub available_balance: Decimal,
+    /// v2: whether the account may trade.
+    #[serde(default)]
+    pub can_trade: Option<bool>,
+    /// v2: several assets as one margin.
+    #[serde(default)]
+    pub multi_assets_margin: Option<bool>,
+    /// v2: fee tier.
+    #[serde(default, deserialize_with = "opt_int")]
+    pub fee_tier: Option<i64>,
+    /// Per asset.
+    pub assets: Vec<AccountAsset>,
+    /// Per leg; v3 leaves flat legs out.
+    #[serde(default)]
+    pub positions: Vec<AccountPosition>,
+}
+
+/// One asset of the account.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountAsset {
+    /// Name.
+    pub asset: String,
+    /// Wallet.
+    pub wallet_balance: Decimal,
+    /// Unrealised profit.
+    pub unrealized_profit: Decimal,
+    /// Wallet plus unrealised profit.
+    pub margin_balance: Decimal,
+    /// Maintenance margin.
+    pub maint_margin: Decimal,
+    /// Initial margin.
+    pub initial_margin: Decimal,
+    /// Wallet that crossed positions share.
+    #[serde(default, deserialize_with = "opt_decimal")]
+    pub cross_wallet_balance: Option<Decimal>,
+    /// What can be used for openings.
+    pub available_balance: Decimal,
+    /// What can be withdrawn.
+    #[serde(default, deserialize_with = "opt_decimal")]
+    pub max_withdraw_amount: Option<Decimal>,
+    /// Last change.
+    #[serde(default, deserialize_with = "opt_int")]
+    pub update_time: Option<i64>,
+}
+
+/// One leg inside the account answer.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountPosition {
+    /// Name.
+    pub symbol: String,
+    /// Leg.
+    pub position_side: LegWord,
+    /// Signed size.
+    pub position_amt: Decimal,
+    /// Profit at mark.
+    #[serde(default, deserialize_with = "opt_decimal")]
+    pub unrealized_profit: Option<Decimal>,
+    /// v2 only.
+    #[serde(default, deserialize_with = "opt_decimal")]
+    pub entry_price: Option<Decimal>,
+    /// v2 only; text there.
+    #[serde(default, deserialize_with = "opt_int")]
+    pub leverage: Option<i64>,
+}
+
+/// One row of `GET /fapi/v2/balance` and `/fapi/v3/balance`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BalanceRow {
+    /// Name.
+    pub asset: String,
+    /// Wallet.
+    pub balance: Decimal,
+    /// Wallet that crossed positions share.
+    #[serde(default, deserialize_with = "opt_decimal")]
+    pub cross_wallet_balance: Option<Decimal>,
+    /// Profit of crossed positions.
+    #[serde(default, deserialize_with = "opt_decimal")]
+    pub cross_un_pnl: Option<Decimal>,
+    /// What can be used for openings.
+    pub available_balance: Decimal,
+    /// What can be withdrawn.
+    #[serde(default, deserialize_with = "opt_decimal")]
+    pub max_withdraw_amount: Option<Decimal>,
+    /// Whether it counts as margin in multi-assets mode.
+    #[serde(default)]
+    pub margin_available: Option<bool>,
+    /// Last change.
+    #[serde(default, deserialize_with = "opt_int")]
+    pub update_time: Option<i64>,
+}
+
+/// One row of `GET /fapi/v2/positionRisk` and `/fapi/v3/positionRisk`. In v3 a missing row means flat.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PositionRow {
+    /// Name.
+    pub symbol: String,
+    /// Leg; `BOTH` in one-way mode.
+    pub position_side: LegWord,
+    /// Signed size: negative on the SHORT leg.
+    pub position_amt: Decimal,
+    /// Average entry.
+    pub entry_price: Decimal,
+    /// Entry with fees folded in.
+    #[serde(default, deserialize_with = "opt_decimal")]
+    pub break_even_price: Option<Decimal>,
+    /// Mark price.
+    #[serde(default, deserialize_with = "opt_decimal")]
+    pub mark_price: Option<Decimal>,
+    /// Profit at mark. The capital R is the venue's.
+    #[serde(rename = "unRealizedProfit", default, deserialize_with = "opt_decimal")]
+    pub unrealized_profit: Option<Decimal>,
+    /// Liquidation price; "0" when there is none.
+    #[serde(default, deserialize_with = "opt_decimal")]
+    pub liquidation_price: Option<Decimal>,
+    /// v2: text.
+    #[serde(default, deserialize_with = "opt_int")]
+    pub leverage: Option<i64>,
+    /// v2: `cross` or `isolated`.
+    #[serde(default)]
+    pub margin_type: Option<MarginWord>,
+    /// v3.
+    #[serde(default, deserialize_with = "opt_decimal")]
+    pub initial_margin: Option<Decimal>,
+    /// v3.
+    #[serde(default, deserialize_with = "opt_decimal")]
+    pub maint_margin: Option<Decimal>,
+    /// v3: auto-deleveraging rank.
+    #[serde(default, deserialize_with = "opt_int")]
+    pub adl: Option<i64>,
+    /// Last change; 0 for a leg that never was.
+    #[serde(default, deserialize_with = "opt_int")]
+    pub update_time: Option<i64>,
+}
+
+/// `GET /fapi/v1/accountConfig`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountConfig {
+    /// Fee tier.
+    #[serde(default, deserialize_with = "opt_int")]
+    pub fee_tier: Option<i64>,
+    /// Whether the account may trade.
+    pub can_trade: bool,
+    /// Whether the account may withdraw.
+    #[serde(default)]
+    pub can_withdraw: Option<bool>,
+    /// Hedge mode.
+    pub dual_side_position: bool,
+    /// Several assets as one margin.
+    pub multi_assets_margin: bool,
+}
+
+/// One row of `GET /fapi/v1/symbolConfig`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SymbolConfig {
+    /// Name.
+    pub symbol: String,
+    /// CROSSED or ISOLATED.
+    pub margin_type: MarginWord,
+    /// Margin is topped up by itself.
+    #[serde(deserialize_with = "boolean")]
+    pub is_auto_add_margin: bool,
+    /// Leverage of both legs.
+    #[serde(deserialize_with = "int")]
+    pub leverage: i64,
+    /// Largest notional at this leverage.
+    #[serde(default, deserialize_with = "opt_decimal")]
+    pub max_notional_value: Option<Decimal>,
+}
+
+/// `GET /fapi/v1/positionSide/dual`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DualSide {
+    /// Hedge mode.
+    #[serde(deserialize_with = "boolean")]
+    pub dual_side_position: bool,
+}
+
+/// `GET /fapi/v1/multiAssetsMargin`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MultiAssets {
+    /// Several assets as one margin.
+    #[serde(deserialize_with = "boolean")]
+    pub multi_assets_margin: bool,
+}
+
+/// `GET /fapi/v1/feeBurn`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FeeBurn {
+    /// Fees are paid in BNB.
+    #[serde(deserialize_with = "boolean")]
+    pub fee_burn: bool,
+}
+
+/// Answer of `POST /fapi/v1/leverage`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeverageSet {
+    /// Name.
+    pub symbol: String,
+    /// What holds now.
+    #[serde(deserialize_with = "int")]
+    pub leverage: i64,
+    /// Largest notional at this leverage.
+    #[serde(default, deserialize_with = "opt_decimal")]
+    pub max_notional_value: Option<Decimal>,
+}
+
+/// One symbol of `GET /fapi/v1/leverageBracket`. Its numbers are JSON numbers (fact sheet 4.9).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeverageBrackets {
+    /// Name.
+    pub symbol: String,
+    /// Only for accounts with adjusted limits.
+    #[serde(default, deserialize_with = "opt_decimal")]
+    pub notional_coef: Option<Decimal>,
+    /// From small to large notional.
+    pub brackets: Vec<Bracket>,
+}
+
+/// One bracket.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Bracket {
+    /// Number from 1.
+    #[serde(deserialize_with = "int")]
+    pub bracket: i64,
+    /// Highest leverage.
+    #[serde(deserialize_with = "int")]
+    pub initial_leverage: i64,
+    /// Upper end.
+    pub notional_cap: Decimal,
+    /// Lower end.
+    pub notional_floor: Decimal,
+    /// Maintenance rate.
+    pub maint_margin_ratio: Decimal,
+    /// Maintenance amount.
+    pub cum: Decimal,
+}
+
+/// The list, or one object with a symbol: both forms are documented.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMany<T> {
+    /// An array.
+    Many(Vec<T>),
+    /// A single object.
+    One(T),
+}
+
+impl<T> OneOrMany<T> {
+    /// As a list.
+    pub fn into_vec(self) -> Vec<T> {
+        match self {
+            Self::Many(rows) => rows,
+            Self::One(row) => vec![row],
+        }
+    }
+}
+
+/// `GET /fapi/v1/commissionRate`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CommissionRate {
+    /// Name.
+    pub symbol: String,
+    /// Fraction for resting orders.
+    pub maker_commission_rate: Decimal,
+    /// Fraction for taking orders.
+    pub taker_commission_rate: Decimal,
+}
+
+/// One row of `GET /fapi/v1/income`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IncomeRow {
+    /// Name; empty for transfers.
+    #[serde(default, deserialize_with = "opt_text")]
+    pub symbol: Option<String>,
+    /// Why.
+    pub income_type: IncomeType,
+    /// How much; negative is paid.
+    pub income: Decimal,
+    /// In what.
+    pub asset: String,
+    /// Free text.
+    #[serde(default, deserialize_with = "opt_text")]
+    pub info: Option<String>,
+    /// When.
+    #[serde(deserialize_with = "int")]
+    pub time: i64,
+    /// Unique together with the type.
+    #[serde(deserialize_with = "int")]
+    pub tran_id: i64,
+    /// Trade, where there is one.
+    #[serde(default, deserialize_with = "opt_text")]
+    pub trade_id: Option<String>,
+}
+
+/// Answer of `POST` and `PUT /fapi/v1/listenKey`; older servers answer `{}` to `PUT`.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListenKeyAnswer {
+    /// The key: whoever knows it reads the account's events.
+    #[serde(default, deserialize_with = "opt_text")]
+    pub listen_key: Option<String>,
+}
+
+impl std::fmt::Debug for ListenKeyAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ListenKeyAnswer")
+            .field("listen_key", &self.listen_key.as_ref().map(|_| "redacted"))
+            .finish()
+    }
+}

@@ -1,0 +1,90 @@
+//! Conditional orders, which live in an id space of their own. Source: fact sheet 5.
+
+use rust_decimal::Decimal;
+use serde::Deserialize;
+
+use super::{
+    number::{int, opt_decimal, opt_int, opt_text},
+    text::{AlgoStatus, LegWord, OrderType, Side, TimeInForce, WorkingType},
+};
+
+/// Answer to place and row of every algo query. Type and status are called `orderType` and `algoStatus`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AlgoRow {
+    /// The venue's id in the algo space.
+    #[serde(deserialize_with = "int")]
+    pub algo_id: i64,
+    /// The client's id.
+    pub client_algo_id: String,
+    /// One of the five conditional types.
+    pub order_type: OrderType,
+    /// Name.
+    pub symbol: String,
+    /// BUY or SELL.
+    pub side: Side,
+    /// Leg.
+    pub position_side: LegWord,
+    /// How the child lives.
+    #[serde(default)]
+    pub time_in_force: Option<TimeInForce>,
+    /// Quantity; nothing or 0 for close-all orders.
+    #[serde(default, deserialize_with = "opt_decimal")]
+    pub quantity: Option<Decimal>,
+    /// State.
+    pub algo_status: AlgoStatus,
+    /// Trigger; none for trailing orders.
+    #[serde(default, deserialize_with = "opt_decimal")]
+    pub trigger_price: Option<Decimal>,
+    /// Limit price of the child.
+    #[serde(default, deserialize_with = "opt_decimal")]
+    pub price: Option<Decimal>,
+    /// Which price triggers.
+    #[serde(default)]
+    pub working_type: Option<WorkingType>,
+    /// Closes the whole leg.
+    #[serde(default)]
+    pub close_position: Option<bool>,
+    /// Trailing: where it becomes active.
+    #[serde(default, deserialize_with = "opt_decimal")]
+    pub activate_price: Option<Decimal>,
+    /// Trailing: distance in percent.
+    #[serde(default, deserialize_with = "opt_decimal")]
+    pub callback_rate: Option<Decimal>,
+    /// The child's id in the plain space: text, empty until triggered.
+    #[serde(default, deserialize_with = "opt_int")]
+    pub actual_order_id: Option<i64>,
+    /// Average fill price of the child.
+    #[serde(default, deserialize_with = "opt_decimal")]
+    pub actual_price: Option<Decimal>,
+    /// Filled quantity of the child.
+    #[serde(default, deserialize_with = "opt_decimal")]
+    pub actual_qty: Option<Decimal>,
+    /// Placed at.
+    #[serde(default, deserialize_with = "opt_int")]
+    pub create_time: Option<i64>,
+    /// Last change.
+    #[serde(deserialize_with = "int")]
+    pub update_time: i64,
+    /// Triggered at; 0 before.
+    #[serde(default, deserialize_with = "opt_int")]
+    pub trigger_time: Option<i64>,
+}
+
+/// Answer to cancel; its `code` is the text `"200"`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AlgoCancel {
+    /// The venue's id in the algo space.
+    #[serde(deserialize_with = "int")]
+    pub algo_id: i64,
+    /// The client's id.
+    #[serde(default, deserialize_with = "opt_text")]
+    pub client_algo_id: Option<String>,
+    /// 200 for success.
+    #[serde(deserialize_with = "int")]
+    pub code: i64,
+    /// Text.
+    #[serde(default, deserialize_with = "opt_text")]
+    pub msg: Option<String>,
+}
