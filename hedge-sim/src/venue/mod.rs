@@ -3,14 +3,39 @@
 //! [`Venue::apply`] is the only way in; it takes the time and a [`Command`] and appends [`VenueEvent`]s. What is
 //! simulated and what is not stands in `docs/simulator.md`.
 
+mod account;
+mod algo;
+mod band;
+mod builtin;
+mod check;
 mod command;
 mod error;
 mod event;
+mod exchange_info;
+mod fill;
+mod filters;
+mod funding;
+mod guard;
+mod ledger;
+mod liquidation;
+mod margin;
+mod market;
+mod matching;
+mod order;
+mod path;
+mod place;
+mod place_algo;
 mod query;
+mod query_account;
 mod rules;
+mod settings;
+mod trigger;
 mod venue;
 mod view;
 mod vocabulary;
+
+#[cfg(test)]
+mod tests;
 
 pub use command::{
     AccountId, AlgoRef, Command, FeeRates, ModifyOrder, Moved, NewAlgo, NewOrder, OrderRef, Reply,
@@ -20,6 +45,7 @@ pub use error::{Refusal, VenueError};
 pub use event::{
     AccountUpdate, BalanceChange, EventBody, FillPart, MarginCall, MarketTrade, OrderUpdate, VenueEvent,
 };
+pub use exchange_info::brackets_from_json;
 pub use rules::{Bracket, InstrumentRules, LotRule, RulesError};
 pub use venue::{SecondCloseAll, Venue, VenueConfig};
 pub use view::{

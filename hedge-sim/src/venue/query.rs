@@ -1,153 +1,198 @@
-//! Reads. None of them changes anything.
+//! Reads of orders, executions and the ledger. None of them changes anything.
 
-use super::command::FeeRates;
-use super::command::{AccountId, AlgoRef, NewOrder, OrderRef, SymbolId};
+use super::algo::Algo;
+use super::check::Origin;
+use super::command::{AccountId, AlgoRef, NewOrder, OrderRef};
 use super::error::{Refusal, VenueError};
-use super::rules::InstrumentRules;
+use super::order::Order;
 use super::venue::Venue;
-use super::view::*;
-use super::vocabulary::IncomeType;
+use super::view::{AlgoView, IncomeView, OrderView, TradeView, Window};
+use super::vocabulary::{AlgoStatus, IncomeType, OrderStatus};
+
+const DAY_MS: i64 = 86_400_000;
+/// An order that ended without a fill can be looked up this long after its creation. Source: fact sheet 4.4.
+const UNFILLED_RETENTION_MS: i64 = 3 * DAY_MS;
+/// Every order can be looked up this long after its creation. Source: fact sheet 4.4.
+const RETENTION_MS: i64 = 90 * DAY_MS;
 
 impl Venue {
-    /// Instrument of a name.
-    pub fn symbol_id(&self, _symbol: &str) -> Option<SymbolId> {
-        None
-    }
-    /// Rules of an instrument.
-    pub fn rules(&self, _symbol: SymbolId) -> Option<&InstrumentRules> {
-        None
-    }
-    /// All instruments in listing order.
-    pub fn instruments(&self) -> impl Iterator<Item = (SymbolId, &InstrumentRules)> {
-        std::iter::empty()
-    }
-    /// Last and mark.
-    pub fn prices(&self, _symbol: SymbolId) -> Option<PricesView> {
-        None
-    }
-    /// Best bid and ask.
-    pub fn best(&self, _symbol: SymbolId) -> Option<BestView> {
-        None
-    }
-    /// The book, `limit` levels a side.
-    pub fn depth(&self, _symbol: SymbolId, _limit: usize) -> Option<DepthView> {
-        None
-    }
     /// All checks of a placement, nothing placed (`POST order/test`).
-    pub fn test_order(&self, _order: &NewOrder) -> Result<(), VenueError> {
-        Err(Refusal::NoSuchOrder.into())
+    ///
+    /// # Errors
+    /// What placing would answer.
+    pub fn test_order(&self, order: &NewOrder) -> Result<(), VenueError> {
+        self.check_order(order, Origin::Client).map(|_| ())
     }
+
     /// A plain order, open or finished.
-    pub fn order(
-        &self,
-        _account: AccountId,
-        _symbol: &str,
-        _order: &OrderRef,
-    ) -> Result<OrderView, VenueError> {
-        Err(Refusal::NoSuchOrder.into())
+    ///
+    /// # Errors
+    /// `-1121` unknown symbol, `-2013` no such order (any more).
+    pub fn order(&self, account: AccountId, symbol: &str, order: &OrderRef) -> Result<OrderView, VenueError> {
+        let (ax, symbol) = (self.account_index(account)?, self.symbol_index(symbol)?);
+        let found = self.find_order(ax, symbol, order).filter(|o| self.is_kept(o));
+        found.map(|o| self.order_view(o)).ok_or_else(|| Refusal::NoSuchOrder.into())
     }
+
     /// A plain order that is still open.
+    ///
+    /// # Errors
+    /// `-1121` unknown symbol, `-2013` no such open order.
     pub fn open_order(
         &self,
-        _account: AccountId,
-        _symbol: &str,
-        _order: &OrderRef,
+        account: AccountId,
+        symbol: &str,
+        order: &OrderRef,
     ) -> Result<OrderView, VenueError> {
-        Err(Refusal::NoSuchOrder.into())
+        let found = self.order(account, symbol, order)?;
+        if found.status.is_open() { Ok(found) } else { Err(Refusal::NoSuchOrder.into()) }
     }
+
     /// Open plain orders, by id.
+    ///
+    /// # Errors
+    /// `-1121` unknown symbol.
     pub fn open_orders(
         &self,
-        _account: AccountId,
-        _symbol: Option<&str>,
+        account: AccountId,
+        symbol: Option<&str>,
     ) -> Result<Vec<OrderView>, VenueError> {
-        Ok(Vec::new())
+        let (ax, symbol) = self.scope(account, symbol)?;
+        let open = self.open_orders_on(ax, symbol);
+        Ok(open.iter().filter_map(|id| self.orders.get(id)).map(|o| self.order_view(o)).collect())
     }
+
     /// Plain orders, open or finished, by id.
+    ///
+    /// # Errors
+    /// `-1121` unknown symbol.
     pub fn all_orders(
         &self,
-        _account: AccountId,
-        _symbol: Option<&str>,
-        _window: Window,
+        account: AccountId,
+        symbol: Option<&str>,
+        window: Window,
     ) -> Result<Vec<OrderView>, VenueError> {
-        Ok(Vec::new())
+        let (ax, symbol) = self.scope(account, symbol)?;
+        let all = self.accounts[ax].orders.iter().filter_map(|id| self.orders.get(id));
+        let kept = all.filter(|o| symbol.is_none_or(|s| o.symbol == s) && self.is_kept(o));
+        let rows = window.cut(kept, |o| (o.id, o.time_ms));
+        Ok(rows.into_iter().map(|o| self.order_view(o)).collect())
     }
-    /// Executions of an account, by trade id.
+
+    /// Executions of an account on a symbol, by trade id.
+    ///
+    /// # Errors
+    /// `-1121` unknown symbol.
     pub fn user_trades(
         &self,
-        _account: AccountId,
-        _symbol: &str,
-        _order_id: Option<u64>,
-        _window: Window,
+        account: AccountId,
+        symbol: &str,
+        order_id: Option<u64>,
+        window: Window,
     ) -> Result<Vec<TradeView>, VenueError> {
-        Ok(Vec::new())
+        let ax = self.account_index(account)?;
+        self.symbol_index(symbol)?;
+        let trades = self.accounts[ax].trades.iter();
+        let wanted = trades.filter(|t| t.symbol == symbol && order_id.is_none_or(|id| t.order_id == id));
+        Ok(window.cut(wanted, |t| (t.trade_id, t.time_ms)).into_iter().cloned().collect())
     }
-    /// An algo order.
-    pub fn algo(&self, _account: AccountId, _algo: &AlgoRef) -> Result<AlgoView, VenueError> {
-        Err(Refusal::NoSuchOrder.into())
+
+    /// An algo order, waiting or not.
+    ///
+    /// # Errors
+    /// `-2013` no such order (any more).
+    pub fn algo(&self, account: AccountId, algo: &AlgoRef) -> Result<AlgoView, VenueError> {
+        let ax = self.account_index(account)?;
+        let found = self.find_algo(ax, algo).filter(|a| self.is_algo_kept(a));
+        found.map(|a| self.algo_view(a)).ok_or_else(|| Refusal::NoSuchOrder.into())
     }
+
     /// Waiting algo orders, by id.
-    pub fn open_algos(
-        &self,
-        _account: AccountId,
-        _symbol: Option<&str>,
-    ) -> Result<Vec<AlgoView>, VenueError> {
-        Ok(Vec::new())
+    ///
+    /// # Errors
+    /// `-1121` unknown symbol.
+    pub fn open_algos(&self, account: AccountId, symbol: Option<&str>) -> Result<Vec<AlgoView>, VenueError> {
+        let (ax, symbol) = self.scope(account, symbol)?;
+        let open = self.open_algos_on(ax, symbol);
+        Ok(open.iter().filter_map(|id| self.algos.get(id)).map(|a| self.algo_view(a)).collect())
     }
+
     /// Algo orders of a symbol, by id.
+    ///
+    /// # Errors
+    /// `-1121` unknown symbol.
     pub fn all_algos(
         &self,
-        _account: AccountId,
-        _symbol: &str,
-        _window: Window,
+        account: AccountId,
+        symbol: &str,
+        window: Window,
     ) -> Result<Vec<AlgoView>, VenueError> {
-        Ok(Vec::new())
+        let (ax, symbol) = (self.account_index(account)?, self.symbol_index(symbol)?);
+        let all = self.accounts[ax].algos.iter().filter_map(|id| self.algos.get(id));
+        let kept = all.filter(|a| a.symbol == symbol && self.is_algo_kept(a));
+        Ok(window.cut(kept, |a| (a.id, a.create_ms)).into_iter().map(|a| self.algo_view(a)).collect())
     }
-    /// Position rows of one symbol or all: BOTH in one-way mode, LONG and SHORT in hedge mode. Flat rows are
-    /// included; `active` marks those that v3 endpoints show.
-    pub fn positions(
-        &self,
-        _account: AccountId,
-        _symbol: Option<&str>,
-    ) -> Result<Vec<PositionView>, VenueError> {
-        Ok(Vec::new())
-    }
-    /// Assets of an account.
-    pub fn assets(&self, _account: AccountId) -> Result<Vec<AssetView>, VenueError> {
-        Ok(Vec::new())
-    }
-    /// Settings of an account.
-    pub fn account_config(&self, _account: AccountId) -> Result<AccountConfigView, VenueError> {
-        Err(Refusal::BadKey.into())
-    }
-    /// Settings for one symbol or all.
-    pub fn symbol_configs(
-        &self,
-        _account: AccountId,
-        _symbol: Option<&str>,
-    ) -> Result<Vec<SymbolConfigView>, VenueError> {
-        Ok(Vec::new())
-    }
-    /// Fee rates for a symbol.
-    pub fn commission_rate(&self, _account: AccountId, _symbol: &str) -> Result<FeeRates, VenueError> {
-        Err(Refusal::BadKey.into())
-    }
-    /// Ledger rows, oldest first. `window.from_id` is ignored.
+
+    /// Ledger rows, oldest first. `window.from_id` means the transaction id.
+    ///
+    /// # Errors
+    /// `-1121` unknown symbol.
     pub fn income(
         &self,
-        _account: AccountId,
-        _symbol: Option<&str>,
-        _kind: Option<IncomeType>,
-        _window: Window,
+        account: AccountId,
+        symbol: Option<&str>,
+        kind: Option<IncomeType>,
+        window: Window,
     ) -> Result<Vec<IncomeView>, VenueError> {
-        Ok(Vec::new())
+        let (ax, _) = self.scope(account, symbol)?;
+        let rows = self.accounts[ax].income.iter();
+        let wanted =
+            rows.filter(|r| symbol.is_none_or(|s| r.symbol == s) && kind.is_none_or(|k| r.income_type == k));
+        Ok(window.cut(wanted, |r| (r.tran_id, r.time_ms)).into_iter().cloned().collect())
     }
-    /// Hash of the whole state: equal digests mean equal exchanges.
-    pub fn state_digest(&self) -> String {
-        String::new()
+
+    pub(super) fn scope(
+        &self,
+        account: AccountId,
+        symbol: Option<&str>,
+    ) -> Result<(usize, Option<usize>), VenueError> {
+        Ok((self.account_index(account)?, symbol.map(|s| self.symbol_index(s)).transpose()?))
     }
-    /// The latest time any command brought.
-    pub fn now_ms(&self) -> i64 {
-        self.now_ms
+
+    fn is_kept(&self, order: &Order) -> bool {
+        let age_ms = self.now_ms - order.time_ms;
+        let vanished_early =
+            matches!(order.status, OrderStatus::Canceled | OrderStatus::Expired) && order.filled == 0;
+        order.status.is_open() || age_ms <= if vanished_early { UNFILLED_RETENTION_MS } else { RETENTION_MS }
+    }
+
+    fn is_algo_kept(&self, algo: &Algo) -> bool {
+        let age_ms = self.now_ms - algo.create_ms;
+        let vanished_early = matches!(algo.status, AlgoStatus::Canceled | AlgoStatus::Expired);
+        algo.status.is_waiting()
+            || age_ms <= if vanished_early { UNFILLED_RETENTION_MS } else { RETENTION_MS }
+    }
+}
+
+impl Window {
+    /// The rows of the window: ids and times inside, and of too many the oldest when a beginning is given, else the
+    /// newest.
+    fn cut<T>(&self, rows: impl Iterator<Item = T>, key: impl Fn(&T) -> (u64, i64)) -> Vec<T> {
+        let inside = |row: &T| {
+            let (id, time_ms) = key(row);
+            self.from_id.is_none_or(|from| id >= from)
+                && self.start_ms.is_none_or(|start| time_ms >= start)
+                && self.end_ms.is_none_or(|end| time_ms <= end)
+        };
+        let mut kept: Vec<T> = rows.filter(inside).collect();
+        if self.limit > 0 && kept.len() > self.limit {
+            let oldest_first = self.from_id.is_some() || self.start_ms.is_some();
+            if oldest_first {
+                kept.truncate(self.limit);
+            } else {
+                kept.drain(..kept.len() - self.limit);
+            }
+        }
+        kept
     }
 }

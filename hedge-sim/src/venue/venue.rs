@@ -1,11 +1,17 @@
 //! The exchange itself: its state and the one door through which it changes.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::command::{Command, FeeRates, Reply};
-use super::error::VenueError;
-use super::event::VenueEvent;
+use super::account::Account;
+use super::algo::Algo;
+use super::command::{AccountId, Command, FeeRates, Reply, SymbolId};
+use super::error::{Refusal, VenueError};
+use super::event::{EventBody, VenueEvent};
+use super::market::Market;
+use super::order::Order;
 
 /// How an exchange differs from another one before anything happens on it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,27 +57,219 @@ impl Default for VenueConfig {
 }
 
 /// A simulated exchange. Pure: no clock, no randomness of its own, no I/O.
+///
+/// It can be written out and read back (`serde`); reading back gives the same exchange.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Venue {
-    pub(crate) config: VenueConfig,
-    pub(crate) now_ms: i64,
+    pub(super) config: VenueConfig,
+    pub(super) now_ms: i64,
+    pub(super) markets: Vec<Market>,
+    pub(super) names: BTreeMap<String, u16>,
+    /// Margin assets; the first is USDT.
+    pub(super) assets: Vec<String>,
+    pub(super) accounts: Vec<Account>,
+    pub(super) orders: BTreeMap<u64, Order>,
+    pub(super) algos: BTreeMap<u64, Algo>,
+    pub(super) gtd_orders: BTreeSet<(i64, u64)>,
+    pub(super) gtd_algos: BTreeSet<(i64, u64)>,
+    pub(super) next_order_id: u64,
+    pub(super) next_algo_id: u64,
+    pub(super) next_tran_id: u64,
+    pub(super) next_seq: u64,
+    /// Client ids made up so far.
+    pub(super) made_up: u64,
 }
 
 impl Venue {
     /// An exchange without instruments and accounts.
     pub fn new(config: VenueConfig) -> Self {
-        Self { config, now_ms: 0 }
+        let offset = config.seed % 1_000 * 1_000;
+        Self {
+            config,
+            now_ms: 0,
+            markets: Vec::new(),
+            names: BTreeMap::new(),
+            assets: vec!["USDT".to_owned()],
+            accounts: Vec::new(),
+            orders: BTreeMap::new(),
+            algos: BTreeMap::new(),
+            gtd_orders: BTreeSet::new(),
+            gtd_algos: BTreeSet::new(),
+            next_order_id: 70_000_000_001 + offset,
+            // Live algo ids are of this size. Source: fact sheet 5.4.
+            next_algo_id: 4_000_000_000_000_001 + offset,
+            next_tran_id: 9_000_000_001 + offset,
+            next_seq: 1,
+            made_up: 0,
+        }
     }
 
     /// Applies one command at `now_ms` (never earlier than any before; an earlier time counts as the latest).
     /// Events are appended to `out` in the order in which they happened.
+    ///
+    /// # Errors
+    /// The exchange's own refusal. Orders whose date was over have expired all the same, nothing else has changed.
     pub fn apply(
         &mut self,
         now_ms: i64,
         command: &Command,
         out: &mut Vec<VenueEvent>,
     ) -> Result<Reply, VenueError> {
-        let _ = (now_ms, command, out);
-        Err(VenueError::refuse(-1001, "not open yet"))
+        if let Command::Move { symbol, to, mark } = command {
+            let mark_e8 = mark.map(Self::mark_e8_of).transpose()?;
+            return self.move_price(now_ms, *symbol, *to, mark_e8, out).map(Reply::Moved);
+        }
+        self.advance(now_ms, out);
+        match command {
+            Command::Move { .. } | Command::Tick => Ok(Reply::Done),
+            Command::List { rules, price } => self.list(rules, *price).map(Reply::Listed),
+            Command::OpenAccount { account, balance_usdt } => {
+                self.open_account(*account, *balance_usdt).map(|()| Reply::Done)
+            }
+            Command::SetStatus { symbol, status } => {
+                let symbol = self.listed(*symbol)?;
+                self.set_status(symbol, *status, out);
+                Ok(Reply::Done)
+            }
+            Command::Jump { .. }
+            | Command::SetMark { .. }
+            | Command::Funding { .. }
+            | Command::Stir { .. } => self.apply_market(command, out),
+            Command::Place(_)
+            | Command::Modify(_)
+            | Command::Cancel { .. }
+            | Command::CancelAll { .. }
+            | Command::PlaceAlgo(_)
+            | Command::CancelAlgo { .. }
+            | Command::CancelAllAlgos { .. }
+            | Command::CountdownElapsed { .. } => self.apply_order(command, out),
+            Command::SetFees { .. }
+            | Command::Restrict { .. }
+            | Command::PositionMode { .. }
+            | Command::MarginType { .. }
+            | Command::Leverage { .. }
+            | Command::Transfer { .. } => self.apply_setting(command, out),
+        }
+    }
+
+    fn apply_market(&mut self, command: &Command, out: &mut Vec<VenueEvent>) -> Result<Reply, VenueError> {
+        match command {
+            Command::Jump { symbol, to, mark } => {
+                let symbol = self.listed(*symbol)?;
+                let tick_e8 = self.markets[symbol].tick_e8;
+                let mark_e8 = mark.map(Self::mark_e8_of).transpose()?;
+                self.jump(symbol, *to, mark_e8.unwrap_or_else(|| to.wrapping_mul(tick_e8)), out)
+                    .map(Reply::Moved)
+            }
+            Command::SetMark { symbol, mark } => {
+                let symbol = self.listed(*symbol)?;
+                let (last, mark_e8) = (self.markets[symbol].last, Self::mark_e8_of(*mark)?);
+                self.jump(symbol, last, mark_e8, out).map(Reply::Moved)
+            }
+            Command::Funding { symbol, rate, mark } => {
+                let symbol = self.listed(*symbol)?;
+                self.settle_funding(symbol, *rate, *mark, out).map(|legs| Reply::Funded { legs })
+            }
+            Command::Stir { symbol } => {
+                let symbol = self.listed(*symbol)?;
+                self.markets[symbol].stir();
+                Ok(Reply::Done)
+            }
+            _ => Ok(Reply::Done),
+        }
+    }
+
+    fn apply_order(&mut self, command: &Command, out: &mut Vec<VenueEvent>) -> Result<Reply, VenueError> {
+        match command {
+            Command::Place(order) => self.place(order, out).and_then(|id| self.reply_order(id)),
+            Command::Modify(change) => self.modify(change, out).and_then(|id| self.reply_order(id)),
+            Command::Cancel { account, symbol, order } => {
+                let (ax, symbol) = (self.account_index(*account)?, self.symbol_index(symbol)?);
+                self.cancel(ax, symbol, order, out).and_then(|id| self.reply_order(id))
+            }
+            Command::CancelAll { account, symbol } => {
+                let (ax, symbol) = (self.account_index(*account)?, self.symbol_index(symbol)?);
+                Ok(Reply::Canceled(self.cancel_all(ax, symbol, out)))
+            }
+            Command::PlaceAlgo(algo) => self.place_algo(algo, out).and_then(|id| self.reply_algo(id)),
+            Command::CancelAlgo { account, algo } => {
+                let ax = self.account_index(*account)?;
+                self.cancel_algo(ax, algo, out).and_then(|id| self.reply_algo(id))
+            }
+            Command::CancelAllAlgos { account, symbol } => {
+                let (ax, symbol) = (self.account_index(*account)?, self.symbol_index(symbol)?);
+                Ok(Reply::Canceled(self.cancel_all_algos(ax, symbol, out)))
+            }
+            Command::CountdownElapsed { account, symbol } => {
+                let (ax, symbol) = (self.account_index(*account)?, self.symbol_index(symbol)?);
+                let mut count = self.cancel_all(ax, symbol, out);
+                if self.config.countdown_cancels_algos {
+                    count += self.cancel_all_algos(ax, symbol, out);
+                }
+                Ok(Reply::Canceled(count))
+            }
+            _ => Ok(Reply::Done),
+        }
+    }
+
+    fn apply_setting(&mut self, command: &Command, out: &mut Vec<VenueEvent>) -> Result<Reply, VenueError> {
+        match command {
+            Command::SetFees { account, symbol, fees } => {
+                let ax = self.account_index(*account)?;
+                self.set_fees(ax, *symbol, *fees).map(|()| Reply::Done)
+            }
+            Command::Restrict { account, restriction } => {
+                let ax = self.account_index(*account)?;
+                self.accounts[ax].restriction = *restriction;
+                Ok(Reply::Done)
+            }
+            Command::PositionMode { account, hedge } => {
+                let ax = self.account_index(*account)?;
+                self.set_position_mode(ax, *hedge).map(|()| Reply::Done)
+            }
+            Command::MarginType { account, symbol, margin_type } => {
+                let (ax, symbol) = (self.account_index(*account)?, self.symbol_index(symbol)?);
+                self.set_margin_type(ax, symbol, *margin_type, out).map(|()| Reply::Done)
+            }
+            Command::Leverage { account, symbol, leverage } => {
+                let (ax, symbol) = (self.account_index(*account)?, self.symbol_index(symbol)?);
+                let max_notional = self.set_leverage(ax, symbol, *leverage, out)?;
+                Ok(Reply::Leverage { leverage: *leverage, max_notional })
+            }
+            Command::Transfer { account, asset, amount } => {
+                let ax = self.account_index(*account)?;
+                self.transfer(ax, asset, *amount, out).map(|tran_id| Reply::Transferred { tran_id })
+            }
+            _ => Ok(Reply::Done),
+        }
+    }
+
+    fn listed(&self, symbol: SymbolId) -> Result<usize, VenueError> {
+        let index = usize::from(symbol.0);
+        if index < self.markets.len() { Ok(index) } else { Err(Refusal::BadSymbol.into()) }
+    }
+
+    fn reply_order(&self, id: u64) -> Result<Reply, VenueError> {
+        let order = self.orders.get(&id).ok_or(VenueError::of(Refusal::NoSuchOrder))?;
+        Ok(Reply::Order(Box::new(self.order_view(order))))
+    }
+
+    fn reply_algo(&self, id: u64) -> Result<Reply, VenueError> {
+        let algo = self.algos.get(&id).ok_or(VenueError::of(Refusal::NoSuchOrder))?;
+        Ok(Reply::Algo(Box::new(self.algo_view(algo))))
+    }
+
+    /// Lets time pass; true when that ended orders.
+    #[inline]
+    pub(super) fn advance(&mut self, now_ms: i64, out: &mut Vec<VenueEvent>) -> bool {
+        self.now_ms = self.now_ms.max(now_ms);
+        let dated = !self.gtd_orders.is_empty() || !self.gtd_algos.is_empty();
+        dated && self.expire_dated(out)
+    }
+
+    pub(super) fn emit(&mut self, out: &mut Vec<VenueEvent>, account: Option<AccountId>, body: EventBody) {
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        out.push(VenueEvent { seq, account, at_ms: self.now_ms, body });
     }
 }

@@ -1,0 +1,203 @@
+//! An incoming order meets the book: resting orders of accounts first at each price, then the standing book.
+//!
+//! Source: fact sheet 7.2, 7.4, 14.6.
+
+use rust_decimal::Decimal;
+
+use super::command::SymbolId;
+use super::event::{EventBody, MarketTrade, VenueEvent};
+use super::fill::Execution;
+use super::market::Resting;
+use super::venue::Venue;
+use super::vocabulary::{ExpiryReason, OrderStatus, OrderType, Side, Stp, Tif};
+
+/// What an order of a side could meet.
+struct Meeting {
+    ticks: i64,
+    steps: i64,
+    /// A resting order of an account, or the standing book.
+    maker: Option<u64>,
+}
+
+impl Venue {
+    /// Matches a fresh (or amended) order and then rests or ends what is left of it.
+    pub(super) fn match_incoming(&mut self, order_id: u64, out: &mut Vec<VenueEvent>) {
+        let Some(order) = self.orders.get(&order_id) else { return };
+        let (symbol, side, limit) = (order.symbol, order.side, self.taker_limit(order_id));
+        let self_trade = self.take(order_id, symbol, side, limit, out);
+        let Some(order) = self.orders.get(&order_id).filter(|o| o.status.is_open()) else { return };
+        let (ticks, ax) = (order.ticks, order.ax());
+        if self_trade {
+            let reason = match order.tif {
+                Tif::Ioc => ExpiryReason::IocSelfTrade,
+                _ => ExpiryReason::SelfTrade,
+            };
+            return self.end_order(order_id, OrderStatus::ExpiredInMatch, reason, out);
+        }
+        match (order.order_type, order.tif) {
+            (OrderType::Market, _) => {
+                self.end_order(order_id, OrderStatus::Expired, ExpiryReason::MarketRemainder, out);
+            }
+            (_, Tif::Ioc | Tif::Fok) => {
+                self.end_order(order_id, OrderStatus::Expired, ExpiryReason::IocRemainder, out);
+            }
+            _ => {
+                debug_assert!(ax < self.accounts.len());
+                self.markets[symbol].rest(side, Resting { ticks, order_id });
+            }
+        }
+    }
+
+    /// Worst price an order may take: its limit, or for a market order the take bound around mark.
+    fn taker_limit(&self, order_id: u64) -> i64 {
+        let Some(order) = self.orders.get(&order_id) else { return 0 };
+        if order.order_type == OrderType::Market {
+            self.market_bound(order.symbol, order.side)
+        } else {
+            order.ticks
+        }
+    }
+
+    /// Worst price a market order may fill at, in ticks. Source: fact sheet 4.2, `marketTakeBound`.
+    pub(super) fn market_bound(&self, symbol: usize, side: Side) -> i64 {
+        let market = &self.markets[symbol];
+        let Some(bound) = market.rules.market_take_bound.filter(|b| *b > Decimal::ZERO) else {
+            return if side == Side::Buy { i64::MAX } else { 0 };
+        };
+        let worst = market.mark() * (Decimal::ONE + Decimal::from(side.sign()) * bound);
+        use rust_decimal::prelude::ToPrimitive;
+        let ticks = worst / market.rules.tick;
+        match side {
+            Side::Buy => ticks.floor().to_i64().unwrap_or(i64::MAX),
+            Side::Sell => ticks.ceil().to_i64().unwrap_or(0),
+        }
+    }
+
+    /// Steps that could be taken up to `limit` without looking at self-trade prevention, at most `want`.
+    pub(super) fn takeable(&self, symbol: usize, side: Side, limit: i64, want: i64) -> i64 {
+        let market = &self.markets[symbol];
+        let opposite = side.opposite();
+        let mut sum = 0i64;
+        for resting in market.book_side(opposite).iter().take_while(|r| reaches(side, limit, r.ticks)) {
+            sum = sum.saturating_add(self.orders.get(&resting.order_id).map_or(0, |o| o.remaining()));
+        }
+        for level in market.ladder(opposite).take_while(|l| reaches(side, limit, l.ticks)) {
+            if sum >= want {
+                break;
+            }
+            sum = sum.saturating_add(market.level_steps(opposite, level));
+        }
+        sum.min(want)
+    }
+
+    /// Takes from the book until the order is filled, the limit is passed or the book is empty. True when
+    /// self-trade prevention ends the order.
+    fn take(
+        &mut self,
+        order_id: u64,
+        symbol: usize,
+        side: Side,
+        limit: i64,
+        out: &mut Vec<VenueEvent>,
+    ) -> bool {
+        loop {
+            let Some(order) = self.orders.get(&order_id).filter(|o| o.status.is_open()) else { return false };
+            let (left, stp, ax) = (order.remaining(), order.stp, order.ax());
+            let Some(meeting) = self.next_meeting(symbol, side, limit) else { return false };
+            let Some(maker) = meeting.maker else {
+                let steps = left.min(meeting.steps);
+                self.markets[symbol].eat(side.opposite(), meeting.ticks, steps);
+                self.trade(symbol, side, meeting.ticks, steps, order_id, None, out);
+                continue;
+            };
+            let own = self.orders.get(&maker).is_some_and(|m| m.ax() == ax);
+            let prevention = if own { stp } else { Stp::None };
+            if matches!(prevention, Stp::ExpireMaker | Stp::ExpireBoth) {
+                self.end_order(maker, OrderStatus::ExpiredInMatch, ExpiryReason::SelfTrade, out);
+            }
+            match prevention {
+                Stp::ExpireTaker | Stp::ExpireBoth => return true,
+                Stp::ExpireMaker => {}
+                Stp::None => {
+                    let steps = left.min(meeting.steps);
+                    self.trade(symbol, side, meeting.ticks, steps, order_id, Some(maker), out);
+                }
+            }
+        }
+    }
+
+    /// The best thing on the other side within the limit.
+    fn next_meeting(&self, symbol: usize, side: Side, limit: i64) -> Option<Meeting> {
+        let market = &self.markets[symbol];
+        let opposite = side.opposite();
+        let resting = market.book_side(opposite).first().copied();
+        let levels = market.ladder(opposite).map(|level| (level.ticks, market.level_steps(opposite, level)));
+        let standing =
+            levels.take_while(|(ticks, _)| reaches(side, limit, *ticks)).find(|(_, steps)| *steps > 0);
+        // At one price an account's order stands before the made-up ones, as it does when the price touches it.
+        let resting = resting.filter(|r| reaches(side, limit, r.ticks));
+        let resting = resting.filter(|r| standing.is_none_or(|(ticks, _)| reaches(side, ticks, r.ticks)));
+        if let Some(found) = resting {
+            let steps = self.orders.get(&found.order_id)?.remaining();
+            return Some(Meeting { ticks: found.ticks, steps, maker: Some(found.order_id) });
+        }
+        standing.map(|(ticks, steps)| Meeting { ticks, steps, maker: None })
+    }
+
+    /// One trade: the taker's side first, then the maker's when it is an account.
+    #[allow(clippy::too_many_arguments)]
+    fn trade(
+        &mut self,
+        symbol: usize,
+        side: Side,
+        ticks: i64,
+        steps: i64,
+        taker: u64,
+        maker: Option<u64>,
+        out: &mut Vec<VenueEvent>,
+    ) {
+        let trade_id = self.markets[symbol].take_trade_id();
+        let execution = Execution { ticks, steps, trade_id, maker: false, forced: false };
+        self.print(symbol, execution, side == Side::Sell, out);
+        self.book_execution(taker, execution, out);
+        if let Some(maker) = maker.filter(|m| self.orders.get(m).is_some_and(|o| o.status.is_open())) {
+            self.book_execution(maker, Execution { maker: true, ..execution }, out);
+        }
+    }
+
+    /// Fills a resting order at its own price because the market came to it.
+    pub(super) fn fill_resting(&mut self, order_id: u64, out: &mut Vec<VenueEvent>) {
+        let Some(order) = self.orders.get(&order_id) else { return };
+        let (symbol, side, ticks, steps) = (order.symbol, order.side, order.ticks, order.remaining());
+        let trade_id = self.markets[symbol].take_trade_id();
+        let execution = Execution { ticks, steps, trade_id, maker: true, forced: false };
+        self.print(symbol, execution, side == Side::Buy, out);
+        self.book_execution(order_id, execution, out);
+    }
+
+    pub(super) fn print(
+        &mut self,
+        symbol: usize,
+        execution: Execution,
+        buyer_is_maker: bool,
+        out: &mut Vec<VenueEvent>,
+    ) {
+        let rules = &self.markets[symbol].rules;
+        let trade = MarketTrade {
+            symbol: SymbolId(symbol as u16),
+            trade_id: execution.trade_id,
+            price: rules.price_of(execution.ticks),
+            qty: rules.qty_of(execution.steps),
+            buyer_is_maker,
+        };
+        self.emit(out, None, EventBody::Trade(trade));
+    }
+}
+
+/// Whether a taker of this side with this limit accepts the price.
+pub(super) fn reaches(side: Side, limit: i64, price: i64) -> bool {
+    match side {
+        Side::Buy => price <= limit,
+        Side::Sell => price >= limit,
+    }
+}
