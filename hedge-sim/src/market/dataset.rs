@@ -78,6 +78,36 @@ impl DataSet {
         data.add_funding(&found.folder)?;
         Ok(data)
     }
+    /// A data set from bars that are already in memory, ordered by symbol here. Errors: [`MarketError`] unless each
+    /// symbol is there once and its bars are of that interval, on its grid, in time order, valid and at one scale.
+    pub fn new(
+        interval: Interval,
+        mut series: Vec<Series>,
+        funding: Vec<FundingSeries>,
+    ) -> Result<Self, MarketError> {
+        series.sort_by_key(|one| one.symbol);
+        if let Some(pair) = series.windows(2).find(|pair| pair[0].symbol == pair[1].symbol) {
+            return Err(MarketError::Selection(format!(
+                "{} is there twice; join its bars first",
+                pair[0].symbol
+            )));
+        }
+        for one in &series {
+            one.check(interval)?;
+        }
+        let mut data = Self::from_series(interval, series);
+        for mut one in funding {
+            let Some(at) = data.index_of(one.symbol) else {
+                return Err(MarketError::Selection(format!(
+                    "funding of {} comes without bars of it",
+                    one.symbol
+                )));
+            };
+            one.payments.sort_by_key(|payment| payment.at_ms);
+            data.funding[at] = one;
+        }
+        Ok(data)
+    }
     /// A data set without funding.
     pub(super) fn from_series(interval: Interval, series: Vec<Series>) -> Self {
         let gaps = series.iter().flat_map(Series::gaps).collect();
@@ -110,6 +140,7 @@ impl DataSet {
         self.series.iter().filter_map(Series::end).max()
     }
     /// Only the bars that open in `[from, to)` and the funding inside them; symbols without such a bar are left out.
+    /// The lists of files and notes stay as they are.
     pub fn window(&self, from: Timestamp, to: Timestamp) -> Self {
         let mut series = Vec::new();
         let mut funding = Vec::new();

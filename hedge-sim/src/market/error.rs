@@ -39,26 +39,31 @@ pub enum MarketError {
         problem: String,
     },
     /// Two files say different things about the same moment.
-    #[error(
-        "{first} and {second} disagree about {what} at {at}: {first_value} against {second_value}; remove one"
-    )]
-    Disagreement {
-        /// One file.
-        first: String,
-        /// The other.
-        second: String,
-        /// Symbol and quantity.
-        what: String,
-        /// When.
-        at: Timestamp,
-        /// What the first says.
-        first_value: String,
-        /// What the second says.
-        second_value: String,
-    },
+    #[error(transparent)]
+    Disagreement(#[from] Box<Disagreement>),
     /// The data does not hold what was asked for.
     #[error("{0}")]
     Selection(String),
+}
+
+/// Two files that say different things about the same moment.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "{first} and {second} disagree about {what} at {at}: {first_value} against {second_value}; remove one"
+)]
+pub struct Disagreement {
+    /// One file.
+    pub first: String,
+    /// The other.
+    pub second: String,
+    /// Symbol and quantity.
+    pub what: String,
+    /// When.
+    pub at: Timestamp,
+    /// What the first says.
+    pub first_value: String,
+    /// What the second says.
+    pub second_value: String,
 }
 
 impl MarketError {

@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 
 use super::{
     decimal_text::parse_integer,
-    error::MarketError,
+    error::{Disagreement, MarketError},
     file_names::file_name,
     klines::{is_header, lines, read_bytes},
     series::Series,
@@ -77,21 +77,22 @@ impl FundingRows {
     ) -> Result<(), MarketError> {
         let mark = mark.map(|mark| (mark, file));
         let row = self.rows.entry(at_ms).or_insert(Row { rate, rate_file: file, mark });
-        let disagree =
-            |what: &str, other: usize, first: Decimal, second: Decimal| MarketError::Disagreement {
+        let disagree = |what: &str, other: usize, first: Decimal, second: Decimal| {
+            Box::new(Disagreement {
                 first: self.files[other].clone(),
                 second: self.files[file].clone(),
                 what: format!("{symbol} {what}"),
                 at: Timestamp::from_ms(at_ms),
                 first_value: first.to_string(),
                 second_value: second.to_string(),
-            };
+            })
+        };
         if row.rate != rate {
-            return Err(disagree("funding rate", row.rate_file, row.rate, rate));
+            return Err(disagree("funding rate", row.rate_file, row.rate, rate).into());
         }
         match (row.mark, mark) {
             (Some((known, other)), Some((mark, _))) if known != mark => {
-                Err(disagree("mark price at funding", other, known, mark))
+                Err(disagree("mark price at funding", other, known, mark).into())
             }
             (None, Some(_)) => {
                 row.mark = mark;

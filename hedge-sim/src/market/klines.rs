@@ -244,3 +244,142 @@ impl<'a> Row<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HEADER: &str = "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore\n";
+    const ROW: &str = "1738368000000,34.4220,34.4260,34.3600,34.3600,9896,1738368059999,340376.0940,1391,3538,121691.5870,0\n";
+    const NEXT: &str = "1738368060000,34.36,34.4,34.3,34.35,0.5,1738368119999,,,,,\n";
+
+    fn parse(text: &str) -> Result<Series, MarketError> {
+        parse_klines(text.as_bytes(), "x.csv", Symbol::parse("AVAXUSDT").unwrap(), Interval::M1)
+    }
+    fn problem(text: &str) -> String {
+        parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn files_with_and_without_header_are_the_same_bars_at_one_scale() {
+        let with = parse(&format!("\u{feff}{HEADER}{ROW}{NEXT}")).unwrap();
+        let without = parse(&format!("{ROW}{NEXT}\n").replace('\n', "\r\n")).unwrap();
+        assert_eq!(with, without);
+        assert_eq!((with.price_scale(), with.volume_scale()), (3, 1));
+        let bar = with.bars[0];
+        assert_eq!(
+            [bar.open, bar.high, bar.low, bar.close, bar.volume],
+            [34_422, 34_426, 34_360, 34_360, 98_960]
+        );
+        assert_eq!(with.bars[1].open_time.ms(), 1_738_368_060_000);
+        assert_eq!(with.sources, ["x.csv"]);
+    }
+
+    #[test]
+    fn an_error_names_file_line_column_and_what_was_expected() {
+        assert_eq!(
+            problem(&format!("{HEADER}{ROW}{}", NEXT.replace("34.36", "x"))),
+            "x.csv, line 3, column open: found \"x\", expected a plain decimal of at most 18 digits, such as 51823.1"
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_the_layout_is_refused() {
+        for (text, column, expected) in [
+            (ROW.replace("1738368000000,", "1738368000000000,"), "open_time", "milliseconds"),
+            (ROW.replace("1738368000000,", "1738368000,"), "open_time", "milliseconds"),
+            (ROW.replace("1738368000000,", "1738368000001,"), "open_time", "on the 1m grid"),
+            (format!("{ROW}{ROW}"), "open_time", "there twice"),
+            (format!("{NEXT}{ROW}"), "open_time", "a later time"),
+            (ROW.replace("1738368059999", "1738368059000"), "close_time", "1738368059999"),
+            (ROW.replace("34.4260", "34.4210"), "high", "not below"),
+            (ROW.replace("34.3600,34.3600", "34.3610,34.3600"), "low", "not above"),
+            (ROW.replace("34.3600,34.3600", "0,34.3600"), "low", "above 0"),
+            (ROW.replace(",9896,", ",,"), "volume", "decimal"),
+            (ROW.replace(",9896,", ",-1,"), "volume", "decimal"),
+            (ROW.replace(",1391,", ",abc,"), "count", "decimal or nothing"),
+            (ROW.replace(",0\n", "\n"), "taker_buy_quote_volume", "12 columns"),
+            (ROW.replace(",0\n", ",0,0\n"), "ignore", "12 columns"),
+            (HEADER.replace("open,high", "high,open") + ROW, "open", "header"),
+            (format!("{ROW}\n{NEXT}"), "open_time", "12 columns"),
+        ] {
+            let problem = problem(&text);
+            assert!(problem.contains(&format!("column {column}:")), "{problem}");
+            assert!(problem.contains(expected), "{problem}");
+        }
+        for empty in ["", "\n", HEADER] {
+            assert!(problem(empty).contains("no rows"), "{empty:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_unpacked_by_its_content_not_by_its_name() {
+        use std::io::Write as _;
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(ROW.as_bytes()).unwrap();
+        let folder = std::env::temp_dir().join(format!("hedge-klines-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("AVAXUSDT-1m-2025-02.csv");
+        fs::write(&path, packed.finish().unwrap()).unwrap();
+        assert_eq!(
+            read_klines(&path).unwrap(),
+            Series { sources: vec!["AVAXUSDT-1m-2025-02.csv".into()], ..parse(ROW).unwrap() }
+        );
+        let other = folder.join("notes.csv");
+        fs::write(&other, ROW).unwrap();
+        assert!(read_klines(&other).unwrap_err().to_string().contains("SYMBOL-INTERVAL"));
+        assert!(
+            read_klines(&folder.join("AVAXUSDT-1m-none.csv"))
+                .unwrap_err()
+                .to_string()
+                .starts_with("cannot read")
+        );
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let _ = parse_klines(&bytes, "x", Symbol::parse("X").unwrap(), Interval::M1);
+        }
+
+        #[test]
+        fn almost_valid_rows_never_panic(at in 0..ROW.len(), byte in any::<u8>()) {
+            let mut bytes = ROW.as_bytes().to_vec();
+            bytes[at] = byte;
+            let _ = parse_klines(&bytes, "x", Symbol::parse("X").unwrap(), Interval::M1);
+        }
+
+        #[test]
+        fn bars_written_as_text_read_back_as_themselves(
+            rows in proptest::collection::vec((1_i64..10_000_000, 0_i64..5_000, 0_i64..5_000, 0_u32..6, 0_i64..99_999_999), 1..30),
+        ) {
+            let mut text = HEADER.to_owned();
+            let mut expected = Vec::new();
+            for (minute, (low, to_open, to_close, scale, volume)) in rows.into_iter().enumerate() {
+                let decimal = |mantissa| rust_decimal::Decimal::new(mantissa, scale);
+                let [open, close] = [low + to_open, low + to_close];
+                let prices = [open, open.max(close) + 1, low, close].map(decimal);
+                let volume = rust_decimal::Decimal::new(volume, 3);
+                let open_ms = 1_738_368_000_000 + minute as i64 * 60_000;
+                let [o, h, l, c] = prices;
+                writeln!(text, "{open_ms},{o},{h},{l},{c},{volume},,,,,,").unwrap();
+                expected.push((open_ms, prices, volume));
+            }
+            let series = parse(&text).unwrap();
+            let read: Vec<_> = series
+                .bars
+                .iter()
+                .map(|bar| {
+                    let prices = [bar.open, bar.high, bar.low, bar.close].map(|price| bar.decimal(price));
+                    (bar.open_time.ms(), prices, bar.volume_decimal())
+                })
+                .collect();
+            prop_assert_eq!(read, expected);
+        }
+    }
+}

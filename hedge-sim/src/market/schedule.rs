@@ -327,3 +327,156 @@ impl Iterator for Schedule {
         Some(step)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hedge_core::{Interval, Timestamp};
+
+    use super::*;
+    use crate::market::{FundingPayment, FundingSeries, Series};
+
+    const BAR_MS: i64 = 900_000;
+
+    fn bar(at: i64, [open, high, low, close]: [i64; 4]) -> Bar {
+        Bar {
+            open_time: Timestamp::from_ms(at * BAR_MS),
+            interval: Interval::M15,
+            open,
+            high,
+            low,
+            close,
+            price_scale: 1,
+            volume: 1,
+            volume_scale: 0,
+        }
+    }
+    fn flat(at: i64, price: i64) -> Bar {
+        bar(at, [price; 4])
+    }
+    fn data(series: &[(&str, &[Bar])], funding: &[(&str, &[i64])]) -> Arc<DataSet> {
+        let symbol = |name: &str| Symbol::parse(name).unwrap();
+        let series = series.iter().map(|(name, bars)| Series {
+            symbol: symbol(name),
+            interval: Interval::M15,
+            bars: bars.to_vec(),
+            sources: Vec::new(),
+        });
+        let payment = |at: &i64| FundingPayment { at_ms: *at, rate: Decimal::new(1, 4), mark: None };
+        let funding = funding.iter().map(|(name, times)| FundingSeries {
+            symbol: symbol(name),
+            payments: times.iter().map(payment).collect(),
+        });
+        Arc::new(DataSet::new(Interval::M15, series.collect(), funding.collect()).unwrap())
+    }
+    /// One letter per step, the symbol's index, and the time in minutes.
+    fn told(schedule: Schedule) -> Vec<String> {
+        schedule
+            .map(|step| {
+                let letter = match step {
+                    MarketStep::Warmup { .. } => 'w'.to_string(),
+                    MarketStep::Move { to, jump, .. } => format!("{to}{}", if jump { "!" } else { "" }),
+                    MarketStep::Funding { .. } => 'f'.to_string(),
+                    MarketStep::BarClosed { .. } => 'c'.to_string(),
+                };
+                format!("{}:{letter}@{}", step.symbol_ix(), step.at_ms() / 60_000)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn all_symbols_walk_a_bar_point_by_point_and_close_together() {
+        let data = data(&[("A", &[bar(1, [10, 15, 8, 12])]), ("B", &[bar(1, [10, 15, 8, 9])])], &[]);
+        assert_eq!(
+            told(Schedule::new(data, 0)),
+            [
+                "0:10!@15", "1:10!@15", "0:8@18", "1:15@18", "0:15@22", "1:8@22", "0:12@29", "1:9@29",
+                "0:c@30", "1:c@30"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_bar_that_opens_away_from_the_last_close_jumps() {
+        let bars = [flat(1, 10), flat(2, 10), flat(3, 11)];
+        let jumps: Vec<bool> = Schedule::new(data(&[("A", &bars)], &[]), 1)
+            .filter_map(|step| match step {
+                MarketStep::Move { jump, .. } => Some(jump),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(jumps, [false, false, false, false, true, false, false, false]);
+    }
+
+    #[test]
+    fn history_is_warm_up_without_moves_and_without_funding() {
+        let bars = [flat(1, 10), flat(2, 10), flat(3, 10)];
+        let data = data(&[("A", &bars), ("B", &bars[1..])], &[("A", &[2 * BAR_MS, 3 * BAR_MS, 4 * BAR_MS])]);
+        let schedule = Schedule::new(data, 2);
+        assert_eq!((schedule.history(), schedule.bar_times()), (2, 1));
+        assert_eq!(schedule.start_ms(), Some(3 * BAR_MS));
+        let told = told(schedule);
+        assert_eq!(told[..3], ["0:w@30", "0:w@45", "1:w@45"]);
+        assert_eq!(told.iter().filter(|step| step.contains(":f")).collect::<Vec<_>>(), ["0:f@60"]);
+    }
+
+    #[test]
+    fn funding_stands_at_its_time_before_the_close() {
+        // Due in the hole, in the middle of a bar, and at its end.
+        let bars = [flat(1, 10), flat(9, 10)];
+        let times = [5 * BAR_MS, 9 * BAR_MS + 300_000, 10 * BAR_MS];
+        let told = told(Schedule::new(data(&[("A", &bars)], &[("A", &times)]), 0));
+        assert_eq!(
+            told[5..],
+            ["0:f@75", "0:10@135", "0:10@138", "0:f@140", "0:10@142", "0:10@149", "0:f@150", "0:c@150"]
+        );
+    }
+
+    #[test]
+    fn a_symbol_without_a_bar_is_absent() {
+        let a = [flat(1, 10), flat(2, 10), flat(3, 10)];
+        let b = [flat(2, 10)];
+        let told = told(Schedule::new(data(&[("A", &a), ("B", &b)], &[]), 0));
+        assert_eq!(told.iter().filter(|step| step.starts_with("1:")).count(), 5);
+        assert_eq!(
+            told.iter().filter(|step| step.contains(":c")).collect::<Vec<_>>(),
+            ["0:c@30", "0:c@45", "1:c@45", "0:c@60"]
+        );
+    }
+
+    #[test]
+    fn data_that_is_too_short_for_the_history_gives_half_of_it() {
+        let bars: Vec<Bar> = (1..=10).map(|at| flat(at, 10)).collect();
+        for (asked, given) in [(0, 0), (9, 9), (10, 5), (500, 5)] {
+            assert_eq!(Schedule::new(data(&[("A", &bars)], &[]), asked).history(), given);
+        }
+        assert_eq!(Schedule::new(data(&[], &[]), 5).next(), None);
+    }
+
+    #[test]
+    fn a_cursor_skips_to_the_same_step() {
+        let bars: Vec<Bar> = (1..=20).map(|at| bar(at, [100 + at, 120 + at, 90, 101 + at])).collect();
+        let data = data(&[("A", &bars), ("B", &bars[3..])], &[("A", &[8 * BAR_MS, 16 * BAR_MS])]);
+        let whole: Vec<MarketStep> = Schedule::new(Arc::clone(&data), 3).collect();
+        for at in 0..=whole.len() {
+            let mut schedule = Schedule::new(Arc::clone(&data), 3);
+            schedule.skip_to(at as u64);
+            assert_eq!(schedule.position(), at as u64);
+            assert_eq!(schedule.next(), whole.get(at).copied());
+        }
+        assert!(whole.windows(2).all(|pair| pair[0].at_ms() <= pair[1].at_ms()));
+    }
+
+    #[test]
+    fn closed_bars_and_last_price_follow_the_steps() {
+        let bars = [flat(1, 10), flat(2, 11)];
+        let mut schedule = Schedule::new(data(&[("A", &bars)], &[]), 1);
+        assert_eq!((schedule.closed_bars(0).len(), schedule.last_price(0)), (0, None));
+        schedule.next();
+        assert_eq!((schedule.closed_bars(0).len(), schedule.last_price(0)), (1, Some(10)));
+        schedule.next();
+        assert_eq!((schedule.closed_bars(0).len(), schedule.last_price(0)), (1, Some(11)));
+        assert_eq!((schedule.bar_times_done(), schedule.closed_bars(9).len()), (0, 0));
+        assert_eq!(schedule.by_ref().count(), 4);
+        assert_eq!((schedule.bar_times_done(), schedule.closed_bars(0).len()), (1, 2));
+    }
+}

@@ -2,7 +2,10 @@
 
 use hedge_core::{Bar, Interval, Symbol, Timestamp};
 
-use super::{decimal_text::rescale, error::MarketError};
+use super::{
+    decimal_text::rescale,
+    error::{Disagreement, MarketError},
+};
 
 /// A hole of more than this many bars is reported as a [`Gap`].
 pub const GAP_BARS: i64 = 2;
@@ -50,6 +53,31 @@ impl Series {
     pub fn end(&self) -> Option<Timestamp> {
         self.bars.last().map(Bar::end)
     }
+    /// Whether these are bars of one interval, on its grid, in time order, valid and at one scale.
+    pub(super) fn check(&self, interval: Interval) -> Result<(), MarketError> {
+        let scales = (self.price_scale(), self.volume_scale());
+        let fits = |bar: &Bar| {
+            bar.interval == interval
+                && bar.open_time.ms() % interval.ms() == 0
+                && (bar.price_scale, bar.volume_scale) == scales
+                && bar.checked().is_ok()
+        };
+        let problem = match self.bars.iter().find(|bar| !fits(bar)) {
+            Some(bar) => Some(bar.open_time),
+            None => self
+                .bars
+                .windows(2)
+                .find(|pair| pair[0].open_time >= pair[1].open_time)
+                .map(|pair| pair[1].open_time),
+        };
+        match problem {
+            None if self.interval == interval => Ok(()),
+            at => Err(MarketError::Selection(format!(
+                "bars of {} are not {interval} bars in time order, valid and at one scale (first bad one: {at:?})",
+                self.symbol
+            ))),
+        }
+    }
     /// The holes of more than [`GAP_BARS`] bars, in time order.
     pub fn gaps(&self) -> impl Iterator<Item = Gap> {
         self.bars.windows(2).filter_map(|pair| {
@@ -91,14 +119,15 @@ impl Series {
         for pair in bars.windows(2) {
             let ((first_file, first), (second_file, second)) = (&pair[0], &pair[1]);
             if first.open_time == second.open_time && first != second {
-                return Err(MarketError::Disagreement {
+                return Err(Box::new(Disagreement {
                     first: files[*first_file].sources.join(", "),
                     second: files[*second_file].sources.join(", "),
                     what: format!("{} {}", files[0].symbol, files[0].interval),
                     at: first.open_time,
                     first_value: describe(first),
                     second_value: describe(second),
-                });
+                })
+                .into());
             }
         }
         bars.dedup_by_key(|(_, bar)| bar.open_time);
