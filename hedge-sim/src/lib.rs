@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
 
+pub mod backtest;
 pub mod market;
 pub mod venue;

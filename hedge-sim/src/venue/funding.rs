@@ -49,6 +49,7 @@ impl Venue {
         let asset = self.markets[symbol].asset;
         let isolated = self.accounts[ax].slots[symbol].is_isolated();
         let mut sides = Vec::with_capacity(2);
+        let mut total = Decimal::ZERO;
         for side in LEG_SIDES {
             let steps = self.accounts[ax].leg(symbol, side).steps;
             if steps == 0 {
@@ -64,6 +65,7 @@ impl Venue {
                 self.accounts[ax].slots[symbol].leg_mut(side).isolated_wallet += amount;
             }
             sides.push(side);
+            total += amount;
         }
         self.drop_guard(ax);
         // Crossed legs are not listed, isolated ones are. Source: fact sheet 9.4.
@@ -74,7 +76,8 @@ impl Venue {
         };
         let update = AccountUpdate {
             reason: UpdateReason::FundingFee,
-            balances: vec![self.balance_change(ax, asset, Decimal::ZERO)],
+            // `bc` carries the payment. Source: fact sheet appendix A, FUNDING_FEE sample.
+            balances: vec![self.balance_change(ax, asset, total)],
             positions,
             symbol: self.markets[symbol].rules.symbol.clone(),
         };
