@@ -1,5 +1,8 @@
 //! The generated market as its users see it: consistent across intervals, without a seam, sane in its statistics.
 
+// The helpers below are test code although they stand outside of the test functions.
+#![allow(clippy::unwrap_used)]
+
 use std::sync::Arc;
 
 use hedge_core::{Interval, Symbol};

@@ -1,5 +1,8 @@
 //! Recorded data: files made by the test for every rule, and the shared recordings when they are at hand.
 
+// The helpers below are test code although they stand outside of the test functions.
+#![allow(clippy::unwrap_used)]
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -248,7 +248,7 @@ fn find_klines(path: &Path, wanted: Option<Interval>, notes: &mut Vec<String>) -
         return found_in(path, files, path, wanted, notes);
     }
     let folders = kline_folders(path)?;
-    let names: Vec<String> = folders.iter().map(|(interval, _)| format!("klines_{interval}")).collect();
+    let names: Vec<String> = folders.keys().map(|interval| format!("klines_{interval}")).collect();
     let interval = pick_interval(folders.keys().copied(), wanted).ok_or_else(|| match wanted {
         Some(wanted) if !folders.is_empty() => {
             MarketError::Selection(format!("{} has no klines_{wanted}, only {}", path.display(), names.join(", ")))

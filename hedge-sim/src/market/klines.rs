@@ -235,8 +235,7 @@ impl<'a> Row<'a> {
                 format!("{close_ms} (open_time + interval - 1) or nothing"),
             ));
         }
-        for column in 7..11 {
-            let field = fields[column];
+        for (column, field) in fields.iter().enumerate().take(11).skip(7) {
             if !field.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') {
                 return Err(self.error(column, field, "a plain decimal or nothing"));
             }
