@@ -1,0 +1,148 @@
+//! Closing legs at the market, in pieces, never twice for the same quantity.
+
+use super::run::{CLOSE_PAUSE, Cx, Engine};
+use std::borrow::Cow;
+
+use rust_decimal::Decimal;
+
+use crate::{
+    event::{Decision, Event},
+    gate::Gate,
+    id::{ClientOrderId, OrderPurpose, StrategyId},
+    money::Qty,
+    order::{Exit, Leg, Portion},
+    position::{Action, Position, PositionKey},
+    risk::{GateCheck, Verdict},
+    time::Timestamp,
+};
+
+impl Engine {
+    /// Closes a leg at the market and mutes its symbol. Paced, and never twice for the same quantity.
+    pub(super) fn force_close(&mut self, cx: &mut Cx<'_>, key: &PositionKey, because: &'static str) {
+        if self.forced_at(key).is_some_and(|last| cx.at < last.plus(CLOSE_PAUSE)) {
+            return;
+        }
+        self.forced.retain(|(other, _)| other != key);
+        self.forced.push((*key, cx.at));
+        let until = cx.at.plus(self.config.mute_for);
+        let muted = Decision::Muted { instrument: key.instrument, until, because: Cow::Borrowed(because) };
+        self.record(cx, Event::Decision(muted));
+        self.close_at_market(cx, None, key, &Portion::All);
+    }
+
+    pub(super) fn forced_at(&self, key: &PositionKey) -> Option<Timestamp> {
+        self.forced.iter().find(|(other, _)| other == key).map(|(_, at)| *at)
+    }
+
+    /// Market closes in pieces that the venue's largest market quantity allows.
+    pub(super) fn close_at_market(
+        &mut self,
+        cx: &mut Cx<'_>,
+        strategy: Option<StrategyId>,
+        key: &PositionKey,
+        portion: &Portion,
+    ) -> bool {
+        let mut sent = false;
+        for _ in 0..16 {
+            let Some(position) = self.closable(key) else { break };
+            let Some(spec) = self.spec_of(key) else { break };
+            let gate = Gate::for_closing(spec, self.book.term());
+            let id = self.new_id(OrderPurpose::Close);
+            match gate.close(id, &position, portion, &Exit::Market) {
+                Ok(close) => self.submit(cx, strategy, close),
+                Err(refusal) => {
+                    let text = format!("{key} cannot be closed: {refusal}");
+                    self.alert(cx, Some(*key), Cow::Owned(text));
+                    break;
+                }
+            }
+            sent = true;
+            if *portion != Portion::All {
+                break;
+            }
+        }
+        sent
+    }
+
+    #[allow(clippy::too_many_arguments)] // the fields of one intent
+    pub(super) fn close(
+        &mut self,
+        cx: &mut Cx<'_>,
+        strategy: StrategyId,
+        key: &PositionKey,
+        portion: &Portion,
+        exit: &Exit,
+    ) {
+        if *exit == Exit::Market {
+            let closable = self.closable(key).map_or(
+                Decision::Assessed {
+                    position: *key,
+                    checks: vec![GateCheck::holds(
+                        "closable",
+                        false,
+                        Cow::Borrowed("closing orders for the whole leg are live already"),
+                    )],
+                    verdict: Verdict::Refuse { rule: Cow::Borrowed("closable") },
+                },
+                |position| Decision::Assessed {
+                    position: *key,
+                    checks: vec![GateCheck::at_least("closable", position.qty().get(), Decimal::ZERO)],
+                    verdict: Verdict::Approve,
+                },
+            );
+            let seq = self.record(cx, Event::Decision(closable));
+            let cx = &mut cx.because_of(seq);
+            self.close_at_market(cx, Some(strategy), key, portion);
+            return;
+        }
+        let available = if exit.is_conditional() { self.position(key) } else { self.closable(key) };
+        let (Some(position), Some(spec)) = (available, self.spec_of(key)) else { return };
+        let gate = Gate::for_closing(spec, self.book.term());
+        let purpose = match exit {
+            Exit::TakeProfitMarket { .. } => OrderPurpose::TakeProfit,
+            Exit::StopMarket { .. } | Exit::TrailingStop { .. } => OrderPurpose::Stop,
+            _ => OrderPurpose::Close,
+        };
+        let id = self.new_id(purpose);
+        match gate.close(id, &position, portion, exit) {
+            Ok(close) => self.submit(cx, Some(strategy), close),
+            Err(refusal) => {
+                let text = format!("{key} is not closed as wanted: {refusal}");
+                self.alert(cx, Some(*key), Cow::Owned(text));
+            }
+        }
+    }
+
+    pub(super) fn flatten(&mut self, cx: &mut Cx<'_>, because: &str) {
+        let entries: Vec<ClientOrderId> = self
+            .book
+            .live_orders()
+            .filter(|order| order.leg.action() == Action::Open && order.state.is_confirmed_live())
+            .map(|order| order.client_id)
+            .collect();
+        for id in entries {
+            self.cancel(cx, &id, Cow::Owned(because.to_owned()));
+        }
+        let open: Vec<PositionKey> = self.book.open_legs().map(|leg| leg.key).collect();
+        for key in open {
+            // Resting limit closes would make a full close fail: they go first.
+            let resting: Vec<ClientOrderId> = self
+                .book
+                .live_orders_of(&key)
+                .filter(|order| matches!(order.leg, Leg::Close(Exit::Limit { .. }, _)))
+                .map(|order| order.client_id)
+                .collect();
+            for id in resting {
+                self.cancel(cx, &id, Cow::Owned(because.to_owned()));
+            }
+            self.close_at_market(cx, None, &key, &Portion::All);
+        }
+    }
+
+    /// The leg less what its own resting closes may still take.
+    pub(super) fn closable(&self, key: &PositionKey) -> Option<Position> {
+        let leg = self.book.leg(key)?;
+        let free = Qty::new(leg.qty - self.book.resting_closes(key)).ok()?;
+        Some(Position::new(*key, free, leg.entry()?))
+    }
+}

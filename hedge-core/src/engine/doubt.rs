@@ -1,0 +1,154 @@
+//! What is not known, or known twice: queries, proof of absence, reconciliation.
+
+use super::run::{Cx, Engine};
+use super::step::Effect;
+use std::{borrow::Cow, time::Duration};
+
+use rust_decimal::Decimal;
+
+use crate::{
+    event::{Decision, Event},
+    id::ClientOrderId,
+    order_state::OrderState,
+    position::PositionKey,
+    reconcile::Difference,
+    venue::OrderRef,
+};
+
+impl Engine {
+    pub(super) fn due(&mut self, cx: &mut Cx<'_>) {
+        let doubtful: Vec<ClientOrderId> = self
+            .book
+            .live_orders()
+            .filter(|order| order.doubt.as_ref().is_some_and(|doubt| cx.at >= doubt.ask_at))
+            .map(|order| order.client_id)
+            .collect();
+        for id in doubtful {
+            self.query(cx, &id);
+        }
+        let bare: Vec<PositionKey> = self
+            .book
+            .open_legs()
+            .filter(|leg| {
+                leg.unprotected_since.is_some_and(|since| cx.at >= since.plus(self.config.protect_within))
+            })
+            .map(|leg| leg.key)
+            .filter(|key| self.wants_stop(key) && !self.is_being_closed(key))
+            .collect();
+        for key in bare {
+            let text = format!(
+                "{key} has no confirmed stop after {:?}; closing it at the market",
+                self.config.protect_within
+            );
+            self.alert(cx, Some(key), Cow::Owned(text));
+            self.force_close(cx, &key, "no stop in time");
+        }
+    }
+
+    pub(super) fn query(&mut self, cx: &mut Cx<'_>, id: &ClientOrderId) {
+        let Some(order) = self.book.order(id) else { return };
+        let effect = Effect::Query {
+            order: *id,
+            position: order.position,
+            target: OrderRef::Client { id: *id, space: order.space() },
+            since: order.decided_at.minus(Duration::from_secs(60)),
+        };
+        self.record(cx, Event::Decision(Decision::QueryRequested { order: *id }));
+        cx.step.effects.push(effect);
+    }
+
+    /// Absence is proven only when the request can no longer be accepted, the order is not found twice after that, and
+    /// nothing around it is unexplained.
+    pub(super) fn judge_absence(&mut self, cx: &mut Cx<'_>, id: &ClientOrderId, leg_qty: Decimal) {
+        let Some(order) = self.book.order(id) else { return };
+        let (key, Some(doubt)) = (order.position, &order.doubt) else { return };
+        if order.state != OrderState::Unknown || doubt.absent < 2 {
+            return;
+        }
+        if self.book.leg(&key).is_none_or(|leg| leg.qty != leg_qty) {
+            let text =
+                format!("order {id} is not found, but {key} holds {leg_qty} at the venue: still unknown");
+            self.alert_once(cx, text);
+            self.ask_snapshot(cx);
+            return;
+        }
+        self.record(cx, Event::Decision(Decision::AbsenceProven { order: *id }));
+        self.react(cx);
+    }
+
+    pub(super) fn ask_snapshot(&mut self, cx: &mut Cx<'_>) {
+        if !self.snapshot_pending {
+            self.snapshot_pending = true;
+            cx.step.effects.push(Effect::Snapshot { since: self.book.last_venue_time() });
+        }
+    }
+
+    pub(super) fn settle(&mut self, cx: &mut Cx<'_>, differences: Vec<Difference>) {
+        let mut suspects = Vec::new();
+        for difference in differences {
+            match &difference {
+                Difference::LegSize { .. } | Difference::Wallet { .. } => {
+                    // A read may race with fills that are on their way: only what differs twice is taken over, except
+                    // by a process that has just started and has nothing on its way.
+                    if self.fresh_process || self.suspects.contains(&difference) {
+                        if let Difference::LegSize { position, book, venue, .. } = &difference {
+                            let text = format!(
+                                "{position} is {venue} at the venue and was {book} in the book; the venue's word is taken"
+                            );
+                            self.alert(cx, Some(*position), Cow::Owned(text));
+                        }
+                        self.record(cx, Event::Decision(Decision::Corrected { difference }));
+                    } else {
+                        suspects.push(difference);
+                    }
+                }
+                Difference::Mode { venue } => {
+                    let text =
+                        format!("the account is in {venue:?} mode, not in hedge mode; nothing is opened");
+                    self.alert_once(cx, text);
+                    self.record(cx, Event::Decision(Decision::Corrected { difference }));
+                }
+                Difference::NotOpen { order, .. } | Difference::State { order, .. } => {
+                    let order = *order;
+                    self.query(cx, &order);
+                }
+                Difference::OwnOrder { report } | Difference::ForeignOrder { report } => {
+                    let text = format!(
+                        "order {} ({:?} {} {}) is not in this journal; it is left alone",
+                        report.client_id.as_str(),
+                        report.kind,
+                        report.order_side,
+                        report.instrument.symbol
+                    );
+                    self.alert_once(cx, text);
+                }
+                Difference::ForeignPosition { instrument, detail } => {
+                    let text = format!(
+                        "position {} {detail} is not traded here; it is left alone",
+                        instrument.symbol
+                    );
+                    self.alert_once(cx, text);
+                }
+            }
+        }
+        if !suspects.is_empty() {
+            self.ask_snapshot(cx);
+        }
+        self.suspects = suspects;
+        self.fresh_process = false;
+        let bare: Vec<PositionKey> =
+            self.book.open_legs().filter(|leg| leg.unprotected_since.is_some()).map(|leg| leg.key).collect();
+        for key in bare {
+            self.protect_new(cx, &key, None);
+        }
+        let flat: Vec<PositionKey> = self
+            .book
+            .legs()
+            .filter(|leg| !leg.is_open() && !leg.live.is_empty())
+            .map(|leg| leg.key)
+            .collect();
+        for key in flat {
+            self.sweep(cx, &key);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Strategies: what they are told, what they want, and what becomes of it.
+
+use super::run::{Cx, Engine};
+use super::step::Effect;
+use std::{borrow::Cow, mem};
+
+use crate::{
+    event::{Decision, Event},
+    gate::{Gate, OpenRequest},
+    id::{ClientOrderId, OrderIds, OrderPurpose, Seq, StrategyId},
+    instrument::InstrumentSpec,
+    order::{Approved, Close, Entry, Intent, Order, Protection, Size},
+    order_state::OrderState,
+    position::{Position, PositionKey},
+    risk::{CheckVerdict, GateCheck, Verdict},
+    strategy::{StrategyEvent, StrategyView},
+};
+
+impl Engine {
+    pub(super) fn owner_of(&self, key: &PositionKey) -> Option<usize> {
+        let owner = self.book.leg(key)?.owner?;
+        self.ids.iter().position(|id| *id == owner)
+    }
+
+    pub(super) fn tell_owner(&mut self, cx: &mut Cx<'_>, key: &PositionKey, event: &StrategyEvent<'_>) {
+        if let Some(owner) = self.owner_of(key) {
+            self.ask(cx, owner, event);
+        }
+    }
+
+    /// The leg's owner may already be released; every strategy that reads the instrument is told.
+    pub(super) fn tell_flat(&mut self, cx: &mut Cx<'_>, key: &PositionKey) {
+        for i in 0..self.strategies.len() {
+            let reads =
+                self.needs.iter().any(|(reader, need)| *reader == i && need.instrument == key.instrument);
+            if reads {
+                self.ask(cx, i, &StrategyEvent::Flat { position: *key });
+            }
+        }
+    }
+
+    pub(super) fn ask(&mut self, cx: &mut Cx<'_>, strategy: usize, event: &StrategyEvent<'_>) {
+        let view = StrategyView { book: &self.book, now: cx.at };
+        self.strategies[strategy].on_event(event, &view, &mut self.output);
+        if self.output.intents.is_empty() && self.output.readings.is_empty() {
+            return;
+        }
+        let mut output = mem::take(&mut self.output);
+        let id = self.ids[strategy];
+        if !matches!(event, StrategyEvent::History { .. }) {
+            if self.config.journal_readings {
+                for reading in output.readings.drain(..) {
+                    self.record(cx, Event::Decision(Decision::Screened { strategy: id, reading }));
+                }
+            }
+            for intent in output.intents.drain(..) {
+                self.intend(cx, id, intent);
+            }
+        }
+        output.clear();
+        self.output = output;
+    }
+
+    pub(super) fn intend(&mut self, cx: &mut Cx<'_>, strategy: StrategyId, intent: Intent) {
+        let intended = Decision::Intended { strategy, intent: intent.clone() };
+        let seq = self.record(cx, Event::Decision(intended));
+        let cx = &mut cx.because_of(seq);
+        match &intent {
+            Intent::Open { position, size, entry, protection, .. } => {
+                self.open(cx, strategy, position, *size, entry, protection);
+            }
+            Intent::Close { position, portion, exit, .. } => {
+                if self.may_act(cx, strategy, position) {
+                    self.close(cx, strategy, position, portion, exit);
+                }
+            }
+            Intent::Protect { position, trigger, .. } => {
+                if self.may_act(cx, strategy, position) {
+                    self.move_stop(cx, position, *trigger);
+                }
+            }
+            Intent::Cancel { order, because } => {
+                let mine = self.book.order(order).is_some_and(|order| order.strategy == Some(strategy));
+                if mine {
+                    self.cancel(cx, order, because.clone());
+                } else {
+                    let text = format!("{strategy} wants to cancel {order}, which is not its order");
+                    self.alert(cx, None, Cow::Owned(text));
+                }
+            }
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // the fields of one intent
+    pub(super) fn open(
+        &mut self,
+        cx: &mut Cx<'_>,
+        strategy: StrategyId,
+        position: &PositionKey,
+        size: Size,
+        entry: &Entry,
+        protection: &Protection,
+    ) {
+        let mut checks = mem::take(&mut self.checks);
+        checks.clear();
+        // The assessment takes the next place, the order the one after it.
+        let order_seq = self.book.next_seq().next();
+        let id = self.id_at(order_seq, OrderPurpose::Entry);
+        let result = match self.book.ix(&position.instrument) {
+            Some(instrument) => match self.book.spec(instrument) {
+                Some(spec) => {
+                    let gate = Gate::new(
+                        spec,
+                        self.book.term(),
+                        cx.at,
+                        Some(self.config.max_slippage),
+                        self.config.approval_ttl,
+                    );
+                    let request =
+                        OpenRequest { strategy, position: *position, instrument, size, entry, protection };
+                    gate.open(id, &request, &self.book, &*self.risk, &mut checks)
+                }
+                None => Err(Verdict::Refuse { rule: Cow::Borrowed("instrument_known") }),
+            },
+            None => {
+                checks.push(GateCheck::holds("instrument_known", false, None));
+                Err(Verdict::Refuse { rule: Cow::Borrowed("instrument_known") })
+            }
+        };
+        let verdict = match &result {
+            Ok(_) if checks.iter().any(|check| check.verdict == CheckVerdict::Shrink) => result
+                .as_ref()
+                .map_or(Verdict::Approve, |(order, _)| Verdict::Shrink { to: order.get().qty() }),
+            Ok(_) => Verdict::Approve,
+            Err(verdict) => verdict.clone(),
+        };
+        let assessed = Decision::Assessed { position: *position, checks: checks.clone(), verdict };
+        self.checks = checks;
+        let seq = self.record(cx, Event::Decision(assessed));
+        let cx = &mut cx.because_of(seq);
+        if let Ok((order, protection)) = result {
+            self.approve(cx, Some(strategy), order, Some(protection));
+        }
+    }
+
+    /// Only a leg's owner may act on it; a leg without an owner is the engine's.
+    pub(super) fn may_act(&mut self, cx: &mut Cx<'_>, strategy: StrategyId, position: &PositionKey) -> bool {
+        let leg = self.book.leg(position);
+        let open = leg.is_some_and(|leg| leg.is_open());
+        let owner = leg.and_then(|leg| leg.owner);
+        let mine = owner == Some(strategy);
+        if open && mine {
+            return true;
+        }
+        let note = owner.filter(|_| !mine).map(|owner| Cow::Owned(format!("leg belongs to {owner}")));
+        let checks =
+            vec![GateCheck::holds("leg_open", open, None), GateCheck::holds("leg_owner", mine, note)];
+        let rule = if open { "leg_owner" } else { "leg_open" };
+        let verdict = Verdict::Refuse { rule: Cow::Borrowed(rule) };
+        let assessed = Decision::Assessed { position: *position, checks, verdict };
+        self.record(cx, Event::Decision(assessed));
+        false
+    }
+
+    pub(super) fn spec_of(&self, key: &PositionKey) -> Option<&InstrumentSpec> {
+        self.book.spec(self.book.ix(&key.instrument)?)
+    }
+
+    pub(super) fn position(&self, key: &PositionKey) -> Option<Position> {
+        self.book.leg(key)?.position()
+    }
+
+    pub(super) fn new_id(&self, purpose: OrderPurpose) -> ClientOrderId {
+        self.id_at(self.book.next_seq(), purpose)
+    }
+
+    pub(super) fn id_at(&self, seq: Seq, purpose: OrderPurpose) -> ClientOrderId {
+        OrderIds::new(self.book.run(), self.book.term()).derive(seq, purpose)
+    }
+
+    pub(super) fn submit(&mut self, cx: &mut Cx<'_>, strategy: Option<StrategyId>, close: Approved<Close>) {
+        self.approve(cx, strategy, close.into(), None);
+    }
+
+    pub(super) fn approve(
+        &mut self,
+        cx: &mut Cx<'_>,
+        strategy: Option<StrategyId>,
+        approved: Approved<Order>,
+        protection: Option<Protection>,
+    ) {
+        let order = approved.get();
+        let decision = Decision::OrderApproved {
+            client_id: *order.client_id(),
+            strategy,
+            position: *order.position(),
+            leg: *order.leg(),
+            qty: order.qty(),
+            purpose: order.purpose(),
+            protection,
+        };
+        self.record(cx, Event::Decision(decision));
+        cx.step.effects.push(Effect::Submit(approved));
+    }
+
+    pub(super) fn cancel(&mut self, cx: &mut Cx<'_>, id: &ClientOrderId, because: Cow<'static, str>) {
+        let Some(order) = self.book.order(id) else { return };
+        if !order.state.is_confirmed_live() || order.state == OrderState::Canceling {
+            return;
+        }
+        let effect =
+            Effect::Cancel { order: *id, instrument: order.position.instrument, target: order.target() };
+        self.record(cx, Event::Decision(Decision::CancelRequested { order: *id, because }));
+        cx.step.effects.push(effect);
+    }
+}

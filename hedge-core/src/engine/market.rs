@@ -1,0 +1,137 @@
+//! Prices: bars to their readers, gaps, marks.
+
+use super::run::{Cx, Engine, Feed, TOLERATED_MISSING_BARS};
+use std::{borrow::Cow, mem};
+
+use crate::{
+    bar::Bar,
+    event::{Event, Fact},
+    id::InstrumentIx,
+    risk::Posture,
+    strategy::{StrategyEvent, StrategyView},
+    time::Timestamp,
+    venue::MarketEvent,
+};
+
+impl Engine {
+    pub(super) fn market(&mut self, cx: &mut Cx<'_>, event: MarketEvent) {
+        let instrument = match event {
+            MarketEvent::Bar { instrument, bar } | MarketEvent::History { instrument, bar } => {
+                if !self.is_new_bar(instrument, &bar) {
+                    return;
+                }
+                instrument
+            }
+            MarketEvent::Mark { instrument, .. }
+            | MarketEvent::Funding { instrument, .. }
+            | MarketEvent::Book { instrument, .. }
+            | MarketEvent::Trade { instrument, .. }
+            | MarketEvent::Gap { instrument, .. }
+            | MarketEvent::Silent { instrument } => instrument,
+        };
+        if self.config.journal_market {
+            let seq = self.record(cx, Event::Fact(Fact::Market { event }));
+            cx.cause = Some(seq);
+        } else {
+            self.book.apply_market(cx.at, &event);
+        }
+        if self.book.posture() != Posture::Normal || self.book.holds(instrument) {
+            self.risk.mark(&self.book, cx.at);
+            self.update_posture(cx);
+        }
+        match event {
+            MarketEvent::History { instrument, bar } => {
+                self.bar(cx, instrument, &bar, true);
+            }
+            MarketEvent::Bar { instrument, bar } => self.bar(cx, instrument, &bar, false),
+            MarketEvent::Gap { instrument, .. } => self.gap(cx, instrument, None),
+            MarketEvent::Silent { instrument } => {
+                let symbol = self.book.spec(instrument).map(|spec| spec.id.symbol);
+                self.alert(cx, None, Cow::Owned(format!("no market data for {symbol:?}")));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether somebody reads such bars and has not seen this one.
+    pub(super) fn is_new_bar(&self, instrument: InstrumentIx, bar: &Bar) -> bool {
+        self.feeds
+            .get(usize::from(instrument.0))
+            .and_then(|feeds| feeds.iter().find(|feed| feed.interval == bar.interval))
+            .is_none_or(|feed| bar.open_time >= feed.seen_until)
+    }
+
+    pub(super) fn bar(&mut self, cx: &mut Cx<'_>, instrument: InstrumentIx, bar: &Bar, history: bool) {
+        let ix = usize::from(instrument.0);
+        let Some(feed) = self
+            .feeds
+            .get_mut(ix)
+            .and_then(|feeds| feeds.iter_mut().find(|feed| feed.interval == bar.interval))
+        else {
+            return;
+        };
+        let missing = (bar.open_time.ms() - feed.seen_until.ms()) / bar.interval.ms();
+        let gap = feed.seen_until > Timestamp::EPOCH && missing > TOLERATED_MISSING_BARS;
+        feed.seen_until = bar.end();
+        let readers = mem::take(&mut feed.readers);
+        if gap {
+            self.gaps += 1;
+            self.gap(cx, instrument, Some(&readers));
+        }
+        for &reader in &readers {
+            let event = if history {
+                StrategyEvent::History { instrument, bar }
+            } else {
+                StrategyEvent::Bar { instrument, bar }
+            };
+            self.ask(cx, reader, &event);
+        }
+        if let Some(feed) = self.feeds[ix].iter_mut().find(|feed| feed.interval == bar.interval) {
+            feed.readers = readers;
+        }
+    }
+
+    pub(super) fn gap(&mut self, cx: &Cx<'_>, instrument: InstrumentIx, readers: Option<&[usize]>) {
+        let view = StrategyView { book: &self.book, now: cx.at };
+        for (i, strategy) in self.strategies.iter_mut().enumerate() {
+            let reads = match readers {
+                Some(readers) => readers.contains(&i),
+                None => self
+                    .needs
+                    .iter()
+                    .any(|(reader, need)| *reader == i && self.book.ix(&need.instrument) == Some(instrument)),
+            };
+            if reads {
+                strategy.on_event(&StrategyEvent::Gap { instrument }, &view, &mut self.output);
+            }
+        }
+        // Nothing may be wanted because data is missing.
+        self.output.clear();
+    }
+
+    pub(super) fn wire_feeds(&mut self) {
+        let count = self.book.instruments().count();
+        while self.feeds.len() < count {
+            self.feeds.push(Vec::new());
+        }
+        for (reader, need) in &self.needs {
+            let Some(ix) = self.book.ix(&need.instrument) else { continue };
+            let Some(feeds) = self.feeds.get_mut(usize::from(ix.0)) else { continue };
+            let feed = match feeds.iter_mut().find(|feed| feed.interval == need.interval) {
+                Some(feed) => feed,
+                None => {
+                    feeds.push(Feed {
+                        interval: need.interval,
+                        seen_until: Timestamp::EPOCH,
+                        readers: Vec::new(),
+                    });
+                    let last = feeds.len() - 1;
+                    &mut feeds[last]
+                }
+            };
+            if !feed.readers.contains(reader) {
+                feed.readers.push(*reader);
+            }
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! Protection is part of opening: stops, take-profits, and what happens when a stop is lost.
+
+use super::run::{Cx, Engine};
+use std::borrow::Cow;
+
+use rust_decimal::Decimal;
+
+use crate::{
+    error::RejectReason,
+    event::{Decision, Event},
+    gate::{Gate, is_beyond},
+    id::{ClientOrderId, OrderPurpose},
+    money::{Price, Ratio},
+    order::{Coverage, Exit, Leg, Portion, Protection, TriggerBy},
+    order_state::OrderState,
+    position::{Action, PositionKey},
+    risk::{GateCheck, Verdict},
+};
+
+impl Engine {
+    pub(super) fn wants_stop(&self, key: &PositionKey) -> bool {
+        match self.book.leg(key).and_then(|leg| leg.protection.as_ref()) {
+            Some(Protection::Stop { .. }) => true,
+            Some(Protection::Unprotected { .. }) => false,
+            None => self.config.adopt_stop.is_some() && self.book.foreign_stop(key).is_none(),
+        }
+    }
+
+    pub(super) fn has_stop(&self, key: &PositionKey) -> bool {
+        self.book.stop_of(key).is_some()
+    }
+
+    pub(super) fn is_being_closed(&self, key: &PositionKey) -> bool {
+        self.book.live_orders_of(key).any(|order| matches!(order.leg, Leg::Close(Exit::Market, _)))
+    }
+
+    /// On the first fill of a leg one close-all stop goes out before any other order; later fills are covered by it.
+    pub(super) fn protect_new(&mut self, cx: &mut Cx<'_>, key: &PositionKey, order: Option<&ClientOrderId>) {
+        if self.has_stop(key) || self.book.leg(key).is_none_or(|leg| !leg.is_open()) {
+            return;
+        }
+        let planned = order
+            .and_then(|id| self.book.order(id)?.protection.as_ref())
+            .or_else(|| self.book.leg(key)?.protection.as_ref());
+        match planned {
+            Some(Protection::Stop { trigger, .. }) => {
+                let trigger = *trigger;
+                self.place_stop(cx, key, trigger, Coverage::WholeLeg);
+            }
+            Some(Protection::Unprotected { .. }) => {}
+            None => self.adopt(cx, key),
+        }
+    }
+
+    /// Protects a position that no order of this journal opened.
+    pub(super) fn adopt(&mut self, cx: &mut Cx<'_>, key: &PositionKey) {
+        if self.has_stop(key) {
+            return;
+        }
+        if let Some(stop) = self.book.foreign_stop(key) {
+            let text = format!("{key} is protected by stop {} of somebody else", stop.client_id.as_str());
+            self.alert_once(cx, text);
+            return;
+        }
+        let mark = self.book.mark_of(&key.instrument).map(|(mark, _)| mark);
+        let Some((mark, distance)) = mark.zip(self.config.adopt_stop) else {
+            let text = format!("{key} is open, not ours and has no stop; it is left alone by configuration");
+            self.alert_once(cx, text);
+            return;
+        };
+        let fraction = distance.ratio().get() * Decimal::from(-key.side.sign());
+        if let Ok(trigger) = mark.moved_by(Ratio::new(fraction).unwrap_or_else(|_| distance.ratio())) {
+            let text =
+                format!("{key} is open and was not opened by this journal; adopted with a stop at {trigger}");
+            self.alert_once(cx, text);
+            self.place_stop(cx, key, trigger, Coverage::WholeLeg);
+        }
+    }
+
+    pub(super) fn place_stop(
+        &mut self,
+        cx: &mut Cx<'_>,
+        key: &PositionKey,
+        trigger: Price,
+        covers: Coverage,
+    ) {
+        let Some(position) = self.position(key) else { return };
+        let Some(spec) = self.book.mark_of(&key.instrument).and(self.spec_of(key)) else { return };
+        let gate = Gate::for_closing(spec, self.book.term());
+        let id = self.new_id(OrderPurpose::Stop);
+        let approved = match covers {
+            Coverage::WholeLeg => gate.protect(id, &position, trigger),
+            Coverage::Qty => {
+                let exit = Exit::StopMarket { trigger, by: TriggerBy::Mark };
+                gate.close(id, &position, &Portion::All, &exit)
+            }
+        };
+        match approved {
+            Ok(close) => self.submit(cx, None, close),
+            Err(refusal) => {
+                let text = format!("no stop could be written for {key}: {refusal}; closing it");
+                self.alert(cx, Some(*key), Cow::Owned(text));
+                self.force_close(cx, key, "no stop possible");
+            }
+        }
+    }
+
+    pub(super) fn confirmed(&mut self, cx: &mut Cx<'_>, id: &ClientOrderId) {
+        let Some(order) = self.book.order(id) else { return };
+        let key = order.position;
+        if order.purpose == OrderPurpose::Stop {
+            // The new stop is live: the older ones may go.
+            let older: Vec<ClientOrderId> = self
+                .book
+                .live_orders_of(&key)
+                .filter(|other| {
+                    other.purpose == OrderPurpose::Stop
+                        && other.seq < order.seq
+                        && matches!(other.state, OrderState::Working | OrderState::PartiallyFilled)
+                })
+                .map(|other| other.client_id)
+                .collect();
+            for old in older {
+                self.cancel(cx, &old, Cow::Borrowed("replaced by a newer stop"));
+            }
+        }
+        // It was confirmed after its leg went flat: nothing is left for it to protect.
+        if self.book.leg(&key).is_some_and(|leg| !leg.is_open()) && !self.book.has_live_entry(&key) {
+            self.sweep(cx, &key);
+        }
+    }
+
+    pub(super) fn ended(&mut self, cx: &mut Cx<'_>, id: &ClientOrderId) {
+        let Some(order) = self.book.order(id) else { return };
+        let (key, purpose, state) = (order.position, order.purpose, order.state);
+        let open = self.book.leg(&key).is_some_and(|leg| leg.is_open());
+        match purpose {
+            OrderPurpose::Entry if open && !order.filled.is_zero() => {
+                let filled = order.filled;
+                if let Some(Protection::Stop { take_profits, .. }) = order.protection.clone() {
+                    for rung in take_profits {
+                        self.place_take_profit(cx, &key, filled * rung.portion.get(), rung.trigger);
+                    }
+                }
+            }
+            OrderPurpose::Entry if !open => self.sweep(cx, &key),
+            OrderPurpose::Stop if open && !self.has_stop(&key) && self.wants_stop(&key) => {
+                self.stop_lost(cx, &key, id, state);
+            }
+            _ => {}
+        }
+    }
+
+    /// A leg is open and its last stop has ended.
+    pub(super) fn stop_lost(
+        &mut self,
+        cx: &mut Cx<'_>,
+        key: &PositionKey,
+        id: &ClientOrderId,
+        state: OrderState,
+    ) {
+        let Some(order) = self.book.order(id) else { return };
+        let Leg::Close(exit, covers) = order.leg else { return };
+        let trigger = exit.trigger();
+        let in_time = self
+            .book
+            .leg(key)
+            .and_then(|leg| leg.unprotected_since)
+            .is_none_or(|since| cx.at < since.plus(self.config.protect_within));
+        let second_refused = self.book.one_close_all_only() && covers == Coverage::WholeLeg;
+        match (state, trigger) {
+            // It never reached the venue: the same protection may be decided again, under a new id.
+            (OrderState::Dropped, Some(trigger)) if in_time => {
+                self.place_stop(cx, key, trigger, covers);
+            }
+            // We cancelled it ourselves, and what should have replaced it is gone too.
+            (OrderState::Canceled, Some(trigger)) if in_time && !second_refused => {
+                self.place_stop(cx, key, trigger, Coverage::WholeLeg);
+            }
+            _ => {
+                let why = order.refusal.clone().unwrap_or_default();
+                let text =
+                    format!("the stop {id} of {key} ended as {state:?} {why}; closing the leg at the market");
+                self.alert(cx, Some(*key), Cow::Owned(text));
+                self.force_close(cx, key, "protection failed");
+            }
+        }
+    }
+
+    pub(super) fn submit_failed(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: &ClientOrderId,
+        reason: Option<RejectReason>,
+    ) {
+        let Some(order) = self.book.order(id) else { return };
+        let key = order.position;
+        if order.state == OrderState::Unknown {
+            self.alert(
+                cx,
+                Some(key),
+                Cow::Owned(format!(
+                    "the outcome of order {id} is unknown; openings of {key} are frozen until it is known"
+                )),
+            );
+            self.query(cx, id);
+            return;
+        }
+        let Leg::Close(exit, _) = order.leg else { return };
+        match reason {
+            // The venue allows one close-all stop a leg: a stop by quantity bridges the move.
+            Some(RejectReason::SecondCloseAll) => {
+                if let Some(trigger) = exit.trigger() {
+                    self.place_stop(cx, &key, trigger, Coverage::Qty);
+                }
+            }
+            // The leg is not what we believe it is.
+            Some(RejectReason::NothingToClose) => self.ask_snapshot(cx),
+            _ => {}
+        }
+    }
+
+    pub(super) fn place_take_profit(
+        &mut self,
+        cx: &mut Cx<'_>,
+        key: &PositionKey,
+        qty: Decimal,
+        trigger: Price,
+    ) {
+        let Some(position) = self.position(key) else { return };
+        let Some(spec) = self.spec_of(key) else { return };
+        let Some(qty) = spec.floor_qty(qty.min(position.qty().get()), &spec.market_lot) else { return };
+        let gate = Gate::for_closing(spec, self.book.term());
+        let id = self.new_id(OrderPurpose::TakeProfit);
+        let exit = Exit::TakeProfitMarket { trigger, by: TriggerBy::Mark };
+        match gate.close(id, &position, &Portion::Qty(qty), &exit) {
+            Ok(close) => self.submit(cx, None, close),
+            Err(refusal) => {
+                let text = format!("no take-profit for {key}: {refusal}");
+                self.alert(cx, Some(*key), Cow::Owned(text));
+            }
+        }
+    }
+
+    /// Moves the leg's stop: the new one is placed first, the old one goes once the new one is confirmed.
+    pub(super) fn move_stop(&mut self, cx: &mut Cx<'_>, key: &PositionKey, trigger: Price) {
+        let Some(spec) = self.spec_of(key) else { return };
+        let Some(trigger) = spec.round_price(trigger.get()) else { return };
+        let through =
+            self.book.mark_of(&key.instrument).is_some_and(|(mark, _)| !is_beyond(key.side, mark, trigger));
+        let pending = self.book.live_orders_of(key).any(|order| {
+            order.purpose == OrderPurpose::Stop && !order.state.is_confirmed_live()
+                || order.purpose == OrderPurpose::Stop && order.state == OrderState::Canceling
+        });
+        let same = self.book.stop_of(key).is_some_and(|stop| {
+            matches!(stop.leg, Leg::Close(Exit::StopMarket { trigger: current, .. }, _) if current == trigger)
+        });
+        let refused = [
+            (through, "stop_side", "the mark is already through the new stop"),
+            (pending, "stop_pending", "another stop of this leg is on its way"),
+            (same, "stop_same", "the stop is already there"),
+        ]
+        .into_iter()
+        .find(|(applies, _, _)| *applies);
+        let (verdict, checks) = match refused {
+            Some((_, rule, note)) => (
+                Verdict::Refuse { rule: Cow::Borrowed(rule) },
+                vec![GateCheck::holds(rule, false, Cow::Borrowed(note))],
+            ),
+            None => (Verdict::Approve, vec![GateCheck::holds("stop_move", true, None)]),
+        };
+        let approved = verdict == Verdict::Approve;
+        let assessed = Decision::Assessed { position: *key, checks, verdict };
+        let seq = self.record(cx, Event::Decision(assessed));
+        let cx = &mut cx.because_of(seq);
+        if approved {
+            // Where the venue keeps one close-all stop a leg, stops by quantity take turns.
+            let covers = if self.book.one_close_all_only() { Coverage::Qty } else { Coverage::WholeLeg };
+            self.place_stop(cx, key, trigger, covers);
+        }
+    }
+
+    /// A flat leg keeps no closing order: it would close the next position of that leg at an old price.
+    pub(super) fn sweep(&mut self, cx: &mut Cx<'_>, key: &PositionKey) {
+        if self.book.leg(key).is_none_or(|leg| leg.is_open()) {
+            return;
+        }
+        let leftovers: Vec<ClientOrderId> = self
+            .book
+            .live_orders_of(key)
+            .filter(|order| order.leg.action() == Action::Close)
+            .filter(|order| matches!(order.state, OrderState::Working | OrderState::PartiallyFilled))
+            .map(|order| order.client_id)
+            .collect();
+        for id in leftovers {
+            self.cancel(cx, &id, Cow::Borrowed("the leg is flat"));
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Facts about the account, and what follows from them.
+
+use super::run::{Cx, Engine};
+use std::{borrow::Cow, mem};
+
+use crate::{
+    book::Change,
+    event::{Decision, Envelope, Event, Fact, OperatorCommand},
+    position::PositionKey,
+    reconcile::reconcile,
+    risk::{Posture, Stance},
+    strategy::StrategyEvent,
+    venue::AccountEvent,
+};
+
+impl Engine {
+    pub(super) fn other(&mut self, cx: &mut Cx<'_>, fact: Fact) {
+        let seq = self.record(cx, Event::Fact(fact));
+        cx.cause = Some(seq);
+        self.react(cx);
+        let Some(Envelope { event: Event::Fact(fact), .. }) = cx.step.events.first() else { return };
+        match fact {
+            Fact::RunStarted(_) => self.fresh_process = true,
+            Fact::Instrument { .. } => self.wire_feeds(),
+            Fact::Snapshot { snapshot } => {
+                self.snapshot_pending = false;
+                let differences = reconcile(&self.book, snapshot);
+                self.settle(cx, differences);
+            }
+            Fact::SubmitFailed { order, reason, .. } => {
+                let (order, reason) = (*order, *reason);
+                self.submit_failed(cx, &order, reason);
+            }
+            Fact::CancelFailed { order, .. } => {
+                // "Not found" is not "cancelled": the venue is asked what became of it.
+                let order = *order;
+                self.query(cx, &order);
+            }
+            Fact::QueryAnswered { order, answer } => {
+                let (order, leg_qty) = (*order, answer.leg_qty);
+                self.judge_absence(cx, &order, leg_qty);
+            }
+            Fact::Operator { command: OperatorCommand::Flatten, because } => {
+                let because = format!("operator: {because}");
+                self.flatten(cx, &because);
+            }
+            Fact::Account { event } => match &**event {
+                AccountEvent::Reconnected => self.ask_snapshot(cx),
+                AccountEvent::MarginCall { detail } => {
+                    let text = format!("margin call: {detail}");
+                    self.alert(cx, None, Cow::Owned(text));
+                }
+                AccountEvent::Unrecognised { name } => {
+                    let text = format!("the account stream sent {name}, which this version does not know");
+                    self.alert_once(cx, text);
+                }
+                AccountEvent::Fill { fill } => {
+                    if let Some(side) = fill.side.leg() {
+                        let key = PositionKey::new(fill.instrument, side);
+                        let fill = fill.clone();
+                        self.tell_owner(cx, &key, &StrategyEvent::Fill { position: key, fill: &fill });
+                    }
+                }
+                _ => {}
+            },
+            Fact::Tick => self.due(cx),
+            _ => {}
+        }
+        self.react(cx);
+        self.risk.mark(&self.book, cx.at);
+        self.update_posture(cx);
+    }
+
+    /// Acts on what changed in the book: protection first, then housekeeping.
+    pub(super) fn react(&mut self, cx: &mut Cx<'_>) {
+        let mut rounds = 0;
+        while !self.changes.is_empty() && rounds < 8 {
+            rounds += 1;
+            let changes = mem::take(&mut self.changes);
+            for change in &changes {
+                if let Change::Grew(key, order) = change {
+                    self.protect_new(cx, key, order.as_ref());
+                }
+            }
+            for change in changes {
+                self.react_to(cx, change);
+            }
+        }
+    }
+
+    pub(super) fn react_to(&mut self, cx: &mut Cx<'_>, change: Change) {
+        match change {
+            Change::Grew(..) => {}
+            Change::Shrank(key, flat) => {
+                if flat {
+                    self.sweep(cx, &key);
+                    self.tell_flat(cx, &key);
+                }
+            }
+            Change::Confirmed(id) => self.confirmed(cx, &id),
+            Change::Ended(id) => self.ended(cx, &id),
+            Change::LateFill(id) => {
+                let position = self.book.order(&id).map(|order| order.position);
+                let text = format!("order {id} was believed done and filled after all; the position is real");
+                self.alert(cx, position, Cow::Owned(text));
+            }
+            Change::ForeignFill(fill) => {
+                let text = format!(
+                    "fill {} of {} {} {} at {} belongs to no order of this journal",
+                    fill.trade_id, fill.order_side, fill.qty, fill.instrument.symbol, fill.price
+                );
+                self.alert(cx, None, Cow::Owned(text));
+                self.ask_snapshot(cx);
+            }
+            Change::Unfitting(text) => self.alert_once(cx, text),
+            Change::LegDiffers(_) => {
+                // Fills may still be on their way; a full read settles it.
+            }
+        }
+    }
+
+    pub(super) fn update_posture(&mut self, cx: &mut Cx<'_>) {
+        let mut stance = self.risk.posture(&self.book, cx.at);
+        let (operator, because) = self.book.operator();
+        if operator > stance.posture {
+            stance = Stance { posture: operator, because: Cow::Owned(format!("operator: {because}")) };
+        }
+        if self.book.is_started() && !self.book.is_connected() && stance.posture < Posture::ExitOnly {
+            stance = Stance {
+                posture: Posture::ExitOnly,
+                because: Cow::Borrowed("the account stream is not connected"),
+            };
+        }
+        if stance.posture != self.book.posture() {
+            let changed = Decision::PostureChanged { posture: stance.posture, because: stance.because };
+            self.record(cx, Event::Decision(changed));
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The engine itself: its parts, its clockless timer, and the one place where records are made.
+
+use super::step::{EngineConfig, Step};
+use std::{borrow::Cow, collections::BTreeSet, time::Duration};
+
+use crate::{
+    book::{Book, Change},
+    event::{Decision, Envelope, Event, Fact},
+    id::{Seq, StrategyId},
+    position::PositionKey,
+    reconcile::Difference,
+    risk::{GateCheck, RiskManager},
+    strategy::{DataNeed, Output, Strategy},
+    time::{Interval, Timestamp},
+};
+
+/// Bars of one length of one instrument, and who reads them.
+#[derive(Debug)]
+pub(super) struct Feed {
+    pub(super) interval: Interval,
+    pub(super) seen_until: Timestamp,
+    pub(super) readers: Vec<usize>,
+}
+
+/// More missing bars than this reset a strategy's warm-up.
+pub(super) const TOLERATED_MISSING_BARS: i64 = 2;
+/// The least time between two attempts to close the same leg by force.
+pub(super) const CLOSE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Decides. Owns the book, the strategies and the risk managers; nothing else changes them.
+#[derive(Debug)]
+pub struct Engine {
+    pub(super) config: EngineConfig,
+    pub(super) book: Book,
+    pub(super) risk: Box<dyn RiskManager>,
+    pub(super) strategies: Vec<Box<dyn Strategy>>,
+    pub(super) ids: Vec<StrategyId>,
+    pub(super) needs: Vec<(usize, DataNeed)>,
+    pub(super) feeds: Vec<Vec<Feed>>,
+    pub(super) output: Output,
+    pub(super) changes: Vec<Change>,
+    pub(super) checks: Vec<GateCheck>,
+    /// Legs whose forced close was last tried then.
+    pub(super) forced: Vec<(PositionKey, Timestamp)>,
+    /// Differences of the last snapshot that wait to be seen a second time.
+    pub(super) suspects: Vec<Difference>,
+    /// Things that were named to the operator already.
+    pub(super) named: BTreeSet<String>,
+    pub(super) snapshot_pending: bool,
+    pub(super) fresh_process: bool,
+    pub(super) gaps: u64,
+}
+
+/// One fact being worked on.
+#[derive(Debug)]
+pub(super) struct Cx<'s> {
+    pub(super) at: Timestamp,
+    /// The record that led to what is decided now.
+    pub(super) cause: Option<Seq>,
+    pub(super) step: &'s mut Step,
+}
+
+impl Cx<'_> {
+    /// The same fact, with a later record as the cause of what follows.
+    pub(super) fn because_of(&mut self, seq: Seq) -> Cx<'_> {
+        Cx { at: self.at, cause: Some(seq), step: self.step }
+    }
+}
+
+impl Engine {
+    /// An engine with an empty book. Strategies are asked in this order.
+    pub fn new(config: EngineConfig, risk: Box<dyn RiskManager>, strategies: Vec<Box<dyn Strategy>>) -> Self {
+        let ids = strategies.iter().map(|strategy| strategy.id()).collect();
+        let needs = strategies
+            .iter()
+            .enumerate()
+            .flat_map(|(i, strategy)| strategy.needs().into_iter().map(move |need| (i, need)))
+            .collect();
+        Self {
+            config,
+            book: Book::default(),
+            risk,
+            strategies,
+            ids,
+            needs,
+            feeds: Vec::new(),
+            output: Output::default(),
+            changes: Vec::new(),
+            checks: Vec::new(),
+            forced: Vec::new(),
+            suspects: Vec::new(),
+            named: BTreeSet::new(),
+            snapshot_pending: false,
+            fresh_process: true,
+            gaps: 0,
+        }
+    }
+
+    /// Everything known.
+    pub const fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// What the strategies must be fed.
+    pub fn needs(&self) -> Vec<DataNeed> {
+        self.needs.iter().map(|(_, need)| *need).collect()
+    }
+
+    /// How many gaps in bars were seen that reset a warm-up.
+    pub const fn gaps(&self) -> u64 {
+        self.gaps
+    }
+
+    /// Folds an old record at boot. Nothing is decided.
+    pub fn replay(&mut self, envelope: &Envelope) {
+        self.book.apply(envelope, &mut self.changes);
+        self.changes.clear();
+        self.risk.observe(envelope, &self.book);
+        if let Event::Fact(Fact::Instrument { .. }) = &envelope.event {
+            self.wire_feeds();
+        }
+    }
+
+    /// When the shell must send [`Fact::Tick`] at the latest; `None` when nothing can fall due.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let mut next: Option<Timestamp> = None;
+        let mut consider = |at: Timestamp| next = Some(next.map_or(at, |known| known.min(at)));
+        if self.book.doubtful_orders() > 0 {
+            for order in self.book.live_orders() {
+                if let Some(doubt) = &order.doubt {
+                    consider(doubt.ask_at);
+                }
+            }
+        }
+        for leg in self.book.open_legs() {
+            if let Some(since) = leg.unprotected_since
+                && self.wants_stop(&leg.key)
+                && !self.is_being_closed(&leg.key)
+            {
+                let due = since.plus(self.config.protect_within);
+                let paced = self.forced_at(&leg.key).map_or(due, |at| due.max(at.plus(CLOSE_PAUSE)));
+                consider(paced);
+            }
+        }
+        next
+    }
+
+    /// Takes one fact, appends records and effects to `step` (cleared first).
+    ///
+    /// `at` never goes backwards: an earlier one counts as the latest seen. The state has moved when this returns, before
+    /// anything is durable: a failed append must end the process.
+    pub fn step(&mut self, at: Timestamp, fact: Fact, step: &mut Step) {
+        step.clear();
+        step.expected_next = self.book.next_seq();
+        let at = at.max(self.book.last_fact_at());
+        let mut cx = Cx { at, cause: None, step };
+        match fact {
+            Fact::Market { event } => self.market(&mut cx, event),
+            other => self.other(&mut cx, other),
+        }
+    }
+
+    /// The only place where a record is made: folded, shown to the risk managers, and put into the step.
+    pub(super) fn record(&mut self, cx: &mut Cx<'_>, event: Event) -> Seq {
+        let seq = self.book.next_seq();
+        let envelope = Envelope { seq, at: cx.at, cause: cx.cause, event };
+        self.book.apply(&envelope, &mut self.changes);
+        self.risk.observe(&envelope, &self.book);
+        cx.step.events.push(envelope);
+        seq
+    }
+
+    pub(super) fn alert(&mut self, cx: &mut Cx<'_>, position: Option<PositionKey>, text: Cow<'static, str>) {
+        self.record(cx, Event::Decision(Decision::Alert { position, text }));
+    }
+
+    /// Says something once per process.
+    pub(super) fn alert_once(&mut self, cx: &mut Cx<'_>, text: String) {
+        if self.named.insert(text.clone()) {
+            self.alert(cx, None, Cow::Owned(text));
+        }
+    }
+}

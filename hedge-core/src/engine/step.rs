@@ -1,0 +1,103 @@
+//! What goes into the engine and what comes out.
+
+use std::time::Duration;
+
+use rust_decimal::Decimal;
+
+use crate::{
+    event::Envelope,
+    id::{ClientOrderId, InstrumentId, Seq},
+    money::Bps,
+    order::{Approved, Order},
+    position::PositionKey,
+    time::Timestamp,
+    venue::OrderRef,
+};
+
+/// How the engine behaves where the rules leave a choice.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EngineConfig {
+    /// How far from mark a market entry may reach. Units: basis points.
+    pub max_slippage: Bps,
+    /// How long a leg may be open without a confirmed stop before it is closed at the market.
+    pub protect_within: Duration,
+    /// How long a symbol opens nothing after its protection failed.
+    pub mute_for: Duration,
+    /// How long an approved opening may be sent after the fact that caused it.
+    pub approval_ttl: Duration,
+    /// How far from the mark a stop is placed on a position that somebody else opened; `None` leaves it alone, named.
+    pub adopt_stop: Option<Bps>,
+    /// Whether market facts are journalled. Replays keep their data in its file.
+    pub journal_market: bool,
+    /// Whether screener readings are journalled.
+    pub journal_readings: bool,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            max_slippage: Bps::new(Decimal::from(30)).unwrap_or(Bps::ZERO),
+            protect_within: Duration::from_secs(3),
+            mute_for: Duration::from_secs(900),
+            approval_ttl: Duration::from_secs(2),
+            adopt_stop: Bps::new(Decimal::from(500)).ok(),
+            journal_market: true,
+            journal_readings: true,
+        }
+    }
+}
+
+/// Something the shell must do. Every result comes back as a fact.
+#[derive(Debug)]
+pub enum Effect {
+    /// Send an order, once.
+    Submit(Approved<Order>),
+    /// Cancel an order of ours.
+    Cancel {
+        /// Which.
+        order: ClientOrderId,
+        /// On which instrument.
+        instrument: InstrumentId,
+        /// How to name it to the venue.
+        target: OrderRef,
+    },
+    /// Ask what became of an order, and read the evidence around it.
+    Query {
+        /// Which.
+        order: ClientOrderId,
+        /// On which leg.
+        position: PositionKey,
+        /// How to name it to the venue.
+        target: OrderRef,
+        /// Since when fills matter.
+        since: Timestamp,
+    },
+    /// Read the whole account again.
+    Snapshot {
+        /// Since when fills and flows matter (venue time).
+        since: Timestamp,
+    },
+}
+
+/// What one fact led to. Owned by the caller and reused: a market fact without a decision allocates nothing.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// The journal place of the first record.
+    pub expected_next: Seq,
+    /// Records, in order.
+    pub events: Vec<Envelope>,
+    /// Effects, in order. They may leave only after the records are durable.
+    pub effects: Vec<Effect>,
+}
+
+impl Step {
+    /// Empties it without giving back its memory.
+    pub fn clear(&mut self) {
+        self.events.clear();
+        self.effects.clear();
+    }
+    /// Whether an effect changes the account, so that the records must be durable first.
+    pub fn has_commands(&self) -> bool {
+        self.effects.iter().any(|effect| matches!(effect, Effect::Submit(_) | Effect::Cancel { .. }))
+    }
+}
