@@ -1,1 +1,28 @@
 #![doc = include_str!("../README.md")]
+
+pub mod activity;
+mod boot;
+pub mod clock;
+mod dispatch;
+pub mod error;
+mod feed;
+pub mod fence;
+mod journal;
+pub mod observer;
+mod run;
+pub mod settings;
+pub mod shutdown;
+mod snapshot;
+mod sources;
+pub mod views;
+
+pub use activity::Activity;
+pub use clock::SystemClock;
+pub use error::RunError;
+pub use fence::{Fence, Unfenced};
+pub use observer::Observer;
+pub use run::{Parts, RunEnd, Runtime};
+pub use settings::{Listing, Settings};
+pub use shutdown::Shutdown;
+pub use sources::Operator;
+pub use views::Views;

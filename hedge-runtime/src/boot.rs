@@ -1,0 +1,335 @@
+//! Start-up, always the same: fold the journal, connect, read the account, warm up. Only then do live facts follow.
+
+use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
+
+use hedge_core::{
+    BarQuery, Brokerage, Channel, Fact, InstrumentId, InstrumentIx, InstrumentSpec, Interval, MarketEvent,
+    PositionMode, RunId, RunStarted, Seq, Subscription, Term, Timestamp, Venue, event::JOURNAL_FORMAT,
+};
+use tracing::{info, warn};
+
+use crate::{
+    activity::Kind,
+    dispatch::{Context, Dispatch},
+    error::RunError,
+    feed,
+    journal::Journal,
+    run::{Running, Runtime},
+    snapshot::read_account,
+    sources::FactSender,
+};
+
+/// Records per read of the journal.
+const PAGE: u32 = 4_096;
+/// How far back the first look at an account goes: what lies there is known, not news.
+const FIRST_LOOK: Duration = Duration::from_secs(86_400);
+/// A record that nobody waits for is written at most this late.
+const LONGEST_LINGER: Duration = Duration::from_millis(100);
+
+impl Runtime {
+    /// Everything before the first live fact.
+    pub(crate) async fn boot(&mut self) -> Result<Running, RunError> {
+        let next = self.fold().await?;
+        let started = self.run_started();
+        let term = started.term;
+        self.fence.admits(term).map_err(|because| RunError::Fenced { because })?;
+        let linger = self.settings.journal_linger.min(LONGEST_LINGER);
+        let journal = Journal::start(Arc::clone(&self.store), next, linger);
+        let instruments = self.instruments_of_interest();
+        let dispatch =
+            Dispatch::start(&self.venues, &self.context(term, instruments.clone()), &self.activity);
+        let mut running = Running::new(journal, dispatch);
+        self.take(&running, Fact::RunStarted(started)).await?;
+
+        self.connect_accounts(&mut running).await?;
+        self.prepare_accounts().await?;
+        self.list_instruments(&running, &instruments).await?;
+        self.prepare_instruments().await?;
+        self.first_snapshots(&running, &instruments).await?;
+        // Connected before the history is read, so that no bar falls between the two; the engine drops doubles.
+        let subscriptions = self.subscriptions(&instruments)?;
+        for (venue, what) in subscriptions {
+            self.connect_market(&mut running, venue, what).await?;
+        }
+        self.warm_up(&running).await?;
+        Ok(running)
+    }
+
+    /// Folds the whole journal. Nothing is decided.
+    async fn fold(&mut self) -> Result<Seq, RunError> {
+        let limit = NonZeroU32::new(PAGE).unwrap_or(NonZeroU32::MIN);
+        let mut from = Some(Seq(0));
+        let mut folded = 0_u64;
+        while let Some(place) = from {
+            let page = self.store.read(place, limit).await?;
+            for envelope in &page.records {
+                self.engine.replay(envelope);
+                self.views.observe(envelope, self.engine.book());
+                for observer in &mut self.observers {
+                    observer.on_replay(envelope, self.engine.book());
+                }
+            }
+            folded += page.records.len() as u64;
+            from = page.next;
+        }
+        if folded > 0 {
+            info!(records = folded, "journal folded");
+        }
+        Ok(self.store.next_seq().await?)
+    }
+
+    fn run_started(&self) -> RunStarted {
+        let book = self.engine.book();
+        let is_first = book.next_seq() == Seq(0);
+        RunStarted {
+            run: if is_first { RunId(self.clock.now().ms().div_euclid(1_000)) } else { book.run() },
+            term: Term(book.term().0 + 1),
+            format: JOURNAL_FORMAT,
+            code_version: self.settings.code_version.clone(),
+            config_hash: self.settings.config_hash.clone(),
+            profile: self.settings.profile.clone(),
+            data_hash: self.settings.data_hash.clone(),
+        }
+    }
+
+    fn context(&self, term: Term, instruments: Vec<InstrumentId>) -> Context {
+        Context {
+            clock: Arc::clone(&self.clock),
+            fence: Arc::clone(&self.fence),
+            term,
+            results: self.sources.senders.results.clone(),
+            traffic: Arc::clone(&self.traffic),
+            instruments,
+            parallel: self.settings.parallel_legs.max(1),
+        }
+    }
+
+    /// The universe, and what is still held or ordered from an earlier one.
+    fn instruments_of_interest(&self) -> Vec<InstrumentId> {
+        let book = self.engine.book();
+        let mut wanted: Vec<InstrumentId> =
+            self.settings.universe.iter().map(|listing| listing.instrument).collect();
+        let left_over = book
+            .open_legs()
+            .map(|leg| leg.key.instrument)
+            .chain(book.live_orders().map(|order| order.position.instrument));
+        for instrument in left_over {
+            if !wanted.contains(&instrument) {
+                wanted.push(instrument);
+            }
+        }
+        wanted
+    }
+
+    fn client(&self, instrument: &InstrumentId) -> Result<&Arc<dyn Brokerage>, RunError> {
+        self.venues.get(&instrument.venue).ok_or(RunError::NoClient { instrument: *instrument })
+    }
+
+    /// First of all, so that nothing that happens from here on is missed.
+    async fn connect_accounts(&mut self, running: &mut Running) -> Result<(), RunError> {
+        for broker in self.venues.values() {
+            let source =
+                broker.account_events().await.map_err(RunError::venue("connecting the account stream"))?;
+            let queue = self.sources.senders.account.clone();
+            running.feeds.spawn(feed::account(Arc::clone(broker), source, queue, Arc::clone(&self.traffic)));
+        }
+        Ok(())
+    }
+
+    async fn prepare_accounts(&mut self) -> Result<(), RunError> {
+        for broker in self.venues.values() {
+            let account = broker.account().await.map_err(RunError::venue("reading the account"))?;
+            if account.multi_assets {
+                return Err(RunError::MultiAssets);
+            }
+            if account.can_trade == Some(false) {
+                return Err(RunError::MayNotTrade);
+            }
+            let changed = broker
+                .ensure_position_mode(PositionMode::Hedge)
+                .await
+                .map_err(RunError::venue("switching the account to hedge mode"))?;
+            info!(?changed, "hedge mode is on");
+        }
+        Ok(())
+    }
+
+    /// Tells the engine each instrument's index and rules. Indices of an existing journal stay as they are.
+    async fn list_instruments(
+        &mut self,
+        running: &Running,
+        instruments: &[InstrumentId],
+    ) -> Result<(), RunError> {
+        let mut listed: BTreeMap<InstrumentId, InstrumentSpec> = BTreeMap::new();
+        for broker in self.venues.values() {
+            let specs = broker.instruments().await.map_err(RunError::venue("reading the instruments"))?;
+            listed.extend(specs.into_iter().map(|spec| (spec.id, spec)));
+        }
+        let mut next = self.engine.book().instruments().map(|(ix, _)| ix.0 + 1).max().unwrap_or(0);
+        for instrument in instruments {
+            self.client(instrument)?;
+            let configured = self.settings.universe.iter().any(|listing| listing.instrument == *instrument);
+            let Some(spec) = listed.remove(instrument) else {
+                if configured {
+                    return Err(RunError::NotListed { instrument: *instrument });
+                }
+                warn!(%instrument, "held or ordered, but not listed at the venue any more");
+                continue;
+            };
+            let ix = self.engine.book().ix(instrument).unwrap_or_else(|| {
+                next += 1;
+                InstrumentIx(next - 1)
+            });
+            self.take(running, Fact::Instrument { ix, spec: Box::new(spec) }).await?;
+        }
+        Ok(())
+    }
+
+    async fn prepare_instruments(&mut self) -> Result<(), RunError> {
+        for listing in &self.settings.universe {
+            let (broker, instrument) = (self.client(&listing.instrument)?, &listing.instrument);
+            broker
+                .ensure_margin_mode(instrument, listing.margin)
+                .await
+                .map_err(RunError::venue(format!("setting the margin mode of {instrument}")))?;
+            broker
+                .ensure_leverage(instrument, listing.leverage)
+                .await
+                .map_err(RunError::venue(format!("setting the leverage of {instrument}")))?;
+        }
+        Ok(())
+    }
+
+    async fn first_snapshots(
+        &mut self,
+        running: &Running,
+        instruments: &[InstrumentId],
+    ) -> Result<(), RunError> {
+        for (venue, broker) in self.venues.clone() {
+            let book = self.engine.book();
+            let since = if book.is_started() {
+                book.last_venue_time()
+            } else {
+                let now = broker.server_time().await.map_err(RunError::venue("reading the venue's clock"))?;
+                now.minus(FIRST_LOOK)
+            };
+            let of_venue: Vec<InstrumentId> =
+                instruments.iter().filter(|instrument| instrument.venue == venue).copied().collect();
+            let snapshot = read_account(broker.as_ref(), &of_venue, since, &self.traffic)
+                .await
+                .map_err(RunError::venue("reading positions, orders and fills"))?;
+            self.take(running, Fact::Snapshot { snapshot: Box::new(snapshot) }).await?;
+        }
+        Ok(())
+    }
+
+    /// Marks of every instrument, bars as the strategies need them.
+    fn subscriptions(
+        &self,
+        instruments: &[InstrumentId],
+    ) -> Result<BTreeMap<Venue, Vec<Subscription>>, RunError> {
+        let book = self.engine.book();
+        let mut wanted: BTreeMap<Venue, Vec<Subscription>> = BTreeMap::new();
+        for id in instruments {
+            if let Some(instrument) = book.ix(id) {
+                let mark = Subscription { id: *id, instrument, channel: Channel::Mark };
+                wanted.entry(id.venue).or_default().push(mark);
+            }
+        }
+        for (id, instrument, interval, _) in self.series()? {
+            let bars = Subscription { id, instrument, channel: Channel::Bars(interval) };
+            wanted.entry(id.venue).or_default().push(bars);
+        }
+        Ok(wanted)
+    }
+
+    /// Every bar series that a strategy needs, once, with the longest warm-up asked for.
+    fn series(&self) -> Result<Vec<(InstrumentId, InstrumentIx, Interval, usize)>, RunError> {
+        let mut series: BTreeMap<(InstrumentIx, Interval), (InstrumentId, usize)> = BTreeMap::new();
+        for need in self.engine.needs() {
+            let instrument = need.instrument;
+            let configured = self.settings.universe.iter().any(|listing| listing.instrument == instrument);
+            let ix = self
+                .engine
+                .book()
+                .ix(&instrument)
+                .filter(|_| configured)
+                .ok_or(RunError::NotConfigured { instrument })?;
+            let (_, bars) = series.entry((ix, need.interval)).or_insert((instrument, 0));
+            *bars = (*bars).max(need.warmup_bars);
+        }
+        Ok(series.into_iter().map(|((ix, interval), (id, bars))| (id, ix, interval, bars)).collect())
+    }
+
+    async fn connect_market(
+        &mut self,
+        running: &mut Running,
+        venue: Venue,
+        what: Vec<Subscription>,
+    ) -> Result<(), RunError> {
+        let Some(broker) = self.venues.get(&venue) else { return Ok(()) };
+        let source =
+            broker.market_events(&what).await.map_err(RunError::venue("connecting the market streams"))?;
+        let queue = self.sources.senders.market.clone();
+        running.feeds.spawn(feed::market(Arc::clone(broker), source, what, queue));
+        Ok(())
+    }
+
+    /// Feeds closed bars from before the start, oldest first over all series.
+    async fn warm_up(&mut self, running: &Running) -> Result<(), RunError> {
+        let mut history: Vec<(Timestamp, InstrumentIx, hedge_core::Bar)> = Vec::new();
+        for (instrument, ix, interval, bars) in self.series()? {
+            let broker = self.client(&instrument)?;
+            let now = broker.server_time().await.map_err(RunError::venue("reading the venue's clock"))?;
+            let limit = bars.max(self.settings.history_bars);
+            let query = BarQuery { instrument, interval, from: None, to: None, limit };
+            let doing = format!("reading {limit} {interval} bars of {instrument}");
+            let read = broker.bars(&query).await.map_err(RunError::venue(doing))?;
+            if read.len() < bars {
+                warn!(%instrument, %interval, found = read.len(), needed = bars, "history is short; the warm-up goes on live");
+            }
+            history.extend(read.into_iter().filter(|bar| bar.end() <= now).map(|bar| (bar.end(), ix, bar)));
+        }
+        history.sort_by_key(|(end, ix, bar)| (*end, bar.interval, *ix));
+        for (_, instrument, bar) in history {
+            self.take(running, Fact::Market { event: MarketEvent::History { instrument, bar } }).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads the venue's rules again in the background; what changed becomes a fact.
+    pub(crate) fn refresh_instruments(&self, running: &mut Running) {
+        let known: BTreeMap<InstrumentId, (InstrumentIx, InstrumentSpec)> =
+            self.engine.book().instruments().map(|(ix, spec)| (spec.id, (ix, spec.clone()))).collect();
+        for broker in self.venues.values() {
+            let token = self.activity.count(Kind::Effect);
+            let (broker, known) = (Arc::clone(broker), known.clone());
+            let queue = self.sources.senders.results.clone();
+            running.feeds.spawn(async move {
+                refresh(broker.as_ref(), &known, &queue).await;
+                drop(token);
+            });
+        }
+    }
+}
+
+async fn refresh(
+    broker: &dyn Brokerage,
+    known: &BTreeMap<InstrumentId, (InstrumentIx, InstrumentSpec)>,
+    queue: &FactSender,
+) {
+    let specs = match broker.instruments().await {
+        Ok(specs) => specs,
+        Err(error) => {
+            warn!(%error, "cannot read the instruments again; the known rules stay");
+            return;
+        }
+    };
+    for spec in specs {
+        if let Some((ix, before)) = known.get(&spec.id)
+            && *before != spec
+        {
+            queue.send(Fact::Instrument { ix: *ix, spec: Box::new(spec) });
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! The loop: one fact, one step, durable before a command leaves.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use hedge_core::{
+    Brokerage, Clock, Fact, StateStore, Timestamp, Venue,
+    engine::{Engine, Step},
+};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout},
+};
+use tracing::{info, warn};
+
+use crate::{
+    activity::{Activity, Kind, Token},
+    dispatch::Dispatch,
+    error::RunError,
+    fence::Fence,
+    journal::Journal,
+    observer::Observer,
+    settings::Settings,
+    shutdown::Shutdown,
+    snapshot::Traffic,
+    sources::{Next, Operator, Queued, Sources},
+    views::{Publisher, Views},
+};
+
+/// The shortest time between two timer facts: a deadline that stays in the past must not starve the market.
+const TICK_PAUSE: std::time::Duration = std::time::Duration::from_millis(1);
+/// How long the last views may take to be written.
+const LAST_VIEWS_WITHIN: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Everything a run is made of besides the engine.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where the journal and the views live.
+    pub store: Arc<dyn StateStore>,
+    /// One armed client per venue.
+    pub venues: Vec<Arc<dyn Brokerage>>,
+    /// The one source of time.
+    pub clock: Arc<dyn Clock>,
+    /// Asked before each write to a trading socket.
+    pub fence: Arc<dyn Fence>,
+    /// What is going on; shared with a lockstep driver.
+    pub activity: Arc<Activity>,
+    /// Who watches.
+    pub observers: Vec<Box<dyn Observer>>,
+    /// How to stop.
+    pub shutdown: Shutdown,
+    /// Plain settings.
+    pub settings: Settings,
+}
+
+/// A run that stopped on purpose, with its state kept.
+#[derive(Debug)]
+pub struct RunEnd {
+    /// Why.
+    pub because: String,
+    /// The engine as it stopped.
+    pub engine: Engine,
+}
+
+/// The shell around one engine.
+#[derive(Debug)]
+pub struct Runtime {
+    pub(crate) engine: Engine,
+    pub(crate) store: Arc<dyn StateStore>,
+    pub(crate) venues: BTreeMap<Venue, Arc<dyn Brokerage>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) fence: Arc<dyn Fence>,
+    pub(crate) activity: Arc<Activity>,
+    pub(crate) settings: Settings,
+    pub(crate) sources: Sources,
+    pub(crate) traffic: Arc<Traffic>,
+    pub(crate) views: Views,
+    pub(crate) observers: Vec<Box<dyn Observer>>,
+    shutdown: Shutdown,
+    step: Step,
+    /// Keeps the run from looking idle before it has started.
+    starting: Option<Token>,
+}
+
+/// What exists once a run has started.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) journal: Journal,
+    pub(crate) dispatch: Dispatch,
+    pub(crate) feeds: JoinSet<()>,
+    reconcile_at: Timestamp,
+    instruments_at: Timestamp,
+    last_tick_at: Timestamp,
+}
+
+impl Running {
+    pub(crate) fn new(journal: Journal, dispatch: Dispatch) -> Self {
+        Self {
+            journal,
+            dispatch,
+            feeds: JoinSet::new(),
+            reconcile_at: Timestamp::MAX,
+            instruments_at: Timestamp::MAX,
+            last_tick_at: Timestamp::EPOCH,
+        }
+    }
+}
+
+impl Runtime {
+    /// Puts an engine into its shell. Nothing happens before [`run`](Self::run).
+    pub fn new(engine: Engine, parts: Parts) -> Self {
+        let sources = Sources::new(&parts.activity);
+        let starting = Some(parts.activity.count(Kind::Effect));
+        Self {
+            engine,
+            store: parts.store,
+            venues: parts.venues.into_iter().map(|broker| (broker.fingerprint().venue, broker)).collect(),
+            clock: parts.clock,
+            fence: parts.fence,
+            activity: parts.activity,
+            settings: parts.settings,
+            sources,
+            traffic: Arc::new(Traffic::default()),
+            views: Views::default(),
+            observers: parts.observers,
+            shutdown: parts.shutdown,
+            step: Step::default(),
+            starting,
+        }
+    }
+
+    /// A handle for commands by people and tools.
+    pub fn operator(&self) -> Operator {
+        self.sources.senders.operator_handle()
+    }
+
+    /// Boots, runs until somebody asks to stop, and stops with all state kept.
+    ///
+    /// Errors: [`RunError::Journal`] when a record could not be written, at any time; the others at start-up only.
+    pub async fn run(mut self) -> Result<RunEnd, RunError> {
+        let shutdown = self.shutdown.clone();
+        let mut running = tokio::select! {
+            biased;
+            booted = self.boot() => booted?,
+            because = shutdown.requested() => {
+                info!(because, "stopped during start-up");
+                return Ok(RunEnd { because, engine: self.engine });
+            }
+        };
+        let mut publisher = Publisher::start(Arc::clone(&self.store), self.settings.views_every);
+        let because = self.follow(&mut running, &mut publisher).await?;
+        running.feeds.shutdown().await;
+        self.drain(&mut running).await?;
+        self.take(&running, Fact::RunStopped { because: because.clone() }).await?;
+        let Running { journal, dispatch, .. } = running;
+        dispatch.stop().await;
+        journal.close().await?;
+        self.publish(&mut publisher);
+        if timeout(LAST_VIEWS_WITHIN, publisher.finish()).await.is_err() {
+            warn!("the last views were not written in time; the journal is complete");
+        }
+        Ok(RunEnd { because, engine: self.engine })
+    }
+
+    /// The loop of a run. Ends with the reason to stop.
+    async fn follow(&mut self, running: &mut Running, publisher: &mut Publisher) -> Result<String, RunError> {
+        let now = self.clock.now();
+        running.reconcile_at = now.plus(self.settings.reconcile_every);
+        running.instruments_at = now.plus(self.settings.instruments_every);
+        self.activity.set_deadline(self.deadline(running));
+        for observer in &mut self.observers {
+            observer.on_ready(now, self.engine.book());
+        }
+        self.starting = None;
+        let shutdown = self.shutdown.clone();
+        let mut views_due = true;
+        loop {
+            let deadline = self.deadline(running);
+            self.activity.set_deadline(deadline);
+            let next = tokio::select! {
+                biased;
+                error = running.journal.failed() => return Err(error.into()),
+                because = shutdown.requested() => return Ok(because),
+                () = sleep_until(publisher.next_at()), if views_due => {
+                    self.publish(publisher);
+                    views_due = false;
+                    continue;
+                }
+                next = self.sources.next(deadline, self.clock.as_ref()) => next,
+            };
+            match next {
+                Next::Fact(Queued { fact, token }) => {
+                    self.take(running, fact).await?;
+                    drop(token);
+                }
+                Next::Due => self.due(running).await?,
+            }
+            views_due = true;
+        }
+    }
+
+    /// When the loop must wake up without anything coming in.
+    fn deadline(&self, running: &Running) -> Timestamp {
+        let engine =
+            self.engine.deadline().map_or(Timestamp::MAX, |at| at.max(running.last_tick_at.plus(TICK_PAUSE)));
+        engine.min(running.reconcile_at).min(running.instruments_at)
+    }
+
+    /// Timers: the engine's own, the comparison with the venue, the venue's rules. Each runs once, however late.
+    async fn due(&mut self, running: &mut Running) -> Result<(), RunError> {
+        let now = self.clock.now();
+        if self.engine.deadline().is_some_and(|at| at <= now) {
+            running.last_tick_at = now;
+            self.take(running, Fact::Tick).await?;
+        }
+        if running.reconcile_at <= now {
+            running.reconcile_at = now.plus(self.settings.reconcile_every);
+            self.activity.hold();
+            running.dispatch.snapshot(self.engine.book().last_venue_time());
+        }
+        if running.instruments_at <= now {
+            running.instruments_at = now.plus(self.settings.instruments_every);
+            self.activity.hold();
+            self.refresh_instruments(running);
+        }
+        Ok(())
+    }
+
+    /// One step: decide, write down, and only then act.
+    pub(crate) async fn take(&mut self, running: &Running, fact: Fact) -> Result<(), RunError> {
+        running.journal.check()?;
+        let at = self.clock.now();
+        self.engine.step(at, fact, &mut self.step);
+        // The engine's state has moved although nothing is durable yet. That is sound only because a failed append ends
+        // the run: whoever catches this error and goes on decides from a state that no journal holds.
+        let ticket = running.journal.append_behind(self.step.expected_next, self.step.events.clone());
+        if self.step.has_commands() {
+            running.journal.durable(ticket).await?;
+        }
+        let book = self.engine.book();
+        for envelope in &self.step.events {
+            self.views.observe(envelope, book);
+        }
+        for observer in &mut self.observers {
+            observer.on_step(at, &self.step, book);
+        }
+        if !self.step.effects.is_empty() {
+            // In lockstep the next bar waits until everything that this step set going has come back.
+            self.activity.hold();
+        }
+        for effect in self.step.effects.drain(..) {
+            running.dispatch.perform(effect, |order| book.order(order).map(|record| record.position));
+        }
+        Ok(())
+    }
+
+    /// On the way out: answers that are still on their way are taken in, and protection that follows from them goes out.
+    async fn drain(&mut self, running: &mut Running) -> Result<(), RunError> {
+        let until = Instant::now() + self.settings.drain_within;
+        while self.activity.is_busy() {
+            let queued = tokio::select! {
+                biased;
+                error = running.journal.failed() => return Err(error.into()),
+                queued = self.sources.next_prompt() => queued,
+                () = sleep_until(until) => {
+                    warn!("some answers did not come in time; their orders are asked about at the next start");
+                    break;
+                }
+                // The last effect may end without a fact.
+                () = self.activity.calm() => break,
+            };
+            self.take(running, queued.fact).await?;
+            drop(queued.token);
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, publisher: &mut Publisher) {
+        publisher.publish(self.views.render(self.engine.book(), self.clock.now()));
+    }
+}

@@ -1,0 +1,282 @@
+//! The loop under paused time, against a scripted venue.
+
+mod support;
+
+use std::time::Duration;
+
+use hedge_core::{AccountEvent, Clock, Decision, Fact, MarketEvent, OperatorCommand, Outcome, Posture, Term};
+use hedge_runtime::{Activity, Fence, RunError};
+use support::{Answer, AtOrder, Bench};
+use tokio::time::Instant;
+
+#[tokio::test(start_paused = true)]
+async fn the_account_stream_is_connected_before_anything_is_read_and_nothing_trades_before_the_setup() {
+    let bench = Bench::new(Activity::free());
+    let run = bench.start();
+    bench.live().await;
+    let venue = &bench.venue;
+    assert_eq!(venue.place_of("account_events"), 0);
+    assert!(venue.place_of("ensure_position_mode") < venue.place_of("ensure_leverage"));
+    assert!(venue.place_of("ensure_leverage") < venue.place_of("positions"));
+    assert!(venue.place_of("open_orders") < venue.place_of("bars"));
+    bench.stop(run).await;
+    let facts = bench.store.facts();
+    assert!(matches!(&facts[0], Fact::RunStarted(started) if started.term == Term(1)));
+    assert!(matches!(facts[1], Fact::Instrument { .. }));
+    assert!(matches!(facts[3], Fact::Snapshot { .. }));
+    let history =
+        facts.iter().filter(|fact| matches!(fact, Fact::Market { event: MarketEvent::History { .. } }));
+    assert_eq!(history.count(), 4, "two closed bars of each symbol, not the running one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_is_durable_before_the_venue_sees_it() {
+    let bench = Bench::new(Activity::free());
+    let run = bench.start();
+    bench.live().await;
+    bench.close_bar(0, 0);
+    bench.until("sent", |bench| bench.venue.called("submit") == 1).await;
+    assert!(bench.venue.unjournalled.lock().unwrap().is_empty());
+    bench.stop(run).await;
+    assert!(bench.store.facts().iter().any(|fact| matches!(fact, Fact::SubmitAcked { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_append_ends_the_loop_and_nothing_is_sent() {
+    let bench = Bench::new(Activity::free());
+    let run = bench.start();
+    bench.live().await;
+    *bench.store.at_order.lock().unwrap() = AtOrder::Fail;
+    bench.close_bar(0, 0);
+    bench.close_bar(1, 0);
+    let error = run.await.unwrap().unwrap_err();
+    assert!(matches!(error, RunError::Journal(_)), "{error}");
+    assert_eq!(error.exit_code(), 74);
+    assert_eq!(bench.venue.called("submit"), 0);
+    assert!(bench.store.approved().is_empty());
+    assert!(
+        !bench.store.facts().iter().any(|fact| matches!(fact, Fact::RunStopped { .. })),
+        "there is no step after the failure, not even to say goodbye"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approval_that_went_stale_is_dropped_as_not_sent() {
+    let bench = Bench::new(Activity::free());
+    let run = bench.start();
+    bench.live().await;
+    *bench.store.at_order.lock().unwrap() = AtOrder::TakeSeconds(3);
+    bench.close_bar(0, 0);
+    let failed = |fact: &Fact| matches!(fact, Fact::SubmitFailed { outcome: Outcome::NotSent, .. });
+    bench.until("dropped", |bench| bench.store.facts().iter().any(failed)).await;
+    assert_eq!(bench.venue.called("submit"), 0);
+    bench.stop(run).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_outcome_is_asked_about_until_absence_is_proven_and_never_sent_again() {
+    let bench = Bench::new(Activity::free());
+    let run = bench.start();
+    bench.live().await;
+    bench.venue.answers.lock().unwrap().push_back(Answer::TimedOut);
+    bench.close_bar(0, 0);
+    let proven = |decision: &Decision| matches!(decision, Decision::AbsenceProven { .. });
+    bench.until("proven absent", |bench| bench.store.decisions().iter().any(proven)).await;
+    assert_eq!(bench.venue.called("submit"), 1);
+    assert!(bench.venue.called("find_order") >= 2, "one look is no proof");
+    bench.stop(run).await;
+    let answered = bench.store.facts().into_iter().filter_map(|fact| match fact {
+        Fact::QueryAnswered { answer, .. } => Some(answer),
+        _ => None,
+    });
+    assert!(answered.count() >= 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_keeps_the_state_and_takes_in_answers_that_are_on_their_way() {
+    let bench = Bench::new(Activity::free());
+    let run = bench.start();
+    bench.live().await;
+    bench.venue.answers.lock().unwrap().push_back(Answer::AfterMs(1_500));
+    bench.close_bar(0, 0);
+    bench.until("sent", |bench| bench.venue.called("submit") == 1).await;
+    let asked_at = Instant::now();
+    let end = bench.stop(run).await;
+    assert!(asked_at.elapsed() < Duration::from_secs(5));
+    assert_eq!(end.because, "test is over");
+    let facts = bench.store.facts();
+    assert!(matches!(facts.last(), Some(Fact::RunStopped { .. })));
+    assert!(facts.iter().any(|fact| matches!(fact, Fact::SubmitAcked { .. })));
+    let views = bench.store.views.lock().unwrap();
+    let last = views.iter().rev().find(|(name, _)| *name == "health").unwrap();
+    assert_eq!(last.1.as_of.0 + 1, bench.store.records.lock().unwrap().len() as u64);
+    for name in
+        ["nav", "positions", "signals", "trade_log", "health", "screener", "peak_state", "synced_state"]
+    {
+        assert!(views.iter().any(|(known, _)| *known == name), "{name} is not written");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_never_comes_does_not_keep_it_from_stopping() {
+    let bench = Bench::new(Activity::free());
+    let run = bench.start();
+    bench.live().await;
+    bench.venue.answers.lock().unwrap().push_back(Answer::AfterMs(3_600_000));
+    bench.close_bar(0, 0);
+    bench.until("sent", |bench| bench.venue.called("submit") == 1).await;
+    let asked_at = Instant::now();
+    bench.stop(run).await;
+    assert!(asked_at.elapsed() < Duration::from_secs(5), "{:?}", asked_at.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_takes_the_next_term_and_keeps_the_run() {
+    let bench = Bench::new(Activity::free());
+    let run = bench.start();
+    bench.live().await;
+    let first = bench.stop(run).await.engine.book().run();
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    let again = Bench { shutdown: hedge_runtime::Shutdown::new(), activity: Activity::free(), ..bench };
+    let run = again.start();
+    again
+        .until("second start", |bench| {
+            bench.store.facts().iter().filter(|fact| matches!(fact, Fact::RunStarted(_))).count() == 2
+        })
+        .await;
+    let end = again.stop(run).await;
+    assert_eq!(end.engine.book().run(), first);
+    assert_eq!(end.engine.book().term(), Term(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn commands_of_different_legs_run_side_by_side() {
+    let bench = Bench::new(Activity::free());
+    let run = bench.start();
+    bench.live().await;
+    bench.venue.answers.lock().unwrap().extend([Answer::AfterMs(400), Answer::AfterMs(400)]);
+    bench.close_bar(0, 0);
+    bench.close_bar(1, 0);
+    bench.until("both sent", |bench| bench.venue.called("submit") == 2).await;
+    assert_eq!(bench.venue.called("answered"), 0);
+    bench.stop(run).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_lockstep_the_next_bar_waits_until_the_effects_of_the_one_before_came_back() {
+    let bench = Bench::new(Activity::stepped());
+    let run = bench.start();
+    bench.live().await;
+    bench.activity.hold();
+    bench.venue.answers.lock().unwrap().extend([Answer::AfterMs(400), Answer::AfterMs(400)]);
+    bench.close_bar(0, 0);
+    bench.close_bar(1, 0);
+    bench.until("held", |bench| bench.activity.holds_work(bench.clock.now())).await;
+    let now = || bench.clock.now();
+    while bench.activity.holds_work(now()) {
+        bench.activity.release();
+        bench.activity.idle(now).await;
+    }
+    let calls: Vec<String> = bench.venue.calls.lock().unwrap().clone();
+    let calls: Vec<&str> = calls
+        .iter()
+        .filter(|call| call.starts_with("submit") || call.starts_with("answered"))
+        .map(|call| &call[..call.find(" LONG").unwrap()])
+        .collect();
+    assert_eq!(calls, ["submit BTCUSDT", "answered BTCUSDT", "submit ETHUSDT", "answered ETHUSDT"]);
+    bench.activity.release();
+    bench.stop(run).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_does_not_look_idle_before_it_has_started() {
+    let bench = Bench::new(Activity::stepped());
+    let runtime = bench.runtime();
+    assert!(!bench.activity.is_idle(bench.clock.now()));
+    drop(runtime);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_account_is_read_again_at_every_interval_and_after_a_reconnect() {
+    let bench = Bench::new(Activity::free());
+    let run = bench.start();
+    bench.live().await;
+    let snapshots = |bench: &Bench| {
+        bench.store.facts().iter().filter(|fact| matches!(fact, Fact::Snapshot { .. })).count()
+    };
+    bench.until("booted", |bench| snapshots(bench) == 1).await;
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    bench.until("interval", |bench| snapshots(bench) == 2).await;
+    bench.venue.say(AccountEvent::Disconnected { reason: "test".into() });
+    bench.venue.say(AccountEvent::Reconnected);
+    bench.until("reconnect", |bench| snapshots(bench) == 3).await;
+    bench.stop(run).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_stream_that_ends_is_opened_again() {
+    let bench = Bench::new(Activity::free());
+    let run = bench.start();
+    bench.live().await;
+    bench.venue.end_account_stream();
+    bench.until("opened again", |bench| bench.venue.called("account_events") == 2).await;
+    bench.stop(run).await;
+    let said = |event: &AccountEvent| {
+        bench
+            .store
+            .facts()
+            .iter()
+            .any(|fact| matches!(fact, Fact::Account { event: seen } if **seen == *event))
+    };
+    assert!(said(&AccountEvent::Disconnected { reason: "the account stream has ended".into() }));
+    assert!(said(&AccountEvent::Reconnected));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operators_halt_stops_openings() {
+    let bench = Bench::new(Activity::free());
+    let runtime = bench.runtime();
+    let operator = runtime.operator();
+    let run = tokio::spawn(runtime.run());
+    bench.live().await;
+    operator.command(OperatorCommand::Halt, "test");
+    bench.close_bar(0, 0);
+    bench
+        .until("halted", |bench| {
+            bench
+                .store
+                .decisions()
+                .iter()
+                .any(|decision| matches!(decision, Decision::PostureChanged { posture: Posture::Halted, .. }))
+        })
+        .await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(bench.venue.called("submit"), 0);
+    bench.stop(run).await;
+}
+
+/// Forbids everything once a run has begun.
+#[derive(Debug, Default)]
+struct TakenOver(std::sync::atomic::AtomicBool);
+
+impl Fence for TakenOver {
+    fn admits(&self, _: Term) -> Result<(), String> {
+        if self.0.swap(true, std::sync::atomic::Ordering::SeqCst) {
+            Err("term 7 leads".to_owned())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fence_keeps_orders_from_the_socket() {
+    let bench = Bench::new(Activity::free()).fenced(TakenOver::default());
+    let run = bench.start();
+    bench.live().await;
+    bench.close_bar(0, 0);
+    let failed = |fact: &Fact| matches!(fact, Fact::SubmitFailed { outcome: Outcome::NotSent, message, .. } if message.contains("term 7"));
+    bench.until("refused", |bench| bench.store.facts().iter().any(failed)).await;
+    assert_eq!(bench.venue.called("submit"), 0);
+    bench.stop(run).await;
+}
