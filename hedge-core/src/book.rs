@@ -222,6 +222,7 @@ pub struct Book {
     started: bool,
     mode: Option<PositionMode>,
     connected: bool,
+    booting: bool,
     operator: Posture,
     operator_because: String,
     posture: Posture,
@@ -545,6 +546,7 @@ impl Book {
         self.run = started.run;
         self.term = started.term;
         self.connected = false;
+        self.booting = true;
         let unanswered: Vec<ClientOrderId> = self
             .live_orders()
             .filter(|order| matches!(order.state, OrderState::Journalled | OrderState::InFlight))
@@ -580,8 +582,16 @@ impl Book {
         let (ix, price) = match event {
             MarketEvent::Mark { instrument, mark, .. } => (*instrument, Some(*mark)),
             // A venue that streams marks has told this one already; a replay of bars has no other mark.
-            MarketEvent::Bar { instrument, bar } | MarketEvent::History { instrument, bar } => {
-                (*instrument, bar.close_price())
+            MarketEvent::Bar { instrument, bar } => (*instrument, bar.close_price()),
+            MarketEvent::History { instrument, bar } => {
+                // An old price is better than none, and counts as old as it is.
+                if let (Some(price), Some(mark)) =
+                    (bar.close_price(), self.marks.get_mut(usize::from(instrument.0)))
+                    && mark.is_none_or(|(_, known)| known < bar.end())
+                {
+                    *mark = Some((price, bar.end()));
+                }
+                return;
             }
             _ => return,
         };
@@ -615,7 +625,11 @@ impl Book {
 
     fn apply_snapshot(&mut self, at: Timestamp, snapshot: &VenueSnapshot, changes: &mut Vec<Change>) {
         self.mode = Some(snapshot.account.mode);
-        self.connected = true;
+        // The boot connects the account stream before it takes its snapshot; later ones prove nothing about the stream.
+        if self.booting {
+            self.booting = false;
+            self.connected = true;
+        }
         if self.started {
             for fill in &snapshot.fills {
                 self.apply_fill(fill, at, changes);
@@ -748,6 +762,10 @@ impl Book {
         match id {
             Some(id) => {
                 self.by_venue.insert((fill.instrument, fill.order), id);
+                if self.legs[slot].protection.is_none() {
+                    let planned = self.orders.get(&id).and_then(|record| record.protection.clone());
+                    self.legs[slot].protection = planned;
+                }
                 let complete = self.orders.get_mut(&id).is_some_and(|record| {
                     record.filled += fill.qty.get();
                     record.filled >= record.qty.get()

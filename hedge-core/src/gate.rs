@@ -297,6 +297,22 @@ impl<'a> Gate<'a> {
         portion: &Portion,
         exit: &Exit,
     ) -> Result<Approved<Close>, Refusal> {
+        let purpose = match exit {
+            Exit::TakeProfitMarket { .. } => OrderPurpose::TakeProfit,
+            _ => OrderPurpose::Close,
+        };
+        self.close_as(id, position, portion, exit, purpose)
+    }
+
+    /// A close for a stated purpose: a stop by quantity that stands in for the close-all stop is still the stop.
+    pub(crate) fn close_as(
+        &self,
+        id: ClientOrderId,
+        position: &Position,
+        portion: &Portion,
+        exit: &Exit,
+        purpose: OrderPurpose,
+    ) -> Result<Approved<Close>, Refusal> {
         let held = position.qty().get();
         let wanted = match portion {
             Portion::All => held,
@@ -320,11 +336,6 @@ impl<'a> Gate<'a> {
             detail: format!("{wanted} of {held} is below the smallest quantity {}", lot.min),
         })?;
         let exit = self.exit_on_grid(position.key(), exit)?;
-        let purpose = match exit {
-            Exit::StopMarket { .. } | Exit::TrailingStop { .. } => OrderPurpose::Stop,
-            Exit::TakeProfitMarket { .. } => OrderPurpose::TakeProfit,
-            Exit::Market | Exit::Limit { .. } => OrderPurpose::Close,
-        };
         Ok(self.approve_close(id, position.key(), qty, exit, Coverage::Qty, purpose))
     }
 

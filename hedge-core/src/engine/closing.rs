@@ -100,7 +100,6 @@ impl Engine {
         let gate = Gate::for_closing(spec, self.book.term());
         let purpose = match exit {
             Exit::TakeProfitMarket { .. } => OrderPurpose::TakeProfit,
-            Exit::StopMarket { .. } | Exit::TrailingStop { .. } => OrderPurpose::Stop,
             _ => OrderPurpose::Close,
         };
         let id = self.new_id(purpose);

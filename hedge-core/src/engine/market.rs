@@ -35,7 +35,8 @@ impl Engine {
         } else {
             self.book.apply_market(cx.at, &event);
         }
-        if self.book.posture() != Posture::Normal || self.book.holds(instrument) {
+        let old = matches!(event, MarketEvent::History { .. });
+        if !old && (self.book.posture() != Posture::Normal || self.book.holds(instrument)) {
             self.risk.mark(&self.book, cx.at);
             self.update_posture(cx);
         }

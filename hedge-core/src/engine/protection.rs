@@ -85,14 +85,14 @@ impl Engine {
         covers: Coverage,
     ) {
         let Some(position) = self.position(key) else { return };
-        let Some(spec) = self.book.mark_of(&key.instrument).and(self.spec_of(key)) else { return };
+        let Some(spec) = self.spec_of(key) else { return };
         let gate = Gate::for_closing(spec, self.book.term());
         let id = self.new_id(OrderPurpose::Stop);
         let approved = match covers {
             Coverage::WholeLeg => gate.protect(id, &position, trigger),
             Coverage::Qty => {
                 let exit = Exit::StopMarket { trigger, by: TriggerBy::Mark };
-                gate.close(id, &position, &Portion::All, &exit)
+                gate.close_as(id, &position, &Portion::All, &exit, OrderPurpose::Stop)
             }
         };
         match approved {
@@ -147,7 +147,23 @@ impl Engine {
             OrderPurpose::Stop if open && !self.has_stop(&key) && self.wants_stop(&key) => {
                 self.stop_lost(cx, &key, id, state);
             }
+            OrderPurpose::Stop if open && order.is_close_all_stop() => self.finish_bridge(cx, &key),
             _ => {}
+        }
+    }
+
+    /// The old close-all stop is gone and a stop by quantity stands in: the new close-all stop takes over from it.
+    fn finish_bridge(&mut self, cx: &mut Cx<'_>, key: &PositionKey) {
+        let stops = || self.book.live_orders_of(key).filter(|order| order.purpose == OrderPurpose::Stop);
+        if stops().any(|order| order.is_close_all_stop()) {
+            return;
+        }
+        let trigger = stops().find_map(|order| match order.leg {
+            Leg::Close(exit, Coverage::Qty) => exit.trigger(),
+            _ => None,
+        });
+        if let Some(trigger) = trigger {
+            self.place_stop(cx, key, trigger, Coverage::WholeLeg);
         }
     }
 
@@ -249,8 +265,8 @@ impl Engine {
         let through =
             self.book.mark_of(&key.instrument).is_some_and(|(mark, _)| !is_beyond(key.side, mark, trigger));
         let pending = self.book.live_orders_of(key).any(|order| {
-            order.purpose == OrderPurpose::Stop && !order.state.is_confirmed_live()
-                || order.purpose == OrderPurpose::Stop && order.state == OrderState::Canceling
+            order.purpose == OrderPurpose::Stop
+                && (!order.state.is_confirmed_live() || order.state == OrderState::Canceling)
         });
         let same = self.book.stop_of(key).is_some_and(|stop| {
             matches!(stop.leg, Leg::Close(Exit::StopMarket { trigger: current, .. }, _) if current == trigger)
@@ -274,7 +290,7 @@ impl Engine {
         let seq = self.record(cx, Event::Decision(assessed));
         let cx = &mut cx.because_of(seq);
         if approved {
-            // Where the venue keeps one close-all stop a leg, stops by quantity take turns.
+            // Where the venue keeps one close-all stop a leg, a stop by quantity bridges the move: see `ended`.
             let covers = if self.book.one_close_all_only() { Coverage::Qty } else { Coverage::WholeLeg };
             self.place_stop(cx, key, trigger, covers);
         }
