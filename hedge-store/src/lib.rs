@@ -1,1 +1,19 @@
 #![doc = include_str!("../README.md")]
+
+mod disk;
+mod file;
+mod journal;
+mod line;
+mod memory;
+mod segment;
+mod space;
+mod state_dir;
+mod view;
+mod writer;
+
+pub use file::{Durability, FileOptions, FileStore};
+pub use journal::{FileJournal, Records};
+pub use memory::MemoryStore;
+pub use segment::{Repair, Tear};
+pub use space::free_mb;
+pub use state_dir::{Owner, Resolved, StateDir, StateDirError};

@@ -1,0 +1,197 @@
+//! Reading a journal: beside its writer, without its lock, changing nothing.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Seek, SeekFrom},
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+};
+
+use hedge_core::{Envelope, Page, Seq, StoreError};
+
+use crate::{
+    disk::failed,
+    line,
+    segment::{self, Repair, Segment, check_at, corrupt_line, without_zeros},
+};
+
+/// A journal as it was when opened. For tools: needs no lock, may be used while a writer is appending.
+#[derive(Clone, Debug)]
+pub struct FileJournal {
+    dir: PathBuf,
+    segments: Vec<Segment>,
+    torn: Option<Repair>,
+}
+
+impl FileJournal {
+    /// Finds and checks every record of the journal in a state directory; nothing is changed. An unfinished last line is
+    /// not an error: a writer may be writing it. Errors: [`StoreError::Corrupt`] naming file and line, [`StoreError::Io`].
+    pub fn open_read_only(state_dir: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let dir = state_dir.as_ref().join("journal");
+        let (segments, torn) = segment::scan(&dir)?;
+        Ok(Self { dir, segments, torn })
+    }
+    /// The folder with the segments.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+    /// The place after the last record.
+    pub fn next_seq(&self) -> Seq {
+        self.segments.last().map_or(Seq(0), |last| last.next)
+    }
+    /// How many segments there are.
+    pub fn segment_count(&self) -> usize {
+        self.segments.len()
+    }
+    /// Bytes of whole records.
+    pub fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.len).sum()
+    }
+    /// What a writer would repair; also there while a writer is in the middle of a line.
+    pub const fn torn(&self) -> Option<&Repair> {
+        self.torn.as_ref()
+    }
+    /// The records from a place on.
+    pub fn records(&self, from: Seq) -> Records {
+        Records::new(self.segments.clone(), from)
+    }
+    /// Up to `limit` records from a place on.
+    pub fn read(&self, from: Seq, limit: NonZeroU32) -> Result<Page, StoreError> {
+        self.records(from).page(limit)
+    }
+}
+
+/// Records in order, checked again as they are read.
+#[derive(Debug)]
+pub struct Records {
+    segments: Vec<Segment>,
+    /// Which segment `reader` reads.
+    current: usize,
+    reader: Option<BufReader<File>>,
+    /// The line of the segment that comes next, from 1.
+    line: u64,
+    /// The record that `reader` stands before.
+    at: Seq,
+    /// The record that is wanted next.
+    wanted: Seq,
+    /// Segment and line of the record that was read last.
+    last: (usize, u64),
+    text: Vec<u8>,
+}
+
+impl Records {
+    pub(crate) fn new(segments: Vec<Segment>, from: Seq) -> Self {
+        let current = segments.iter().position(|segment| from < segment.next).unwrap_or(segments.len());
+        Self {
+            segments,
+            current,
+            reader: None,
+            line: 0,
+            at: from,
+            wanted: from,
+            last: (0, 0),
+            text: Vec::new(),
+        }
+    }
+
+    /// Collects a page.
+    pub(crate) fn page(mut self, limit: NonZeroU32) -> Result<Page, StoreError> {
+        let mut records = Vec::new();
+        while records.len() < limit.get() as usize {
+            match self.next() {
+                Some(record) => records.push(record?),
+                None => return Ok(Page { records, next: None }),
+            }
+        }
+        let next = self.segments.get(self.current).map(|_| self.wanted);
+        Ok(Page { records, next })
+    }
+
+    /// The text of the next wanted line, without its line end.
+    pub(crate) fn next_line(&mut self) -> Option<Result<&[u8], StoreError>> {
+        loop {
+            let segment = self.segments.get(self.current)?;
+            match advance(
+                segment,
+                &mut self.reader,
+                &mut self.line,
+                &mut self.at,
+                &mut self.text,
+                self.wanted,
+            ) {
+                Ok(()) => {}
+                Err(error) => {
+                    self.current = self.segments.len();
+                    return Some(Err(error));
+                }
+            }
+            let found = self.at;
+            self.at = found.next();
+            let is_wanted = found == self.wanted;
+            if is_wanted {
+                self.wanted = self.at;
+            }
+            self.last = (self.current, self.line);
+            // The last segment may be empty, so this can skip more than one.
+            while self.segments.get(self.current).is_some_and(|segment| self.at >= segment.next) {
+                self.current += 1;
+                self.reader = None;
+            }
+            if is_wanted {
+                return Some(Ok(&self.text));
+            }
+        }
+    }
+}
+
+/// Reads the next line of a segment into `text`, opening the file near `wanted` if need be.
+fn advance(
+    segment: &Segment,
+    reader: &mut Option<BufReader<File>>,
+    line: &mut u64,
+    at: &mut Seq,
+    text: &mut Vec<u8>,
+    wanted: Seq,
+) -> Result<(), StoreError> {
+    let doing = || format!("reading {}", segment.path.display());
+    let open = match reader {
+        Some(open) => open,
+        None => {
+            let (first, offset) = segment.mark_before(wanted);
+            let mut file = File::open(&segment.path).map_err(failed(doing()))?;
+            file.seek(SeekFrom::Start(offset)).map_err(failed(doing()))?;
+            (*at, *line) = (first, first.0 - segment.first.0);
+            reader.insert(BufReader::with_capacity(64 * 1024, file))
+        }
+    };
+    text.clear();
+    open.read_until(b'\n', text).map_err(failed(doing()))?;
+    *line += 1;
+    if text.last() == Some(&b'\n') {
+        text.pop();
+    } else {
+        // Opening found a whole record here that lacks its line end.
+        let end = without_zeros(text).len();
+        text.truncate(end);
+    }
+    check_at(text, *at).map_err(|detail| corrupt_line(&segment.path, *line, detail))
+}
+
+impl Iterator for Records {
+    type Item = Result<Envelope, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let decoded = match self.next_line()? {
+            Ok(text) => line::decode(text),
+            Err(error) => return Some(Err(error)),
+        };
+        Some(decoded.map_err(|error| {
+            self.current = self.segments.len();
+            let (segment, line) = self.last;
+            let path = self.segments.get(segment).map_or(Path::new("journal"), |segment| &segment.path);
+            let detail =
+                format!("this version cannot read the record ({error}); a newer one may have written it");
+            corrupt_line(path, line, detail)
+        }))
+    }
+}

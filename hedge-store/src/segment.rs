@@ -1,0 +1,206 @@
+//! Segments: the files a journal consists of, how they are found and checked.
+
+use std::{
+    fmt,
+    fs::{self, File},
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+};
+
+use hedge_core::{Seq, StoreError};
+
+use crate::{disk::failed, line};
+
+/// Every how many records the place in the file is remembered.
+pub(crate) const STRIDE: u64 = 256;
+const READ_BUFFER: usize = 256 * 1024;
+
+/// What a crash left at the end of the last segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tear {
+    /// So many bytes of a record that was not written to its end.
+    Unfinished(u64),
+    /// So many zero bytes after the last record.
+    Zeros(u64),
+    /// The last record is whole, only its line end (and perhaps zeros after it) is not.
+    NoLineEnd,
+}
+
+/// A repair that opening a journal made, or would make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repair {
+    /// The segment.
+    pub file: PathBuf,
+    /// The line in it, from 1.
+    pub line: u64,
+    /// What was wrong.
+    pub tear: Tear,
+    /// Where the journal goes on.
+    pub next: Seq,
+}
+
+impl fmt::Display for Repair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} line {}: ", self.file.display(), self.line)?;
+        match self.tear {
+            Tear::Unfinished(bytes) => {
+                write!(f, "the last write did not finish; its {bytes} bytes are cut off")?;
+            }
+            Tear::Zeros(bytes) => write!(f, "the last write left {bytes} zero bytes; they are cut off")?,
+            Tear::NoLineEnd => f.write_str("the last record had no line end; it is added")?,
+        }
+        write!(f, ", the journal goes on at {}", self.next)
+    }
+}
+
+/// A segment file that was read to its end.
+#[derive(Clone, Debug)]
+pub(crate) struct Segment {
+    pub(crate) path: PathBuf,
+    pub(crate) first: Seq,
+    /// The place after its last record.
+    pub(crate) next: Seq,
+    /// Bytes of whole records.
+    pub(crate) len: u64,
+    /// Where the records `first`, `first + STRIDE`, … begin.
+    marks: Vec<u64>,
+}
+
+impl Segment {
+    pub(crate) fn empty(dir: &Path, first: Seq) -> Self {
+        Self {
+            path: dir.join(format!("{:020}.jsonl", first.0)),
+            first,
+            next: first,
+            len: 0,
+            marks: Vec::new(),
+        }
+    }
+    /// Notes a record of `bytes` bytes at its end.
+    pub(crate) fn push(&mut self, bytes: u64) {
+        if (self.next.0 - self.first.0).is_multiple_of(STRIDE) {
+            self.marks.push(self.len);
+        }
+        self.next = self.next.next();
+        self.len += bytes;
+    }
+    /// The nearest remembered record at or before `seq`: its place in the journal and in the file.
+    pub(crate) fn mark_before(&self, seq: Seq) -> (Seq, u64) {
+        let step = seq.0.saturating_sub(self.first.0) / STRIDE;
+        match self.marks.get(usize::try_from(step).unwrap_or(usize::MAX)) {
+            Some(&offset) => (Seq(self.first.0 + step * STRIDE), offset),
+            None => (self.first, 0),
+        }
+    }
+}
+
+/// Finds and checks every segment of `dir`. Only the last one may end with a tear.
+pub(crate) fn scan(dir: &Path) -> Result<(Vec<Segment>, Option<Repair>), StoreError> {
+    let firsts = list(dir)?;
+    let mut segments: Vec<Segment> = Vec::with_capacity(firsts.len());
+    let mut torn = None;
+    for (position, first) in firsts.iter().enumerate() {
+        let expected = segments.last().map_or(Seq(0), |before| before.next);
+        let mut segment = Segment::empty(dir, *first);
+        if *first != expected {
+            return Err(StoreError::Corrupt {
+                place: segment.path.display().to_string(),
+                detail: format!("it begins at {first} but the journal before it ends at {expected}"),
+            });
+        }
+        torn = scan_one(&mut segment, position + 1 == firsts.len())?;
+        segments.push(segment);
+    }
+    Ok((segments, torn))
+}
+
+fn list(dir: &Path) -> Result<Vec<Seq>, StoreError> {
+    let doing = || format!("listing {}", dir.display());
+    let mut firsts = Vec::new();
+    for entry in fs::read_dir(dir).map_err(failed(doing()))? {
+        let entry = entry.map_err(failed(doing()))?;
+        let name = entry.file_name();
+        let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(".jsonl")) else { continue };
+        let first = (stem.len() == 20 && stem.bytes().all(|b| b.is_ascii_digit()))
+            .then(|| stem.parse().ok())
+            .flatten()
+            .ok_or_else(|| StoreError::Corrupt {
+                place: entry.path().display().to_string(),
+                detail: "a segment is named by the 20 digits of its first seq".to_owned(),
+            })?;
+        firsts.push(Seq(first));
+    }
+    firsts.sort_unstable();
+    Ok(firsts)
+}
+
+fn scan_one(segment: &mut Segment, is_last: bool) -> Result<Option<Repair>, StoreError> {
+    let path = segment.path.clone();
+    let doing = || format!("reading {}", path.display());
+    let mut reader = BufReader::with_capacity(READ_BUFFER, File::open(&path).map_err(failed(doing()))?);
+    let (mut text, mut number) = (Vec::with_capacity(4_096), 0_u64);
+    loop {
+        text.clear();
+        let bytes = reader.read_until(b'\n', &mut text).map_err(failed(doing()))? as u64;
+        if bytes == 0 {
+            return Ok(None);
+        }
+        number += 1;
+        let corrupt = |detail: String| corrupt_line(&path, number, detail);
+        let tear = match text.strip_suffix(b"\n") {
+            Some(line) => {
+                check_at(line, segment.next).map_err(corrupt)?;
+                None
+            }
+            None => Some(judge_tail(&text, segment.next).map_err(corrupt)?),
+        };
+        match tear {
+            None => segment.push(bytes),
+            Some(_) if !is_last => {
+                return Err(corrupt("it has no line end, but the journal goes on in another segment".into()));
+            }
+            Some(tear) => {
+                if tear == Tear::NoLineEnd {
+                    // The line end that the repair adds belongs to the record.
+                    segment.push(without_zeros(&text).len() as u64 + 1);
+                }
+                return Ok(Some(Repair { file: path, line: number, tear, next: segment.next }));
+            }
+        }
+    }
+}
+
+pub(crate) fn corrupt_line(path: &Path, number: u64, detail: String) -> StoreError {
+    StoreError::Corrupt { place: format!("{} line {number}", path.display()), detail }
+}
+
+/// Checks a line and that it stands where it belongs.
+pub(crate) fn check_at(text: &[u8], place: Seq) -> Result<(), String> {
+    match line::check(text)? {
+        seq if seq == place => Ok(()),
+        seq => Err(format!("it is record {seq}, expected {place}")),
+    }
+}
+
+/// Decides what an ending without a line end is. A crash leaves a beginning of a record, or zeros, or both; anything
+/// else was damaged later and must not be cut off silently.
+fn judge_tail(text: &[u8], place: Seq) -> Result<Tear, String> {
+    let line = without_zeros(text);
+    if line.is_empty() {
+        return Ok(Tear::Zeros(text.len() as u64));
+    }
+    match line::check(line) {
+        Ok(seq) if seq == place => return Ok(Tear::NoLineEnd),
+        Ok(seq) => return Err(format!("it is record {seq}, expected {place}")),
+        Err(_) => {}
+    }
+    if line::check(&line[..line.len() - 1]).is_ok() {
+        return Err("a whole record is followed by something that is not a line end".to_owned());
+    }
+    Ok(Tear::Unfinished(text.len() as u64))
+}
+
+pub(crate) fn without_zeros(text: &[u8]) -> &[u8] {
+    let end = text.iter().rposition(|&b| b != 0).map_or(0, |at| at + 1);
+    &text[..end]
+}

@@ -1,0 +1,67 @@
+//! Views as files: what was derived, plus on a first line of its own the last record it contains.
+//!
+//! Not synced: a view is rebuilt from the journal, and a power cut leaves the old one, the new one or, on some
+//! file systems, an empty one, which reading reports.
+
+use std::{fs, io::ErrorKind, path::Path};
+
+use hedge_core::{BoxError, Seq, StoreError, View, ViewName};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::disk::{failed, replace};
+
+#[derive(Deserialize)]
+struct AsOf {
+    as_of: Seq,
+}
+
+/// Checks that the view is a JSON object, and that an `as_of` of its own does not contradict.
+pub(crate) fn check(name: &ViewName, view: &View) -> Result<bool, StoreError> {
+    let refuse = |why: String| StoreError::Encode {
+        seq: view.as_of,
+        source: BoxError::from(format!("view {} {why}", name.as_str())),
+    };
+    let fields: std::collections::BTreeMap<String, &RawValue> =
+        serde_json::from_str(&view.json).map_err(|error| refuse(format!("is not a JSON object: {error}")))?;
+    match fields.get("as_of").map(|own| own.get()) {
+        None => Ok(false),
+        Some(own) if own == view.as_of.0.to_string() => Ok(true),
+        Some(own) => Err(refuse(format!("says as_of {own} but is given as of {}", view.as_of))),
+    }
+}
+
+pub(crate) fn write(dir: &Path, name: &ViewName, view: &View) -> Result<(), StoreError> {
+    let has_own = check(name, view)?;
+    let json = view.json.trim();
+    let file = format!("{}.json", name.as_str());
+    let doing = format!("replacing {}", dir.join(&file).display());
+    if has_own {
+        return replace(dir, &file, &[json.as_bytes(), b"\n"]).map_err(failed(doing));
+    }
+    // `check` has seen an object, so there is a brace on both ends.
+    let rest = json.strip_prefix('{').unwrap_or(json);
+    let separator = if rest.trim_start().starts_with('}') { "" } else { "," };
+    let first = format!("{{\"as_of\":{}{separator}\n", view.as_of);
+    replace(dir, &file, &[first.as_bytes(), rest.as_bytes(), b"\n"]).map_err(failed(doing))
+}
+
+pub(crate) fn read(dir: &Path, name: &ViewName) -> Result<Option<View>, StoreError> {
+    let path = dir.join(format!("{}.json", name.as_str()));
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(format!("reading {}", path.display()))(error)),
+    };
+    let AsOf { as_of } = serde_json::from_str(&text).map_err(|error| StoreError::Corrupt {
+        place: path.display().to_string(),
+        detail: format!("{error}; views are rebuilt from the journal, deleting this file loses nothing"),
+    })?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let ours = [format!("{{\"as_of\":{as_of},\n"), format!("{{\"as_of\":{as_of}\n")];
+    let json = match ours.iter().find_map(|first| text.strip_prefix(first.as_str())) {
+        Some(rest) => format!("{{{rest}"),
+        None => text.to_owned(),
+    };
+    Ok(Some(View { as_of, json }))
+}

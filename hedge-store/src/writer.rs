@@ -1,0 +1,282 @@
+//! The one writer of a journal: lock, repair, compare-and-swap, group commit, rotation.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use hedge_core::{Seq, StoreError};
+use tokio::sync::oneshot;
+
+use crate::{
+    disk::{create_private_dir, failed, private, sync_dir},
+    file::{Durability, FileOptions},
+    journal::Records,
+    segment::{self, Repair, Segment, Tear},
+};
+
+/// Records that somebody wants appended, already encoded.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) expected: Seq,
+    pub(crate) text: Vec<u8>,
+    /// Bytes of each record in `text`.
+    pub(crate) lengths: Vec<u64>,
+    pub(crate) reply: oneshot::Sender<Result<Seq, StoreError>>,
+}
+
+/// What is durable; shared with readers.
+pub(crate) type Index = Arc<Mutex<Vec<Segment>>>;
+
+pub(crate) fn next_of(segments: &[Segment]) -> Seq {
+    segments.last().map_or(Seq(0), |last| last.next)
+}
+
+/// Holds the lock as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    dir: PathBuf,
+    _lock: File,
+    file: File,
+    index: Index,
+    options: FileOptions,
+    /// Why nothing can be appended any more.
+    broken: Option<String>,
+    /// Records of this group that are not written yet.
+    pending: Vec<Job>,
+}
+
+impl Writer {
+    pub(crate) fn open(dir: &Path, options: FileOptions) -> Result<(Self, Option<Repair>), StoreError> {
+        create_private_dir(dir).map_err(failed(format!("creating {}", dir.display())))?;
+        let lock = lock(dir)?;
+        let (mut segments, torn) = segment::scan(dir)?;
+        if let Some(repair) = &torn {
+            mend(repair, segments.last())?;
+        }
+        if segments.is_empty() {
+            segments.push(Segment::empty(dir, Seq(0)));
+        }
+        let path = segments[segments.len() - 1].path.clone();
+        let file = private()
+            .append(true)
+            .create(true)
+            .open(&path)
+            .map_err(failed(format!("opening {}", path.display())))?;
+        sync_dir(dir).map_err(failed(format!("syncing {}", dir.display())))?;
+        let writer = Self {
+            dir: dir.to_owned(),
+            _lock: lock,
+            file,
+            index: Arc::new(Mutex::new(segments)),
+            options,
+            broken: None,
+            pending: Vec::new(),
+        };
+        Ok((writer, torn))
+    }
+
+    pub(crate) fn index(&self) -> Index {
+        Arc::clone(&self.index)
+    }
+
+    /// Appends what several callers want with one write and one sync, and answers each of them.
+    pub(crate) fn commit(&mut self, group: Vec<Job>) {
+        for job in group {
+            let next =
+                Seq(self.next().0 + self.pending.iter().map(|job| job.lengths.len() as u64).sum::<u64>());
+            if job.expected == next && self.broken.is_none() {
+                self.pending.push(job);
+                continue;
+            }
+            self.flush();
+            let answer = self.repeated(&job);
+            job.reply.send(answer).ok();
+        }
+        self.flush();
+    }
+
+    fn next(&self) -> Seq {
+        next_of(&self.index.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A batch that does not belong at the end is fine only if it is the last one again.
+    fn repeated(&self, job: &Job) -> Result<Seq, StoreError> {
+        let segments = self.index.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let found = next_of(&segments);
+        let end = Seq(job.expected.0 + job.lengths.len() as u64);
+        if end == found && !job.lengths.is_empty() {
+            let mut stored = Records::new(segments, job.expected);
+            let mut lines = job.text.split_inclusive(|&b| b == b'\n');
+            let mut equal = true;
+            while let Some(line) = stored.next_line() {
+                equal &= lines.next().and_then(|own| own.strip_suffix(b"\n")) == Some(line?);
+            }
+            if equal {
+                return Ok(end);
+            }
+        }
+        match &self.broken {
+            Some(why) => Err(closed(&self.dir, why)),
+            None => Err(StoreError::Conflict { expected: job.expected, found }),
+        }
+    }
+
+    fn flush(&mut self) {
+        let jobs = std::mem::take(&mut self.pending);
+        if jobs.is_empty() {
+            return;
+        }
+        match self.write(&jobs) {
+            Ok(()) => {
+                for job in jobs {
+                    let next = Seq(job.expected.0 + job.lengths.len() as u64);
+                    job.reply.send(Ok(next)).ok();
+                }
+            }
+            Err(error) => {
+                // One cause, several callers: the first gets it whole, the others its text.
+                let text = error.to_string();
+                let mut first = Some(error);
+                for job in jobs {
+                    let error = first.take().unwrap_or_else(|| closed(&self.dir, &text));
+                    job.reply.send(Err(error)).ok();
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, jobs: &[Job]) -> Result<(), StoreError> {
+        self.rotate_if_full()?;
+        let (path, len) = {
+            let segments = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+            let last = &segments[segments.len() - 1];
+            (last.path.clone(), last.len)
+        };
+        self.check_unshared(&path, len)?;
+        let joined;
+        let text = match jobs {
+            [only] => &only.text,
+            _ => {
+                joined = jobs.iter().flat_map(|job| &job.text).copied().collect::<Vec<u8>>();
+                &joined
+            }
+        };
+        if let Err(error) = self.file.write_all(text) {
+            // What was written of it is taken back, so that a later attempt can succeed.
+            if let Err(second) = self.file.set_len(len) {
+                self.broken = Some(format!("a failed write could not be taken back: {second}"));
+            }
+            return Err(failed(format!("appending to {}", path.display()))(error));
+        }
+        if self.options.durability == Durability::Fsync
+            && let Err(error) = self.file.sync_data()
+        {
+            // After a failed sync nobody knows what is on the disk; only a restart reads it again.
+            self.broken = Some(format!("an earlier sync failed: {error}"));
+            return Err(failed(format!("syncing {}", path.display()))(error));
+        }
+        let mut segments = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = segments.last_mut() {
+            jobs.iter().flat_map(|job| &job.lengths).for_each(|&bytes| last.push(bytes));
+        }
+        Ok(())
+    }
+
+    /// Notices when the file was removed, or written by a process that ignores the lock.
+    fn check_unshared(&mut self, path: &Path, len: u64) -> Result<(), StoreError> {
+        let metadata = self.file.metadata().map_err(failed(format!("looking at {}", path.display())))?;
+        #[cfg(unix)]
+        if std::os::unix::fs::MetadataExt::nlink(&metadata) == 0 {
+            let why = format!("{} was removed while this process was writing it", path.display());
+            self.broken = Some(why.clone());
+            return Err(closed(&self.dir, &why));
+        }
+        if metadata.len() != len {
+            let why = format!(
+                "{} has {} bytes instead of {len}: another process has written to it",
+                path.display(),
+                metadata.len()
+            );
+            self.broken = Some(why.clone());
+            return Err(closed(&self.dir, &why));
+        }
+        Ok(())
+    }
+
+    fn rotate_if_full(&mut self) -> Result<(), StoreError> {
+        let (len, next) = {
+            let segments = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+            (segments.last().map_or(0, |last| last.len), next_of(&segments))
+        };
+        if len < self.options.segment_bytes || len == 0 {
+            return Ok(());
+        }
+        let segment = Segment::empty(&self.dir, next);
+        let doing = format!("starting {}", segment.path.display());
+        // Also with `os` durability: only the last segment may end with a tear.
+        let file = self
+            .file
+            .sync_all()
+            .and_then(|()| private().append(true).create_new(true).open(&segment.path))
+            .and_then(|file| sync_dir(&self.dir).map(|()| file))
+            .map_err(failed(doing))?;
+        self.file = file;
+        self.index.lock().unwrap_or_else(PoisonError::into_inner).push(segment);
+        Ok(())
+    }
+}
+
+fn closed(dir: &Path, why: &str) -> StoreError {
+    StoreError::Io {
+        doing: format!("appending to {}", dir.display()),
+        source: io::Error::other(format!(
+            "{why}; stop this process and look at the journal before restarting"
+        ))
+        .into(),
+    }
+}
+
+fn lock(dir: &Path) -> Result<File, StoreError> {
+    let path = dir.join("lock");
+    let doing = || format!("locking {}", path.display());
+    let mut file =
+        private().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed(doing()))?;
+    match file.try_lock() {
+        Ok(()) => {
+            file.set_len(0)
+                .and_then(|()| file.seek(SeekFrom::Start(0)))
+                .and_then(|_| writeln!(file, "{}", std::process::id()))
+                .map_err(failed(doing()))?;
+            Ok(file)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let holder = fs::read_to_string(&path).unwrap_or_default();
+            let holder = match holder.trim() {
+                "" => "process unknown".to_owned(),
+                pid => format!("pid {pid}"),
+            };
+            Err(StoreError::Locked { what: dir.display().to_string(), holder })
+        }
+        Err(TryLockError::Error(error)) => Err(failed(doing())(error)),
+    }
+}
+
+/// Cuts off, or completes, what a crash left in the last segment.
+fn mend(repair: &Repair, segment: Option<&Segment>) -> Result<(), StoreError> {
+    let whole = segment.map_or(0, |segment| segment.len);
+    let mend = || -> io::Result<()> {
+        let mut file = private().write(true).open(&repair.file)?;
+        if repair.tear == Tear::NoLineEnd {
+            file.set_len(whole - 1)?;
+            file.seek(SeekFrom::End(0))?;
+            file.write_all(b"\n")?;
+        } else {
+            file.set_len(whole)?;
+        }
+        file.sync_all()
+    };
+    mend().map_err(failed(format!("repairing {}", repair.file.display())))
+}
