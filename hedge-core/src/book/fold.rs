@@ -1,0 +1,298 @@
+//! Folding records: which fact and which decision changes what.
+
+use super::leg::LegState;
+use super::order::OrderRecord;
+use super::state::{Book, Change, MAX_REQUEST_WINDOW, Remembered};
+use rust_decimal::Decimal;
+
+use crate::{
+    error::{Outcome, RejectReason},
+    event::{Decision, Envelope, Event, Fact, OperatorCommand, RunStarted, VenueSnapshot},
+    id::{Asset, ClientOrderId, InstrumentIx},
+    instrument::InstrumentSpec,
+    order_state::{OrderEvent, OrderState},
+    position::{Action, PositionKey},
+    reconcile::Difference,
+    risk::Posture,
+    time::Timestamp,
+    venue::{AccountEvent, MarketEvent, OrderSpace},
+};
+
+impl Book {
+    /// Folds one record. What the engine must react to is appended to `changes`.
+    pub fn apply(&mut self, envelope: &Envelope, changes: &mut Vec<Change>) {
+        self.next = envelope.seq.next();
+        match &envelope.event {
+            Event::Fact(fact) => self.apply_fact(envelope.at, fact, changes),
+            Event::Decision(decision) => self.apply_decision(envelope, decision, changes),
+        }
+    }
+
+    pub(super) fn apply_fact(&mut self, at: Timestamp, fact: &Fact, changes: &mut Vec<Change>) {
+        self.last_fact_at = at;
+        match fact {
+            Fact::RunStarted(started) => self.run_started(at, started),
+            Fact::Instrument { ix, spec } => self.set_spec(*ix, spec),
+            Fact::Market { event } => self.apply_market(at, event),
+            Fact::Account { event } => self.apply_account(at, event, changes),
+            Fact::Snapshot { snapshot } => self.apply_snapshot(at, snapshot, changes),
+            Fact::SubmitAcked { order, venue, state, filled } => {
+                self.name_order(order, *venue);
+                self.report_state(order, state, *filled, at, changes);
+            }
+            Fact::SubmitFailed { order, outcome, reason, message, acceptable_until, .. } => {
+                self.one_close_all_only |= *reason == Some(RejectReason::SecondCloseAll);
+                if let Some(record) = self.orders.get_mut(order) {
+                    record.refusal = Some(message.clone());
+                }
+                self.advance(order, &OrderEvent::SubmitFailed(*outcome), at, changes);
+                if *outcome == Outcome::Unknown {
+                    let until = acceptable_until.unwrap_or(at.plus(MAX_REQUEST_WINDOW));
+                    self.doubt(order, at, until);
+                }
+            }
+            Fact::CancelAcked { .. } => {}
+            Fact::CancelFailed { order, .. } => self.advance(order, &OrderEvent::CancelFailed, at, changes),
+            Fact::QueryAnswered { order, answer } => self.apply_answer(order, at, answer, changes),
+            Fact::QueryFailed { order, .. } => self.asked(order, at),
+            Fact::Operator { command, because } => self.command(*command, because),
+            Fact::Tick | Fact::RunStopped { .. } => {}
+        }
+    }
+
+    pub(super) fn run_started(&mut self, at: Timestamp, started: &RunStarted) {
+        self.run = started.run;
+        self.term = started.term;
+        self.connected = false;
+        self.booting = true;
+        let unanswered: Vec<ClientOrderId> = self
+            .live_orders()
+            .filter(|order| matches!(order.state, OrderState::Journalled | OrderState::InFlight))
+            .map(|order| order.client_id)
+            .collect();
+        for id in unanswered {
+            self.advance(&id, &OrderEvent::ProcessDied, at, &mut Vec::new());
+            // The dead process cannot have sent it later than now.
+            self.doubt(&id, at, at.plus(MAX_REQUEST_WINDOW));
+        }
+    }
+
+    pub(super) fn set_spec(&mut self, ix: InstrumentIx, spec: &InstrumentSpec) {
+        let i = usize::from(ix.0);
+        while self.specs.len() <= i {
+            self.specs.push(None);
+            self.marks.push(None);
+            self.trades.push(Remembered::default());
+            self.legs.push(LegState::flat(PositionKey::long(spec.id)));
+            self.legs.push(LegState::flat(PositionKey::short(spec.id)));
+        }
+        self.index.insert(spec.id, ix);
+        if self.specs[i].is_none() {
+            self.legs[i * 2] = LegState::flat(PositionKey::long(spec.id));
+            self.legs[i * 2 + 1] = LegState::flat(PositionKey::short(spec.id));
+        }
+        self.specs[i] = Some(spec.clone());
+    }
+
+    /// Folds a market fact. Separate because replays do not journal these: their data stays in its file.
+    pub fn apply_market(&mut self, at: Timestamp, event: &MarketEvent) {
+        self.last_fact_at = at;
+        let (ix, price) = match event {
+            MarketEvent::Mark { instrument, mark, .. } => (*instrument, Some(*mark)),
+            // A venue that streams marks has told this one already; a replay of bars has no other mark.
+            MarketEvent::Bar { instrument, bar } => (*instrument, bar.close_price()),
+            MarketEvent::History { instrument, bar } => {
+                // An old price is better than none, and counts as old as it is.
+                if let (Some(price), Some(mark)) =
+                    (bar.close_price(), self.marks.get_mut(usize::from(instrument.0)))
+                    && mark.is_none_or(|(_, known)| known < bar.end())
+                {
+                    *mark = Some((price, bar.end()));
+                }
+                return;
+            }
+            _ => return,
+        };
+        if let (Some(price), Some(mark)) = (price, self.marks.get_mut(usize::from(ix.0))) {
+            *mark = Some((price, at));
+        }
+    }
+
+    pub(super) fn apply_account(&mut self, at: Timestamp, event: &AccountEvent, changes: &mut Vec<Change>) {
+        match event {
+            AccountEvent::Order { report } => self.apply_report(report, at, changes),
+            AccountEvent::Fill { fill } => self.apply_fill(fill, at, changes),
+            AccountEvent::CashFlow { flow } => self.apply_flow(flow),
+            AccountEvent::Legs { legs, .. } => {
+                for row in legs {
+                    let Some(side) = row.side.leg() else { continue };
+                    let key = PositionKey::new(row.instrument, side);
+                    if self.leg(&key).is_some_and(|leg| leg.qty != row.qty) {
+                        changes.push(Change::LegDiffers(key));
+                    }
+                }
+            }
+            AccountEvent::Disconnected { .. } => self.connected = false,
+            AccountEvent::Reconnected => self.connected = true,
+            AccountEvent::Balances { .. }
+            | AccountEvent::LeverageChanged { .. }
+            | AccountEvent::MarginCall { .. }
+            | AccountEvent::Unrecognised { .. } => {}
+        }
+    }
+
+    pub(super) fn apply_snapshot(
+        &mut self,
+        at: Timestamp,
+        snapshot: &VenueSnapshot,
+        changes: &mut Vec<Change>,
+    ) {
+        self.mode = Some(snapshot.account.mode);
+        // The boot connects the account stream before it takes its snapshot; later ones prove nothing about the stream.
+        if self.booting {
+            self.booting = false;
+            self.connected = true;
+        }
+        if self.started {
+            for fill in &snapshot.fills {
+                self.apply_fill(fill, at, changes);
+            }
+            for flow in &snapshot.flows {
+                self.apply_flow(flow);
+            }
+        } else {
+            // The first look at the account: what is there is the starting point, not a difference.
+            self.started = true;
+            for balance in &snapshot.account.balances {
+                self.wallet.insert(balance.asset, balance.wallet.get());
+            }
+            for position in &snapshot.positions {
+                if let Some(slot) = self.slot(position.key()) {
+                    self.set_leg(
+                        slot,
+                        position.qty().get(),
+                        position.entry().get() * position.qty().get(),
+                        at,
+                    );
+                    if let Some(mark) = position.mark()
+                        && let Some(entry) = self.marks.get_mut(slot / 2)
+                    {
+                        entry.get_or_insert((mark, at));
+                    }
+                }
+            }
+            for fill in &snapshot.fills {
+                if let Some(ix) = self.ix(&fill.instrument) {
+                    self.trades[usize::from(ix.0)].insert(fill.trade_id);
+                }
+            }
+            for flow in &snapshot.flows {
+                self.flows.insert((flow.venue_time, flow.id.clone()));
+            }
+            self.totals.nav_start = self.equity();
+        }
+        self.last_venue_time = self.last_venue_time.max(snapshot.account.venue_time);
+        self.foreign.clear();
+        for report in &snapshot.orders {
+            match report.client_id.ours() {
+                Some(id) if self.orders.contains_key(id) => self.apply_report(report, at, changes),
+                _ => self.foreign.push(report.clone()),
+            }
+        }
+    }
+
+    pub(super) fn command(&mut self, command: OperatorCommand, because: &str) {
+        self.operator = match command {
+            OperatorCommand::Halt => Posture::Halted,
+            OperatorCommand::ExitOnly | OperatorCommand::Flatten => Posture::ExitOnly,
+            OperatorCommand::Resume => Posture::Normal,
+        };
+        self.operator_because = because.to_owned();
+    }
+
+    pub(super) fn apply_decision(
+        &mut self,
+        envelope: &Envelope,
+        decision: &Decision,
+        changes: &mut Vec<Change>,
+    ) {
+        let at = envelope.at;
+        match decision {
+            Decision::OrderApproved { client_id, strategy, position, leg, qty, purpose, protection } => {
+                let record = OrderRecord {
+                    client_id: *client_id,
+                    seq: envelope.seq,
+                    decided_at: at,
+                    strategy: *strategy,
+                    position: *position,
+                    leg: *leg,
+                    qty: *qty,
+                    purpose: *purpose,
+                    protection: protection.clone(),
+                    // The step that decides an order also hands it to the dispatcher.
+                    state: OrderState::InFlight,
+                    venue: None,
+                    filled: Decimal::ZERO,
+                    reported_filled: Decimal::ZERO,
+                    doubt: None,
+                    refusal: None,
+                    ending: None,
+                };
+                self.live += 1;
+                self.live_conditional += u32::from(record.space() == OrderSpace::Algo);
+                if let Some(slot) = self.slot(position) {
+                    let state = &mut self.legs[slot];
+                    state.live.push(*client_id);
+                    if leg.action() == Action::Open {
+                        state.owner = state.owner.or(*strategy);
+                        if protection.is_some() {
+                            state.protection.clone_from(protection);
+                        }
+                    }
+                }
+                self.orders.insert(*client_id, record);
+            }
+            Decision::CancelRequested { order, .. } => {
+                self.advance(order, &OrderEvent::CancelSent, at, changes);
+            }
+            Decision::AbsenceProven { order } => {
+                self.advance(order, &OrderEvent::AbsenceProven, at, changes);
+            }
+            Decision::PostureChanged { posture, .. } => self.posture = *posture,
+            Decision::Muted { instrument, until, .. } => {
+                self.muted.insert(*instrument, *until);
+            }
+            Decision::Corrected { difference } => self.correct(at, difference),
+            Decision::Screened { .. }
+            | Decision::Intended { .. }
+            | Decision::Assessed { .. }
+            | Decision::QueryRequested { .. }
+            | Decision::Alert { .. } => {}
+        }
+    }
+
+    pub(super) fn correct(&mut self, at: Timestamp, difference: &Difference) {
+        match difference {
+            Difference::LegSize { position, venue, entry, .. } => {
+                let Some(slot) = self.slot(position) else { return };
+                let before = self.unrealized();
+                let cost = entry.map_or(Decimal::ZERO, |price| price.get() * venue);
+                self.set_leg(slot, *venue, cost, at);
+                // Equity must not jump in the sums: what appeared or vanished is a correction.
+                self.totals.corrections += self.unrealized() - before;
+            }
+            Difference::Wallet { asset, book, venue } => {
+                self.wallet.insert(*asset, *venue);
+                if *asset == Asset::usdt() {
+                    self.totals.corrections += venue - book;
+                }
+            }
+            Difference::Mode { venue } => self.mode = Some(*venue),
+            Difference::OwnOrder { .. }
+            | Difference::NotOpen { .. }
+            | Difference::State { .. }
+            | Difference::ForeignOrder { .. }
+            | Difference::ForeignPosition { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! One leg of an instrument.
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    id::{ClientOrderId, StrategyId},
+    money::{Price, Qty},
+    order::Protection,
+    position::{Position, PositionKey},
+    time::Timestamp,
+};
+
+/// One leg.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LegState {
+    /// Which leg.
+    pub key: PositionKey,
+    /// Unsigned quantity; zero is flat.
+    pub qty: Decimal,
+    /// What the open quantity cost: the sum of `qty × price`, kept exact.
+    pub cost: Decimal,
+    /// Whose leg it is, from its first approved opening until flat.
+    pub owner: Option<StrategyId>,
+    /// Realised profit so far, fees excluded.
+    pub realized: Decimal,
+    /// Fees so far.
+    pub fees: Decimal,
+    /// Funding so far; negative is paid.
+    pub funding: Decimal,
+    /// When it was opened from flat.
+    pub opened_at: Option<Timestamp>,
+    /// Since when it is open without a confirmed live stop, if it should have one.
+    pub unprotected_since: Option<Timestamp>,
+    /// The protection it should have.
+    pub protection: Option<Protection>,
+    /// Orders of this leg that are, or may be, live; oldest first.
+    pub live: Vec<ClientOrderId>,
+}
+
+impl LegState {
+    pub(super) fn flat(key: PositionKey) -> Self {
+        Self {
+            key,
+            qty: Decimal::ZERO,
+            cost: Decimal::ZERO,
+            owner: None,
+            realized: Decimal::ZERO,
+            fees: Decimal::ZERO,
+            funding: Decimal::ZERO,
+            opened_at: None,
+            unprotected_since: None,
+            protection: None,
+            live: Vec::new(),
+        }
+    }
+    /// Whether anything is held.
+    pub fn is_open(&self) -> bool {
+        !self.qty.is_zero()
+    }
+    /// Average entry price; `None` when flat.
+    pub fn entry(&self) -> Option<Price> {
+        if self.qty.is_zero() { None } else { Price::new(self.cost / self.qty).ok() }
+    }
+    /// Unrealised profit at a price.
+    pub fn unrealized(&self, mark: Price) -> Decimal {
+        (self.qty * mark.get() - self.cost) * Decimal::from(self.key.side.sign())
+    }
+    /// As a position; `None` when flat.
+    pub fn position(&self) -> Option<Position> {
+        Some(Position::new(self.key, Qty::new(self.qty).ok()?, self.entry()?))
+    }
+}

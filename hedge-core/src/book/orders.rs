@@ -1,0 +1,222 @@
+//! Folding what is said about orders.
+
+use super::order::Doubt;
+use super::state::{Book, Change, VISIBILITY_DELAY};
+use std::time::Duration;
+
+use rust_decimal::Decimal;
+
+use crate::{
+    event::QueryAnswer,
+    id::{ClientOrderId, OrderPurpose, VenueOrderId},
+    order_state::{OrderEvent, OrderState, transition},
+    position::PositionKey,
+    time::Timestamp,
+    venue::{OrderRef, OrderReport, OrderSpace, ReportedState},
+};
+
+impl Book {
+    pub(super) fn apply_report(&mut self, report: &OrderReport, at: Timestamp, changes: &mut Vec<Change>) {
+        let known =
+            report.client_id.ours().copied().filter(|id| self.orders.contains_key(id)).or_else(|| {
+                let OrderRef::Plain(number) = report.order else { return None };
+                self.by_venue.get(&(report.instrument, number)).copied()
+            });
+        let Some(id) = known else {
+            changes.push(Change::Unfitting(format!(
+                "order {} on {} is not ours",
+                report.client_id.as_str(),
+                report.instrument.symbol
+            )));
+            return;
+        };
+        let Some(record) = self.orders.get_mut(&id) else { return };
+        if report.order_side != record.position.side.order_side(record.leg.action()) {
+            changes.push(Change::Unfitting(format!("order {id} is reported on the other side of the book")));
+            return;
+        }
+        // The plain child of a conditional order reports under the same client id; it is not the order itself.
+        let child_of_ours = record.space() == OrderSpace::Algo && report.order.space() == OrderSpace::Plain;
+        if report.reason.is_some() {
+            record.refusal.clone_from(&report.reason);
+        }
+        if child_of_ours {
+            if let OrderRef::Plain(child) = report.order {
+                self.adopt_child(&id, child);
+                self.by_venue.insert((report.instrument, child), id);
+            }
+            let state = if report.state.is_terminal() && report.state != ReportedState::Filled {
+                &report.state
+            } else {
+                &ReportedState::Triggered
+            };
+            self.advance(&id, &OrderEvent::Reported(state), at, changes);
+        } else {
+            self.name_order(&id, report.order);
+            self.report_state(&id, &report.state, report.filled, at, changes);
+        }
+    }
+
+    /// Takes the venue's word on an order's state. An end that counts fills we have not booked yet waits for them.
+    pub(super) fn report_state(
+        &mut self,
+        id: &ClientOrderId,
+        state: &ReportedState,
+        filled: Decimal,
+        at: Timestamp,
+        changes: &mut Vec<Change>,
+    ) {
+        let mut waits = false;
+        if let Some(record) = self.orders.get_mut(id) {
+            record.reported_filled = record.reported_filled.max(filled);
+            waits = state.is_terminal() && record.state.is_live() && record.filled < record.reported_filled;
+            if waits {
+                record.ending = Some(state.clone());
+            }
+        }
+        let state = if waits { &ReportedState::Working } else { state };
+        self.advance(id, &OrderEvent::Reported(state), at, changes);
+    }
+
+    pub(super) fn apply_answer(
+        &mut self,
+        id: &ClientOrderId,
+        at: Timestamp,
+        answer: &QueryAnswer,
+        changes: &mut Vec<Change>,
+    ) {
+        for fill in &answer.fills {
+            self.apply_fill(fill, at, changes);
+        }
+        match &answer.report {
+            // A report older than its own intent is somebody else's order under a reused id: never evidence.
+            Some(report)
+                if self.orders.get(id).is_none_or(|record| {
+                    report.venue_time.plus(Duration::from_secs(60)) >= record.decided_at
+                }) =>
+            {
+                self.apply_report(report, at, changes);
+                self.asked(id, at);
+            }
+            _ => {
+                self.asked(id, at);
+                if let Some(doubt) = self.orders.get_mut(id).and_then(|record| record.doubt.as_mut())
+                    && answer.venue_time > doubt.acceptable_until.plus(VISIBILITY_DELAY)
+                {
+                    doubt.absent += 1;
+                }
+            }
+        }
+    }
+
+    pub(super) fn asked(&mut self, id: &ClientOrderId, at: Timestamp) {
+        if let Some(doubt) = self.orders.get_mut(id).and_then(|record| record.doubt.as_mut()) {
+            doubt.asked += 1;
+            // 0.2 s, 0.4 s, … at most 5 s apart: quick at first, patient later.
+            let wait_ms = (200_u64 << doubt.asked.min(5)).min(5_000);
+            doubt.ask_at = at.plus(Duration::from_millis(wait_ms));
+        }
+    }
+
+    pub(super) fn doubt(&mut self, id: &ClientOrderId, at: Timestamp, acceptable_until: Timestamp) {
+        if let Some(record) = self.orders.get_mut(id)
+            && record.state == OrderState::Unknown
+            && record.doubt.is_none()
+        {
+            record.doubt = Some(Doubt { since: at, acceptable_until, asked: 0, ask_at: at, absent: 0 });
+        }
+    }
+
+    pub(super) fn name_order(&mut self, id: &ClientOrderId, venue: OrderRef) {
+        if let Some(record) = self.orders.get_mut(id) {
+            let instrument = record.position.instrument;
+            let child = match (record.venue, venue) {
+                (Some(OrderRef::Algo { child: Some(old), .. }), OrderRef::Algo { id, child: None }) => {
+                    record.venue = Some(OrderRef::Algo { id, child: Some(old) });
+                    None
+                }
+                (_, OrderRef::Client { .. }) => None,
+                _ => {
+                    record.venue = Some(venue);
+                    match venue {
+                        OrderRef::Plain(number) => Some(number),
+                        OrderRef::Algo { child, .. } => child,
+                        OrderRef::Client { .. } => None,
+                    }
+                }
+            };
+            if let Some(number) = child {
+                self.by_venue.insert((instrument, number), *id);
+            }
+        }
+    }
+
+    pub(super) fn adopt_child(&mut self, id: &ClientOrderId, child: VenueOrderId) {
+        if let Some(record) = self.orders.get_mut(id)
+            && let Some(OrderRef::Algo { child: known, .. }) = &mut record.venue
+        {
+            known.get_or_insert(child);
+        }
+    }
+
+    pub(super) fn advance(
+        &mut self,
+        id: &ClientOrderId,
+        event: &OrderEvent<'_>,
+        at: Timestamp,
+        changes: &mut Vec<Change>,
+    ) {
+        let Some(record) = self.orders.get_mut(id) else {
+            changes.push(Change::Unfitting(format!("order {id} is not in the book: {event:?}")));
+            return;
+        };
+        let from = record.state;
+        let next = match transition(from, event, !record.filled.is_zero()) {
+            Ok(next) => next,
+            Err(illegal) => {
+                changes.push(Change::Unfitting(format!("{id}: {illegal}")));
+                return;
+            }
+        };
+        let to = next.to;
+        if to == from {
+            return;
+        }
+        record.state = to;
+        let (position, conditional) = (record.position, record.space() == OrderSpace::Algo);
+        if to != OrderState::Unknown {
+            record.doubt = None;
+        }
+        self.doubtful =
+            self.doubtful + u32::from(to == OrderState::Unknown) - u32::from(from == OrderState::Unknown);
+        if from.is_live() && to.is_terminal() {
+            self.live -= 1;
+            self.live_conditional -= u32::from(conditional);
+            if let Some(slot) = self.slot(&position) {
+                self.legs[slot].live.retain(|other| other != id);
+                self.release(slot);
+            }
+            changes.push(Change::Ended(*id));
+        } else if to.is_confirmed_live() && !from.is_confirmed_live() {
+            changes.push(Change::Confirmed(*id));
+        }
+        self.update_protection(&position, at);
+    }
+
+    /// A leg is protected while a close-all stop is confirmed live.
+    pub(super) fn update_protection(&mut self, key: &PositionKey, at: Timestamp) {
+        let Some(slot) = self.slot(key) else { return };
+        if !self.legs[slot].is_open() {
+            return;
+        }
+        let covered = self
+            .live_orders_of(key)
+            .any(|order| order.purpose == OrderPurpose::Stop && order.state.is_confirmed_live());
+        let leg = &mut self.legs[slot];
+        match (covered, leg.unprotected_since) {
+            (true, Some(_)) => leg.unprotected_since = None,
+            (false, None) => leg.unprotected_since = Some(at),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Reading a book.
+
+use super::leg::LegState;
+use super::order::OrderRecord;
+use super::state::{Book, Totals};
+use rust_decimal::Decimal;
+
+use crate::{
+    id::{Asset, ClientOrderId, InstrumentId, InstrumentIx, OrderPurpose, RunId, Seq, Term},
+    instrument::InstrumentSpec,
+    money::Price,
+    order::{Coverage, Leg},
+    order_state::OrderState,
+    position::{Action, PositionKey, PositionMode, PositionSide},
+    risk::Posture,
+    time::Timestamp,
+    venue::{OrderReport, OrderSpace, ReportedKind},
+};
+
+impl Book {
+    /// Identity of the state directory.
+    pub const fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// The current leadership term.
+    pub const fn term(&self) -> Term {
+        self.term
+    }
+
+    /// The place of the next record.
+    pub const fn next_seq(&self) -> Seq {
+        self.next
+    }
+
+    /// When the last fact came in.
+    pub const fn last_fact_at(&self) -> Timestamp {
+        self.last_fact_at
+    }
+
+    /// The latest venue time seen in a fill or flow: where a back-fill starts.
+    pub const fn last_venue_time(&self) -> Timestamp {
+        self.last_venue_time
+    }
+
+    /// Sums since the first start.
+    pub const fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// Whether a first snapshot has been taken.
+    pub const fn is_started(&self) -> bool {
+        self.started
+    }
+
+    /// Whether the account stream is connected.
+    pub const fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    /// The account's position mode, once known.
+    pub const fn mode(&self) -> Option<PositionMode> {
+        self.mode
+    }
+
+    /// The engine's stance: the strictest of operator and risk managers.
+    pub const fn posture(&self) -> Posture {
+        self.posture
+    }
+
+    /// What the operator commanded, and why.
+    pub fn operator(&self) -> (Posture, &str) {
+        (self.operator, &self.operator_because)
+    }
+
+    /// How many orders have an unknown outcome.
+    pub const fn doubtful_orders(&self) -> u32 {
+        self.doubtful
+    }
+
+    /// How many orders are, or may be, live.
+    pub const fn live_order_count(&self) -> u32 {
+        self.live
+    }
+
+    /// How many conditional orders are, or may be, open on the account, foreign ones included.
+    pub fn conditional_orders(&self) -> u32 {
+        let foreign = self.foreign.iter().filter(|report| report.order.space() == OrderSpace::Algo).count();
+        self.live_conditional + foreign as u32
+    }
+
+    /// Foreign orders seen in the last snapshot.
+    pub fn foreign_orders(&self) -> &[OrderReport] {
+        &self.foreign
+    }
+
+    /// The engine's index of an instrument.
+    pub fn ix(&self, id: &InstrumentId) -> Option<InstrumentIx> {
+        self.index.get(id).copied()
+    }
+
+    /// The rules of an instrument.
+    pub fn spec(&self, ix: InstrumentIx) -> Option<&InstrumentSpec> {
+        self.specs.get(usize::from(ix.0))?.as_ref()
+    }
+
+    /// Every instrument, in index order.
+    pub fn instruments(&self) -> impl Iterator<Item = (InstrumentIx, &InstrumentSpec)> {
+        self.specs.iter().enumerate().filter_map(|(i, spec)| Some((InstrumentIx(i as u16), spec.as_ref()?)))
+    }
+
+    /// The latest mark and when it was learned.
+    pub fn mark(&self, ix: InstrumentIx) -> Option<(Price, Timestamp)> {
+        self.marks.get(usize::from(ix.0)).copied().flatten()
+    }
+
+    /// The latest mark of an instrument by name.
+    pub fn mark_of(&self, id: &InstrumentId) -> Option<(Price, Timestamp)> {
+        self.mark(self.ix(id)?)
+    }
+
+    /// A leg, open or flat; `None` for an instrument that is not configured.
+    pub fn leg(&self, key: &PositionKey) -> Option<&LegState> {
+        self.legs.get(self.slot(key)?)
+    }
+
+    /// Every leg of every instrument, flat ones included.
+    pub fn legs(&self) -> impl Iterator<Item = &LegState> {
+        self.legs.iter()
+    }
+
+    /// Open legs.
+    pub fn open_legs(&self) -> impl Iterator<Item = &LegState> {
+        self.open.iter().filter_map(|&slot| self.legs.get(slot))
+    }
+
+    /// Whether anything is held on either leg of an instrument.
+    pub fn holds(&self, ix: InstrumentIx) -> bool {
+        let base = usize::from(ix.0) * 2;
+        self.open.iter().any(|&slot| slot == base || slot == base + 1)
+    }
+
+    /// An order of ours.
+    pub fn order(&self, id: &ClientOrderId) -> Option<&OrderRecord> {
+        self.orders.get(id)
+    }
+
+    /// Every order ever, by id.
+    pub fn orders(&self) -> impl Iterator<Item = &OrderRecord> {
+        self.orders.values()
+    }
+
+    /// Orders that are, or may be, live, by leg.
+    pub fn live_orders(&self) -> impl Iterator<Item = &OrderRecord> {
+        self.legs.iter().flat_map(|leg| leg.live.iter()).filter_map(|id| self.orders.get(id))
+    }
+
+    /// Live orders of one leg.
+    pub fn live_orders_of(&self, key: &PositionKey) -> impl Iterator<Item = &OrderRecord> {
+        self.leg(key).into_iter().flat_map(|leg| leg.live.iter()).filter_map(|id| self.orders.get(id))
+    }
+
+    /// Whether an opening of that leg is, or may be, live.
+    pub fn has_live_entry(&self, key: &PositionKey) -> bool {
+        self.live_orders_of(key).any(|order| order.leg.action() == Action::Open)
+    }
+
+    /// Whether an order of that leg has an unknown outcome.
+    pub fn has_doubt(&self, key: &PositionKey) -> bool {
+        self.doubtful > 0 && self.live_orders_of(key).any(|order| order.state == OrderState::Unknown)
+    }
+
+    /// What our own plain closing orders may still take from a leg.
+    pub fn resting_closes(&self, key: &PositionKey) -> Decimal {
+        self.live_orders_of(key)
+            .filter(|order| order.leg.action() == Action::Close && order.space() == OrderSpace::Plain)
+            .map(OrderRecord::open_qty)
+            .sum()
+    }
+
+    /// The leg's newest close-all stop that is, or may be, live.
+    pub fn stop_of(&self, key: &PositionKey) -> Option<&OrderRecord> {
+        self.live_orders_of(key)
+            .filter(|order| order.purpose == OrderPurpose::Stop && order.state != OrderState::Canceling)
+            .last()
+    }
+
+    /// Wallet balance of an asset, without unrealised profit.
+    pub fn wallet(&self, asset: &Asset) -> Decimal {
+        self.wallet.get(asset).copied().unwrap_or_default()
+    }
+
+    /// Unrealised profit of all legs at their marks (entry where no mark is known).
+    pub fn unrealized(&self) -> Decimal {
+        self.open
+            .iter()
+            .filter_map(|&slot| {
+                let (mark, _) = self.marks.get(slot / 2).copied().flatten()?;
+                Some(self.legs.get(slot)?.unrealized(mark))
+            })
+            .sum()
+    }
+
+    /// Net asset value in USDT: wallet plus unrealised profit.
+    pub fn equity(&self) -> Decimal {
+        self.wallet(&Asset::usdt()) + self.unrealized()
+    }
+
+    /// Notional of open legs and of openings that may still fill (unknown ones count as filled), by leg.
+    pub fn exposure(&self, key: &PositionKey) -> Decimal {
+        let mark = self.mark_of(&key.instrument).map(|(price, _)| price.get());
+        let held = self.leg(key).map_or(Decimal::ZERO, |leg| match mark {
+            Some(mark) => leg.qty * mark,
+            None => leg.cost,
+        });
+        let pending: Decimal = self
+            .live_orders_of(key)
+            .filter_map(|order| match &order.leg {
+                Leg::Open(crate::order::Entry::Limit { price, .. }) => Some(order.open_qty() * price.get()),
+                Leg::Open(crate::order::Entry::Market) => Some(order.open_qty() * mark.unwrap_or_default()),
+                Leg::Close(..) => None,
+            })
+            .sum();
+        held + pending
+    }
+
+    /// Legs that are open or have an opening that may still fill.
+    pub fn occupied_legs(&self) -> usize {
+        self.legs.iter().filter(|leg| leg.is_open() || self.has_live_entry(&leg.key)).count()
+    }
+
+    /// Whether the venue has refused a second close-all stop on a leg.
+    pub const fn one_close_all_only(&self) -> bool {
+        self.one_close_all_only
+    }
+
+    /// A close-all stop of a leg that is not in this journal: a person's, or ours from a lost state directory.
+    pub fn foreign_stop(&self, key: &PositionKey) -> Option<&OrderReport> {
+        self.foreign.iter().find(|report| {
+            report.instrument == key.instrument
+                && report.side.leg() == Some(key.side)
+                && report.is_close() == Some(true)
+                && report.covers == Coverage::WholeLeg
+                && report.kind == ReportedKind::StopMarket
+                && !report.state.is_terminal()
+        })
+    }
+
+    /// Until when a symbol is muted.
+    pub fn muted_until(&self, id: &InstrumentId) -> Option<Timestamp> {
+        self.muted.get(id).copied()
+    }
+
+    pub(super) fn slot(&self, key: &PositionKey) -> Option<usize> {
+        Some(usize::from(self.ix(&key.instrument)?.0) * 2 + usize::from(key.side == PositionSide::Short))
+    }
+}

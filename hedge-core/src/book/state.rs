@@ -1,0 +1,149 @@
+//! What a book holds.
+
+use super::leg::LegState;
+use super::order::OrderRecord;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    id::{Asset, ClientOrderId, InstrumentId, InstrumentIx, RunId, Seq, Term, TradeId, VenueOrderId},
+    instrument::InstrumentSpec,
+    money::Price,
+    position::{PositionKey, PositionMode},
+    risk::Posture,
+    time::Timestamp,
+    venue::{Fill, OrderReport},
+};
+
+/// The longest request window that this product ever sends; bounds how long a dead process's request can be accepted.
+pub(super) const MAX_REQUEST_WINDOW: Duration = Duration::from_secs(60);
+/// How long an accepted order may stay invisible to queries. Source: fact sheet 14.6, item 6 (0 to 3 s), with reserve.
+pub(super) const VISIBILITY_DELAY: Duration = Duration::from_secs(5);
+/// How many trade and flow ids are remembered per instrument. Older ones are older than any back-fill.
+pub(super) const REMEMBERED_IDS: usize = 4_096;
+
+/// Sums since the first start. `nav_start + realized + unrealized − fees + funding + transfers + corrections = equity`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Equity at the first snapshot.
+    pub nav_start: Decimal,
+    /// Realised profit, fees excluded.
+    pub realized: Decimal,
+    /// Fees paid.
+    pub fees: Decimal,
+    /// Funding received less paid.
+    pub funding: Decimal,
+    /// Money moved in less moved out.
+    pub transfers: Decimal,
+    /// Differences to the venue that were taken over without an explanation.
+    pub corrections: Decimal,
+    /// Executions.
+    pub fills: u64,
+}
+
+/// All state. Folds from the journal; two books that saw the same records are equal.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Book {
+    pub(super) run: RunId,
+    pub(super) term: Term,
+    pub(super) next: Seq,
+    pub(super) specs: Vec<Option<InstrumentSpec>>,
+    pub(super) index: BTreeMap<InstrumentId, InstrumentIx>,
+    pub(super) marks: Vec<Option<(Price, Timestamp)>>,
+    /// LONG and SHORT of instrument `i` are at `2i` and `2i + 1`.
+    pub(super) legs: Vec<LegState>,
+    pub(super) open: Vec<usize>,
+    #[serde(with = "pairs")]
+    pub(super) orders: BTreeMap<ClientOrderId, OrderRecord>,
+    #[serde(with = "pairs")]
+    pub(super) by_venue: BTreeMap<(InstrumentId, VenueOrderId), ClientOrderId>,
+    pub(super) live: u32,
+    pub(super) live_conditional: u32,
+    pub(super) doubtful: u32,
+    pub(super) trades: Vec<Remembered>,
+    pub(super) flows: BTreeSet<(Timestamp, String)>,
+    pub(super) wallet: BTreeMap<Asset, Decimal>,
+    pub(super) totals: Totals,
+    pub(super) started: bool,
+    pub(super) mode: Option<PositionMode>,
+    pub(super) connected: bool,
+    pub(super) booting: bool,
+    pub(super) operator: Posture,
+    pub(super) operator_because: String,
+    pub(super) posture: Posture,
+    pub(super) muted: BTreeMap<InstrumentId, Timestamp>,
+    pub(super) last_fact_at: Timestamp,
+    pub(super) last_venue_time: Timestamp,
+    pub(super) foreign: Vec<OrderReport>,
+    pub(super) one_close_all_only: bool,
+}
+
+/// Trade ids of one instrument; everything below `floor` counts as seen.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Remembered {
+    floor: TradeId,
+    ids: BTreeSet<TradeId>,
+}
+
+impl Remembered {
+    /// Whether this id is new; remembers it.
+    pub(super) fn insert(&mut self, id: TradeId) -> bool {
+        if id < self.floor || !self.ids.insert(id) {
+            return false;
+        }
+        if self.ids.len() > REMEMBERED_IDS
+            && let Some(oldest) = self.ids.pop_first()
+        {
+            self.floor = TradeId(oldest.0 + 1);
+        }
+        true
+    }
+}
+
+/// JSON objects need text keys; these maps are written as lists of pairs.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+        map: &BTreeMap<K, V>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map)
+    }
+    pub(super) fn deserialize<'de, K, V, D>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+    where
+        K: Deserialize<'de> + Ord,
+        V: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        Ok(Vec::<(K, V)>::deserialize(deserializer)?.into_iter().collect())
+    }
+}
+
+/// What changed besides numbers; the engine reacts to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A leg grew from a fill of this order.
+    Grew(PositionKey, Option<ClientOrderId>),
+    /// A leg shrank; `flat` when nothing is left.
+    Shrank(PositionKey, bool),
+    /// An order ended.
+    Ended(ClientOrderId),
+    /// An order became confirmed live.
+    Confirmed(ClientOrderId),
+    /// An order that was believed done has filled.
+    LateFill(ClientOrderId),
+    /// A fill belongs to no order of ours, or to a one-way account.
+    ForeignFill(Box<Fill>),
+    /// An order report that fits no row of the life cycle, or no order of ours.
+    Unfitting(String),
+    /// The venue states a leg size that differs from the book.
+    LegDiffers(PositionKey),
+}
