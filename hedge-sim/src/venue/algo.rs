@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::command::{AccountId, AlgoRef};
 use super::error::{Refusal, VenueError};
 use super::event::{EventBody, VenueEvent};
+use super::exchange::Venue;
 use super::order::closes;
-use super::venue::Venue;
 use super::view::AlgoView;
 use super::vocabulary::{AlgoStatus, OrderType, PositionSide, PriceMatch, Side, Stp, Tif, WorkingType};
 

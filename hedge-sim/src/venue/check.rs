@@ -6,9 +6,9 @@ use rust_decimal::Decimal;
 
 use super::command::{AccountId, NewOrder, Restriction};
 use super::error::{Refusal, VenueError};
+use super::exchange::Venue;
 use super::filters;
 use super::order::closes;
-use super::venue::Venue;
 use super::vocabulary::{OrderType, PositionSide, Side, Stp, SymbolStatus, Tif};
 
 /// A GTD order must live longer than this. Source: fact sheet 4.5.

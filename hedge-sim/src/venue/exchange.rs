@@ -116,7 +116,10 @@ impl Venue {
         out: &mut Vec<VenueEvent>,
     ) -> Result<Reply, VenueError> {
         if let Command::Move { symbol, to, mark } = command {
-            let mark_e8 = mark.map(Self::mark_e8_of).transpose()?;
+            let mark_e8 = mark.map(Self::mark_e8_of).transpose();
+            let mark_e8 = mark_e8.inspect_err(|_| {
+                self.advance(now_ms, out);
+            })?;
             return self.move_price(now_ms, *symbol, *to, mark_e8, out).map(Reply::Moved);
         }
         self.advance(now_ms, out);

@@ -6,9 +6,9 @@ use rust_decimal::Decimal;
 
 use super::account::Leg;
 use super::event::{AccountUpdate, EventBody, FillPart, VenueEvent};
+use super::exchange::Venue;
 use super::ledger::{Booking, booked};
 use super::order::OrderNote;
-use super::venue::Venue;
 use super::view::TradeView;
 use super::vocabulary::{
     ExecutionType, ExpiryReason, IncomeType, OrderStatus, PositionSide, Side, UpdateReason,

@@ -7,8 +7,8 @@ use rust_decimal::Decimal;
 use super::account::LEG_SIDES;
 use super::error::{Refusal, VenueError};
 use super::event::{AccountUpdate, EventBody, VenueEvent};
+use super::exchange::Venue;
 use super::ledger::{Booking, booked};
-use super::venue::Venue;
 use super::vocabulary::{IncomeType, UpdateReason};
 
 impl Venue {

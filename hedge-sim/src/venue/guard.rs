@@ -6,9 +6,9 @@
 use rust_decimal::Decimal;
 
 use super::account::LEG_SIDES;
+use super::exchange::Venue;
 use super::margin::Pool;
 use super::market::to_e8;
-use super::venue::Venue;
 
 /// Exclusive mark bounds per held symbol.
 #[derive(Debug, Clone, Default)]

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::event::BalanceChange;
-use super::venue::Venue;
+use super::exchange::Venue;
 use super::view::IncomeView;
 use super::vocabulary::IncomeType;
 

@@ -7,11 +7,11 @@ use rust_decimal::Decimal;
 
 use super::account::LEG_SIDES;
 use super::event::{AccountUpdate, EventBody, MarginCall, VenueEvent};
+use super::exchange::Venue;
 use super::fill::Execution;
 use super::ledger::{Booking, booked};
 use super::margin::{Pool, leg_value};
 use super::order::{Order, OrderNote};
-use super::venue::Venue;
 use super::vocabulary::{
     AlgoStatus, ExecutionType, ExpiryReason, IncomeType, MarginType, OrderStatus, OrderType, PositionSide,
     Side, Stp, Tif, UpdateReason,

@@ -5,8 +5,8 @@
 use rust_decimal::Decimal;
 
 use super::account::{LEG_SIDES, Slot};
+use super::exchange::Venue;
 use super::market::Market;
-use super::venue::Venue;
 use super::vocabulary::{PositionSide, Side};
 
 /// Numbers of one leg at a mark price.
@@ -239,6 +239,11 @@ impl Venue {
         let market = &self.markets[symbol];
         let slot = &self.accounts[ax].slots[symbol];
         if slot.leg(side).is_flat() {
+            return Decimal::ZERO;
+        }
+        // Legs that hedge each other fully cannot be brought down by the price. Source: fact sheet 14.5.
+        let net: i64 = LEG_SIDES.iter().map(|s| slot.leg(*s).steps).sum();
+        if net == 0 && !slot.is_isolated() {
             return Decimal::ZERO;
         }
         let (mut numerator, legs): (Decimal, &[PositionSide]) = if slot.is_isolated() {

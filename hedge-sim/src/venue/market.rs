@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::band::Band;
+use super::matching::reaches;
 use super::rules::{InstrumentRules, MARK_SCALE};
 use super::vocabulary::Side;
 
@@ -202,8 +203,13 @@ impl Market {
         Ladder { side, best, span: best * REACH_PCT / 100, next: 0, offset: -1 }
     }
 
-    /// What is left of a level of the standing book.
+    /// What is left of a level of the standing book. It never stands across an account's order: what rests of a large
+    /// taker keeps the other side away until the price moves.
     pub(super) fn level_steps(&self, side: Side, level: Level) -> i64 {
+        let barrier = self.book_side(side.opposite()).first();
+        if barrier.is_some_and(|r| reaches(side, level.ticks, r.ticks)) {
+            return 0;
+        }
         let eaten =
             self.eaten.iter().find(|e| e.side == side && e.ticks == level.ticks).map_or(0, |e| e.steps);
         (self.full_steps(side, level) - eaten).max(0)
@@ -228,6 +234,12 @@ impl Market {
             Some(eaten) => eaten.steps += steps,
             None => self.eaten.push(Eaten { side, ticks, steps }),
         }
+    }
+
+    /// The best resting order that stands where the other side of the market is: the rest of a large taker.
+    pub(super) fn crossing(&self) -> Option<Resting> {
+        let bid = self.bids.first().filter(|r| r.ticks > self.bid);
+        bid.or(self.asks.first().filter(|r| r.ticks < self.ask())).copied()
     }
 
     pub(super) fn take_trade_id(&mut self) -> u64 {

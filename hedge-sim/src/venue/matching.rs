@@ -6,9 +6,9 @@ use rust_decimal::Decimal;
 
 use super::command::SymbolId;
 use super::event::{EventBody, MarketTrade, VenueEvent};
+use super::exchange::Venue;
 use super::fill::Execution;
 use super::market::Resting;
-use super::venue::Venue;
 use super::vocabulary::{ExpiryReason, OrderStatus, OrderType, Side, Stp, Tif};
 
 /// What an order of a side could meet.

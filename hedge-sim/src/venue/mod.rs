@@ -11,6 +11,7 @@ mod check;
 mod command;
 mod error;
 mod event;
+mod exchange;
 mod exchange_info;
 mod fill;
 mod filters;
@@ -30,7 +31,6 @@ mod query_account;
 mod rules;
 mod settings;
 mod trigger;
-mod venue;
 mod view;
 mod vocabulary;
 
@@ -45,9 +45,9 @@ pub use error::{Refusal, VenueError};
 pub use event::{
     AccountUpdate, BalanceChange, EventBody, FillPart, MarginCall, MarketTrade, OrderUpdate, VenueEvent,
 };
+pub use exchange::{SecondCloseAll, Venue, VenueConfig};
 pub use exchange_info::brackets_from_json;
 pub use rules::{Bracket, InstrumentRules, LotRule, RulesError};
-pub use venue::{SecondCloseAll, Venue, VenueConfig};
 pub use view::{
     AccountConfigView, AlgoView, AssetView, BestView, DepthView, IncomeView, OrderView, PositionView,
     PricesView, SymbolConfigView, TradeView, Window,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::AccountId;
 use super::event::{EventBody, FillPart, OrderUpdate, VenueEvent};
-use super::venue::Venue;
+use super::exchange::Venue;
 use super::view::OrderView;
 use super::vocabulary::{
     ExecutionType, ExpiryReason, OrderStatus, OrderType, PositionSide, PriceMatch, Side, Stp, Tif,

@@ -10,12 +10,12 @@ use super::band::Band;
 use super::command::{Moved, SymbolId};
 use super::error::{Refusal, VenueError};
 use super::event::VenueEvent;
+use super::exchange::Venue;
 use super::margin::Pool;
 use super::market::to_e8;
 use super::matching::reaches;
 use super::rules::MARK_SCALE;
 use super::trigger::Watch;
-use super::venue::Venue;
 use super::vocabulary::{PositionSide, Side, WorkingType};
 
 /// The straight way of last and mark to their targets. Steps are ticks of last.
@@ -115,11 +115,15 @@ impl Venue {
         let path =
             Path { from: market.last, to, mark_from_e8: market.mark_e8, mark_to_e8, tick_e8: market.tick_e8 };
         let before = out.len();
-        let stop = self.next_stop(symbol, &path);
+        let crossing = self.markets[symbol].crossing().is_some();
+        let stop = if crossing { Some(0) } else { self.next_stop(symbol, &path) };
         let step = stop.unwrap_or(path.steps());
         let at = path.last_at(step);
         self.markets[symbol].shift(self.now_ms, at, path.mark_at(step));
         self.follow_trailing(symbol);
+        if crossing {
+            self.fill_crossing(symbol, out);
+        }
         if stop.is_some() {
             self.happen(symbol, (path.to - path.from).signum(), at, out);
             debug_assert!(out.len() > before, "a stop at which nothing happens would never be left");
@@ -168,6 +172,13 @@ impl Venue {
         loop {
             let first = self.markets[symbol].book_side(side).first().copied();
             let Some(resting) = first.filter(|r| reaches(side.opposite(), at, r.ticks)) else { return };
+            self.fill_resting(resting.order_id, out);
+        }
+    }
+
+    /// Fills what rests across the market: with the first move the other side comes to it.
+    fn fill_crossing(&mut self, symbol: usize, out: &mut Vec<VenueEvent>) {
+        while let Some(resting) = self.markets[symbol].crossing() {
             self.fill_resting(resting.order_id, out);
         }
     }
@@ -231,6 +242,9 @@ impl Venue {
             }
         }
         let market = &self.markets[symbol];
+        if market.crossing().is_some() {
+            return;
+        }
         let mut band = Band::idle(market.max_ticks());
         band.narrow_last(
             market.bids.first().map_or(0, |r| r.ticks),

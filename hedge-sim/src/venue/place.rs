@@ -4,10 +4,10 @@ use super::check::{Accepted, Origin};
 use super::command::{ModifyOrder, NewOrder, OrderRef};
 use super::error::{Refusal, VenueError};
 use super::event::VenueEvent;
+use super::exchange::Venue;
 use super::filters;
 use super::market::mix;
 use super::order::{Order, OrderNote};
-use super::venue::Venue;
 use super::vocabulary::{ExecutionType, ExpiryReason, OrderStatus, OrderType, SymbolStatus, Tif};
 
 /// Amendments of one order. Source: fact sheet 4.5.

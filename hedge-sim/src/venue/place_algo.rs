@@ -10,10 +10,10 @@ use super::check::{Origin, missing};
 use super::command::NewAlgo;
 use super::error::{Refusal, VenueError};
 use super::event::VenueEvent;
+use super::exchange::{SecondCloseAll, Venue};
 use super::filters;
 use super::order::closes;
 use super::trigger::Watch;
-use super::venue::{SecondCloseAll, Venue};
 use super::vocabulary::{AlgoStatus, OrderType, PositionSide, Stp, Tif, WorkingType};
 
 /// Waiting algo orders of an account, all symbols together. Source: fact sheet 0.1 item 3.

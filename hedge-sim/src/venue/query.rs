@@ -4,8 +4,8 @@ use super::algo::Algo;
 use super::check::Origin;
 use super::command::{AccountId, AlgoRef, NewOrder, OrderRef};
 use super::error::{Refusal, VenueError};
+use super::exchange::Venue;
 use super::order::Order;
-use super::venue::Venue;
 use super::view::{AlgoView, IncomeView, OrderView, TradeView, Window};
 use super::vocabulary::{AlgoStatus, IncomeType, OrderStatus};
 

@@ -6,10 +6,10 @@ use sha2::{Digest, Sha256};
 use super::account::LEG_SIDES;
 use super::command::{AccountId, FeeRates, Restriction, SymbolId};
 use super::error::VenueError;
+use super::exchange::{Venue, VenueConfig};
 use super::margin::leg_value;
 use super::market::Market;
 use super::rules::InstrumentRules;
-use super::venue::{Venue, VenueConfig};
 use super::view::{
     AccountConfigView, AssetView, BestView, DepthView, PositionView, PricesView, SymbolConfigView,
 };
@@ -80,11 +80,9 @@ impl Venue {
     }
 
     fn depth_side(&self, market: &Market, side: Side, limit: usize) -> Vec<(Decimal, Decimal)> {
-        // One resting order can hide at most one level, so that many more levels are enough.
         let resting = market.book_side(side);
-        let standing = market.ladder(side).take(limit + resting.len());
-        let mut levels: Vec<(i64, i64)> =
-            standing.map(|level| (level.ticks, market.level_steps(side, level))).collect();
+        let sized = market.ladder(side).map(|level| (level.ticks, market.level_steps(side, level)));
+        let mut levels: Vec<(i64, i64)> = sized.filter(|(_, steps)| *steps > 0).take(limit).collect();
         let own =
             resting.iter().filter_map(|r| self.orders.get(&r.order_id).map(|o| (r.ticks, o.remaining())));
         levels.extend(own);
@@ -96,7 +94,6 @@ impl Venue {
             }
             same
         });
-        levels.retain(|(_, steps)| *steps > 0);
         levels.truncate(limit);
         levels.into_iter().map(|(t, s)| (market.rules.price_of(t), market.rules.qty_of(s))).collect()
     }

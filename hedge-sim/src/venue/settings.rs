@@ -8,11 +8,11 @@ use super::account::{Account, LEG_SIDES, Slot, Wallet};
 use super::command::{AccountId, FeeRates, SymbolId};
 use super::error::{Refusal, VenueError};
 use super::event::{AccountUpdate, EventBody, VenueEvent};
+use super::exchange::Venue;
 use super::ledger::Booking;
 use super::margin::leg_value;
 use super::market::Market;
 use super::rules::InstrumentRules;
-use super::venue::Venue;
 use super::vocabulary::{
     AlgoStatus, ExpiryReason, IncomeType, MarginType, OrderStatus, SymbolStatus, UpdateReason,
 };

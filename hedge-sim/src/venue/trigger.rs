@@ -9,8 +9,8 @@ use super::check::Origin;
 use super::command::NewOrder;
 use super::error::{Refusal, VenueError};
 use super::event::VenueEvent;
+use super::exchange::Venue;
 use super::market::Market;
-use super::venue::Venue;
 use super::vocabulary::{AlgoStatus, OrderType, Side, Tif, WorkingType};
 
 const MILLION: i128 = 1_000_000;

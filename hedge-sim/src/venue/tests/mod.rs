@@ -1,1 +1,11 @@
 //! Tests of the exchange core.
+
+mod algo;
+mod data;
+mod errors;
+mod kit;
+mod margin;
+mod matching;
+mod moves;
+mod properties;
+mod speed;
