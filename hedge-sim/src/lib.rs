@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod backtest;
+#[cfg(feature = "binance-server")]
+pub mod binance;
 pub mod market;
 pub mod venue;

@@ -1,0 +1,181 @@
+//! Every REST request in the venue's order of checks: ban, key, signature, clock, rate, parameters, core.
+
+use std::net::IpAddr;
+
+use axum::http::Method;
+
+use super::clock::wall_ms;
+use super::error::ApiError;
+use super::params::Params;
+use super::routes::{Call, Cost, Security};
+use super::state::{App, Core};
+
+const DEFAULT_RECV_WINDOW_MS: i64 = 5_000;
+/// The upper bound some pages state; larger values count as this one. Source: fact sheet 2.2.
+const LONGEST_RECV_WINDOW_MS: i64 = 60_000;
+/// How far a timestamp may lie ahead. Source: fact sheet 2.2.
+const AHEAD_MS: i64 = 1_000;
+
+/// A request as it arrived.
+#[derive(Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) path: &'a str,
+    pub(crate) query: &'a str,
+    pub(crate) body: &'a str,
+    pub(crate) api_key: Option<&'a str>,
+    pub(crate) address: IpAddr,
+}
+
+/// What goes back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+    pub(crate) used_weight: Option<u32>,
+    pub(crate) orders: Option<(u32, u32)>,
+    pub(crate) retry_after_s: Option<u64>,
+}
+
+impl Answer {
+    pub(crate) fn refused(error: &ApiError) -> Self {
+        Self {
+            status: error.status,
+            body: error.body(),
+            used_weight: None,
+            orders: None,
+            retry_after_s: error.retry_after_s,
+        }
+    }
+}
+
+impl App {
+    /// Answers one REST request.
+    pub(crate) fn answer(&self, asked: &Asked<'_>) -> Answer {
+        self.with(|core| {
+            let window_ms = self.clock.window_ms();
+            if let Some(ban) = core.limits.ban(asked.address, window_ms) {
+                return Answer::refused(&ban);
+            }
+            let params = Params::read(asked.query, asked.body);
+            let call = Call::find(asked.method, asked.path);
+            let cost = call.map_or(Cost::Weight(1), Call::cost);
+            let used = core.limits.charge(asked.address, window_ms, cost.weight(&params));
+            let mut orders = None;
+            let result = match call {
+                None => Err(not_found(asked)),
+                Some(call) => self.checked(core, asked, call, &params, window_ms, used, &mut orders),
+            };
+            let mut answer = match result {
+                Ok(body) => {
+                    Answer { status: 200, body, used_weight: None, orders: None, retry_after_s: None }
+                }
+                Err(error) => Answer::refused(&error),
+            };
+            answer.used_weight = (cost != Cost::Funding).then_some(used);
+            answer.orders = orders;
+            answer
+        })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one request's whole context, used once")]
+    fn checked(
+        &self,
+        core: &mut Core,
+        asked: &Asked<'_>,
+        call: Call,
+        params: &Params,
+        window_ms: i64,
+        used: u32,
+        orders: &mut Option<(u32, u32)>,
+    ) -> Result<String, ApiError> {
+        self.authenticate(call, asked, params)?;
+        core.limits.check_weight(asked.address, window_ms, used)?;
+        match call.cost() {
+            Cost::Order => {
+                let counts = core.limits.order(window_ms);
+                *orders = Some(counts);
+                core.limits.check_orders(asked.address, window_ms, counts)?;
+            }
+            Cost::Funding => core.limits.funding(asked.address, window_ms)?,
+            _ => {}
+        }
+        if let Some(name) = params.duplicate() {
+            return Err(ApiError::bad(-1101, format!("Duplicate values for parameter '{name}' detected.")));
+        }
+        core.perform(call, params).map(|value| value.to_string())
+    }
+
+    fn authenticate(&self, call: Call, asked: &Asked<'_>, params: &Params) -> Result<(), ApiError> {
+        if call.security() == Security::Open {
+            return Ok(());
+        }
+        let key = asked.api_key.ok_or_else(ApiError::key_format)?;
+        if !self.api_key.is_key(key) {
+            // Real keys are 64 letters and digits; anything else is malformed before it is unknown.
+            let well_formed = key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            return Err(if well_formed { ApiError::key_unknown() } else { ApiError::key_format() });
+        }
+        if call.security() == Security::Key {
+            return Ok(());
+        }
+        let timestamp = params.need_int("timestamp")?;
+        let recv_window = match params.int("recvWindow")? {
+            None => DEFAULT_RECV_WINDOW_MS,
+            Some(window) if window >= 0 => window.min(LONGEST_RECV_WINDOW_MS),
+            Some(_) => return Err(ApiError::invalid("recvWindow")),
+        };
+        let signature = params.signature().filter(|text| !text.is_empty()).ok_or_else(|| {
+            match params.has("signature") {
+                // Sent, but not as the last parameter: it cannot cover what follows it.
+                true => ApiError::signature(),
+                false => ApiError::missing("signature"),
+            }
+        })?;
+        if !self.api_key.verifies(params.payload(), signature) {
+            return Err(ApiError::signature());
+        }
+        self.timely(timestamp, recv_window)
+    }
+
+    /// Accepts a timestamp inside the window of the venue clock or, while that is not the wall clock, of the latter.
+    fn timely(&self, timestamp: i64, recv_window: i64) -> Result<(), ApiError> {
+        let venue = in_time(timestamp, recv_window, self.clock.now_ms());
+        if venue.is_err() && self.clock.accepts_wall_time() {
+            return in_time(timestamp, recv_window, wall_ms()).or(venue);
+        }
+        venue
+    }
+}
+
+/// Source: fact sheet 2.2.
+fn in_time(timestamp: i64, recv_window: i64, server_ms: i64) -> Result<(), ApiError> {
+    if timestamp >= server_ms.saturating_add(AHEAD_MS) {
+        return Err(ApiError::bad(
+            -1021,
+            "Timestamp for this request was 1000ms ahead of the server's time.",
+        ));
+    }
+    if server_ms.saturating_sub(timestamp) > recv_window {
+        return Err(ApiError::bad(-1021, "Timestamp for this request is outside of the recvWindow."));
+    }
+    Ok(())
+}
+
+/// An unknown path, or a known one with another method.
+fn not_found(asked: &Asked<'_>) -> ApiError {
+    ApiError::new(404, -5000, format!("Path {}, Method {} is invalid", asked.path, asked.method))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_may_be_recv_window_old_and_just_under_a_second_ahead() {
+        assert!(in_time(100_000, 5_000, 105_000).is_ok());
+        assert_eq!(in_time(100_000, 5_000, 105_001).unwrap_err().code, -1021);
+        assert!(in_time(100_999, 5_000, 100_000).is_ok());
+        assert!(in_time(101_000, 5_000, 100_000).unwrap_err().msg.contains("1000ms ahead"));
+    }
+}

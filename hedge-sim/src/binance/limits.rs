@@ -1,0 +1,207 @@
+//! Rate limits: request weight per address, orders per account, the funding pool and bans.
+//!
+//! Windows are calendar windows of the venue clock. Source: fact sheet 6.1 and 6.2. How much abuse leads to a ban is
+//! not published; the rule here: more than [`REFUSALS_BEFORE_BAN`] refused requests in one minute, then 2 minutes,
+//! doubling with every further ban up to 3 days.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::error::ApiError;
+
+pub(crate) const ORDERS_10S: u32 = 300;
+pub(crate) const ORDERS_1M: u32 = 1_200;
+const FUNDING_5M: u32 = 500;
+/// Refused requests inside one minute that are still answered with 429.
+pub(crate) const REFUSALS_BEFORE_BAN: u32 = 20;
+const FIRST_BAN_MS: i64 = 2 * 60_000;
+const LONGEST_BAN_MS: i64 = 3 * 24 * 3_600_000;
+
+/// All counters of the venue.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    weight_1m: u32,
+    addresses: BTreeMap<IpAddr, Address>,
+    orders_10s: Window,
+    orders_1m: Window,
+}
+
+#[derive(Debug, Default)]
+struct Address {
+    weight: Window,
+    funding: Window,
+    refused: Window,
+    banned_until_ms: i64,
+    bans: u32,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Window {
+    index: i64,
+    count: u32,
+}
+
+impl Window {
+    fn add(&mut self, index: i64, n: u32) -> u32 {
+        if self.index != index {
+            *self = Self { index, count: 0 };
+        }
+        self.count = self.count.saturating_add(n);
+        self.count
+    }
+}
+
+impl Limits {
+    pub(crate) fn new(weight_1m: u32) -> Self {
+        Self {
+            weight_1m,
+            addresses: BTreeMap::new(),
+            orders_10s: Window::default(),
+            orders_1m: Window::default(),
+        }
+    }
+
+    /// The address's ban, if one runs.
+    pub(crate) fn ban(&self, ip: IpAddr, now_ms: i64) -> Option<ApiError> {
+        let until_ms = self.addresses.get(&ip)?.banned_until_ms;
+        (until_ms > now_ms).then(|| banned(ip, until_ms, now_ms))
+    }
+
+    /// Counts the weight of a request that arrived; returns the weight used in this minute.
+    pub(crate) fn charge(&mut self, ip: IpAddr, now_ms: i64, weight: u32) -> u32 {
+        self.addresses.entry(ip).or_default().weight.add(now_ms.div_euclid(60_000), weight)
+    }
+
+    /// Refuses a request whose weight broke the limit.
+    pub(crate) fn check_weight(&mut self, ip: IpAddr, now_ms: i64, used: u32) -> Result<(), ApiError> {
+        if used <= self.weight_1m {
+            return Ok(());
+        }
+        let limit = self.weight_1m;
+        Err(self.refuse(ip, now_ms, 60_000, || {
+            ApiError::new(
+                429,
+                -1003,
+                format!(
+                    "Too many requests; current limit of IP({ip}) is {limit} requests per minute. \
+                     Please use the websocket for live updates to avoid polling the API."
+                ),
+            )
+        }))
+    }
+
+    /// Counts one call of the funding pool (500 per 5 minutes and address).
+    pub(crate) fn funding(&mut self, ip: IpAddr, now_ms: i64) -> Result<(), ApiError> {
+        let used = self.addresses.entry(ip).or_default().funding.add(now_ms.div_euclid(300_000), 1);
+        if used <= FUNDING_5M {
+            return Ok(());
+        }
+        Err(self.refuse(ip, now_ms, 300_000, || {
+            ApiError::new(
+                429,
+                -1003,
+                format!(
+                    "Too many requests; current limit of IP({ip}) is {FUNDING_5M} requests per 5 minutes."
+                ),
+            )
+        }))
+    }
+
+    /// Counts one order; returns the counts of the 10-second and of the 1-minute window.
+    pub(crate) fn order(&mut self, now_ms: i64) -> (u32, u32) {
+        (self.orders_10s.add(now_ms.div_euclid(10_000), 1), self.orders_1m.add(now_ms.div_euclid(60_000), 1))
+    }
+
+    /// Refuses an order whose count broke one of the limits.
+    pub(crate) fn check_orders(
+        &mut self,
+        ip: IpAddr,
+        now_ms: i64,
+        counts: (u32, u32),
+    ) -> Result<(), ApiError> {
+        let (limit, unit, span_ms) = match counts {
+            (in_10s, _) if in_10s > ORDERS_10S => (ORDERS_10S, "10 SECOND", 10_000),
+            (_, in_1m) if in_1m > ORDERS_1M => (ORDERS_1M, "1 MINUTE", 60_000),
+            _ => return Ok(()),
+        };
+        Err(self.refuse(ip, now_ms, span_ms, || {
+            ApiError::new(
+                429,
+                -1015,
+                format!("Too many new orders; current limit is {limit} orders per {unit}."),
+            )
+        }))
+    }
+
+    fn refuse(
+        &mut self,
+        ip: IpAddr,
+        now_ms: i64,
+        span_ms: i64,
+        error: impl FnOnce() -> ApiError,
+    ) -> ApiError {
+        let address = self.addresses.entry(ip).or_default();
+        if address.refused.add(now_ms.div_euclid(60_000), 1) > REFUSALS_BEFORE_BAN {
+            let length_ms = FIRST_BAN_MS.saturating_mul(1 << address.bans.min(20)).min(LONGEST_BAN_MS);
+            address.bans += 1;
+            address.banned_until_ms = now_ms + length_ms;
+            return banned(ip, address.banned_until_ms, now_ms);
+        }
+        let mut refusal = error();
+        refusal.retry_after_s = Some(seconds_up(span_ms - now_ms.rem_euclid(span_ms)));
+        refusal
+    }
+}
+
+fn banned(ip: IpAddr, until_ms: i64, now_ms: i64) -> ApiError {
+    let msg = format!(
+        "Way too many requests; IP({ip}) banned until {until_ms}. Please use the websocket for live updates to avoid bans."
+    );
+    ApiError { status: 418, code: -1003, msg, retry_after_s: Some(seconds_up(until_ms - now_ms)) }
+}
+
+fn seconds_up(ms: i64) -> u64 {
+    ms.max(1).unsigned_abs().div_ceil(1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    #[test]
+    fn the_window_is_the_calendar_minute() {
+        let mut limits = Limits::new(10);
+        assert_eq!(limits.charge(IP, 59_999, 8), 8);
+        assert_eq!(limits.charge(IP, 60_000, 1), 1);
+    }
+
+    #[test]
+    fn breaking_the_weight_is_429_until_the_minute_ends_and_persisting_is_418() {
+        let mut limits = Limits::new(10);
+        let first = limits.check_weight(IP, 30_500, 11).unwrap_err();
+        assert_eq!((first.status, first.code, first.retry_after_s), (429, -1003, Some(30)));
+        let mut last = first;
+        for _ in 0..REFUSALS_BEFORE_BAN {
+            last = limits.check_weight(IP, 30_500, 11).unwrap_err();
+        }
+        assert_eq!((last.status, last.retry_after_s), (418, Some(120)));
+        assert!(last.msg.contains("banned until 150500"));
+        assert!(limits.ban(IP, 150_499).is_some());
+        assert!(limits.ban(IP, 150_500).is_none());
+    }
+
+    #[test]
+    fn orders_have_their_own_windows() {
+        let mut limits = Limits::new(10);
+        let mut counts = (0, 0);
+        for _ in 0..301 {
+            counts = limits.order(1_000);
+        }
+        assert_eq!(counts, (301, 301));
+        let error = limits.check_orders(IP, 1_000, counts).unwrap_err();
+        assert_eq!((error.status, error.code, error.retry_after_s), (429, -1015, Some(9)));
+        assert_eq!(limits.order(10_000), (1, 302));
+    }
+}

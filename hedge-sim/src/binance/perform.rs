@@ -1,0 +1,92 @@
+//! From a call to its handler.
+
+use serde_json::{Value, json};
+
+use super::error::ApiError;
+use super::listen_key::KeyChange;
+use super::params::Params;
+use super::routes::Call;
+use super::state::Core;
+use super::{rest_account as account, rest_algos as algos, rest_market as market, rest_orders as orders};
+
+impl Core {
+    /// Performs a call whose caller was let in.
+    pub(crate) fn perform(&mut self, call: Call, params: &Params) -> Result<Value, ApiError> {
+        match call {
+            Call::Ping => Ok(json!({})),
+            Call::Time => Ok(json!({"serverTime": self.now_ms()})),
+            Call::ExchangeInfo => Ok(market::exchange_info(self)),
+            Call::KlinesOf => market::klines(self, params),
+            Call::PremiumIndex => market::premium_index(self, params),
+            Call::FundingRate => market::funding_rate(self, params),
+            Call::FundingInfo => Ok(market::funding_info(self)),
+            Call::BookTicker => market::book_ticker(self, params),
+            Call::PriceTicker | Call::PriceTickerV2 => market::price_ticker(self, params),
+            Call::DayTicker => market::day_ticker(self, params),
+            Call::DepthOf => market::depth(self, params),
+            Call::AggTrades => market::agg_trades(self, params),
+            Call::Trades => market::trades(self, params),
+
+            Call::PlaceOrder => orders::place(self, params),
+            Call::GetOrder => orders::get(self, params),
+            Call::CancelOrder => orders::cancel(self, params),
+            Call::GetOpenOrder => orders::get_open(self, params),
+            Call::OpenOrders => orders::open(self, params),
+            Call::AllOrders => orders::all(self, params),
+            Call::UserTrades => orders::user_trades(self, params),
+            Call::CancelAllOrders => orders::cancel_all(self, params),
+
+            Call::PlaceAlgo => algos::place(self, params),
+            Call::GetAlgo => algos::get(self, params),
+            Call::CancelAlgo => algos::cancel(self, params),
+            Call::OpenAlgos => algos::open(self, params),
+            Call::CancelAllAlgos => algos::cancel_all(self, params),
+            Call::AllAlgos => algos::all(self, params),
+
+            Call::SetLeverage => account::set_leverage(self, params),
+            Call::SetMarginType => account::set_margin_type(self, params),
+            Call::GetPositionMode => account::position_mode(self),
+            Call::SetPositionMode => account::set_position_mode(self, params),
+            Call::AccountV2 => account::account_v2(self),
+            Call::AccountV3 => account::account_v3(self),
+            Call::BalanceV2 | Call::BalanceV3 => account::balance(self),
+            Call::PositionRiskV2 => account::position_risk_v2(self, params),
+            Call::PositionRiskV3 => account::position_risk_v3(self, params),
+            Call::SymbolConfig => account::symbol_config(self, params),
+            Call::AccountConfig => account::account_config(self),
+            Call::LeverageBracket => account::leverage_bracket(self, params),
+            Call::CommissionRate => account::commission_rate(self, params),
+            Call::Income => account::income(self, params),
+            Call::FeeBurn => Ok(json!({"feeBurn": false})),
+            Call::MultiAssets => Ok(json!({"multiAssetsMargin": false})),
+            Call::OrderLimits => Ok(account::order_limits()),
+
+            Call::CreateListenKey => self.create_key(),
+            Call::RenewListenKey => self.renew_key(),
+            Call::DeleteListenKey => self.delete_key(),
+        }
+    }
+
+    /// A second `POST` gives the same key and renews it. Source: fact sheet 4.10.
+    fn create_key(&mut self) -> Result<Value, ApiError> {
+        let change = if self.key.active().is_some() { KeyChange::Renewed } else { KeyChange::Created };
+        self.change_key(change)?;
+        Ok(json!({"listenKey": self.key.active()}))
+    }
+
+    fn renew_key(&mut self) -> Result<Value, ApiError> {
+        if self.key.active().is_none() {
+            return Err(ApiError::bad(-1125, "This listenKey does not exist."));
+        }
+        self.change_key(KeyChange::Renewed)?;
+        Ok(json!({"listenKey": self.key.active()}))
+    }
+
+    /// Silences every connection on the key, without an event.
+    fn delete_key(&mut self) -> Result<Value, ApiError> {
+        if self.key.active().is_some() {
+            self.change_key(KeyChange::Deleted)?;
+        }
+        Ok(json!({}))
+    }
+}

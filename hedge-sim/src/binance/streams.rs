@@ -1,0 +1,234 @@
+//! Stream names, and which route serves which stream.
+//!
+//! Source: fact sheet section 1 (route table) and 8.1 (names are lower case; upper case connects but stays silent).
+
+use super::config::Environment;
+use crate::market::KlineInterval;
+
+/// The URL prefix a socket was opened under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// `/public`: book data.
+    Public,
+    /// `/market`: every other market stream.
+    Market,
+    /// `/private`: user data.
+    Private,
+    /// No prefix: everything on the demo venue, the public family only on the main net.
+    Bare,
+}
+
+/// One market stream; the symbol is an index into the venue's symbol list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Topic {
+    BookTicker(u16),
+    AllBookTickers,
+    Depth(u16, DepthPace),
+    TopLevels(u16, u8, DepthPace),
+    AggTrade(u16),
+    Trade(u16),
+    /// `true`: once per second, else every three.
+    Mark(u16, bool),
+    AllMarks(bool),
+    Kline(u16, KlineInterval),
+    MiniTicker(u16),
+    AllMiniTickers,
+    Ticker(u16),
+    AllTickers,
+    Liquidation(u16),
+    AllLiquidations,
+    ContractInfo,
+}
+
+/// How often a depth stream pushes. Source: fact sheet 8.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum DepthPace {
+    Ms100,
+    Ms250,
+    Ms500,
+}
+
+impl DepthPace {
+    pub(crate) const ALL: [Self; 3] = [Self::Ms100, Self::Ms250, Self::Ms500];
+
+    pub(crate) const fn wall_ms(self) -> u64 {
+        match self {
+            Self::Ms100 => 100,
+            Self::Ms250 => 250,
+            Self::Ms500 => 500,
+        }
+    }
+
+    const fn suffix(self) -> &'static str {
+        match self {
+            Self::Ms100 => "@100ms",
+            Self::Ms250 => "",
+            Self::Ms500 => "@500ms",
+        }
+    }
+
+    fn parse(text: Option<&str>) -> Option<Self> {
+        match text {
+            None | Some("250ms") => Some(Self::Ms250),
+            Some("100ms") => Some(Self::Ms100),
+            Some("500ms") => Some(Self::Ms500),
+            Some(_) => None,
+        }
+    }
+}
+
+impl Topic {
+    /// The stream of that name; `None` for a name or symbol this venue does not have. `symbols` are upper case.
+    pub(crate) fn parse(name: &str, symbols: &[String]) -> Option<Self> {
+        match name {
+            "!bookTicker" => return Some(Self::AllBookTickers),
+            "!markPrice@arr" => return Some(Self::AllMarks(false)),
+            "!markPrice@arr@1s" => return Some(Self::AllMarks(true)),
+            "!miniTicker@arr" => return Some(Self::AllMiniTickers),
+            "!ticker@arr" => return Some(Self::AllTickers),
+            "!forceOrder@arr" => return Some(Self::AllLiquidations),
+            "!contractInfo" => return Some(Self::ContractInfo),
+            _ => {}
+        }
+        let (symbol, kind) = name.split_once('@')?;
+        if symbol.chars().any(char::is_uppercase) {
+            return None;
+        }
+        let upper = symbol.to_uppercase();
+        let ix = u16::try_from(symbols.iter().position(|known| *known == upper)?).ok()?;
+        let (kind, pace) = kind.split_once('@').map_or((kind, None), |(kind, pace)| (kind, Some(pace)));
+        match (kind, pace) {
+            ("bookTicker", None) => Some(Self::BookTicker(ix)),
+            ("aggTrade", None) => Some(Self::AggTrade(ix)),
+            ("trade", None) => Some(Self::Trade(ix)),
+            ("markPrice", None) => Some(Self::Mark(ix, false)),
+            ("markPrice", Some("1s")) => Some(Self::Mark(ix, true)),
+            ("miniTicker", None) => Some(Self::MiniTicker(ix)),
+            ("ticker", None) => Some(Self::Ticker(ix)),
+            ("forceOrder", None) => Some(Self::Liquidation(ix)),
+            ("depth", _) => Some(Self::Depth(ix, DepthPace::parse(pace)?)),
+            ("depth5", _) => Some(Self::TopLevels(ix, 5, DepthPace::parse(pace)?)),
+            ("depth10", _) => Some(Self::TopLevels(ix, 10, DepthPace::parse(pace)?)),
+            ("depth20", _) => Some(Self::TopLevels(ix, 20, DepthPace::parse(pace)?)),
+            (other, None) => Some(Self::Kline(ix, KlineInterval::parse(other.strip_prefix("kline_")?)?)),
+            _ => None,
+        }
+    }
+
+    /// The name that combined pushes carry.
+    pub(crate) fn name(self, symbols: &[String]) -> String {
+        let of =
+            |ix: u16| symbols.get(usize::from(ix)).map(|symbol| symbol.to_lowercase()).unwrap_or_default();
+        let second = |fast: bool| if fast { "@1s" } else { "" };
+        match self {
+            Self::BookTicker(ix) => format!("{}@bookTicker", of(ix)),
+            Self::AllBookTickers => "!bookTicker".to_owned(),
+            Self::Depth(ix, pace) => format!("{}@depth{}", of(ix), pace.suffix()),
+            Self::TopLevels(ix, levels, pace) => format!("{}@depth{levels}{}", of(ix), pace.suffix()),
+            Self::AggTrade(ix) => format!("{}@aggTrade", of(ix)),
+            Self::Trade(ix) => format!("{}@trade", of(ix)),
+            Self::Mark(ix, fast) => format!("{}@markPrice{}", of(ix), second(fast)),
+            Self::AllMarks(fast) => format!("!markPrice@arr{}", second(fast)),
+            Self::Kline(ix, interval) => format!("{}@kline_{}", of(ix), interval.as_str()),
+            Self::MiniTicker(ix) => format!("{}@miniTicker", of(ix)),
+            Self::AllMiniTickers => "!miniTicker@arr".to_owned(),
+            Self::Ticker(ix) => format!("{}@ticker", of(ix)),
+            Self::AllTickers => "!ticker@arr".to_owned(),
+            Self::Liquidation(ix) => format!("{}@forceOrder", of(ix)),
+            Self::AllLiquidations => "!forceOrder@arr".to_owned(),
+            Self::ContractInfo => "!contractInfo".to_owned(),
+        }
+    }
+
+    /// Whether a socket opened under `route` gets this stream; otherwise it stays silent, without an error.
+    pub(crate) fn served_on(self, route: Route, environment: Environment) -> bool {
+        match (route, environment) {
+            (Route::Private, _) => false,
+            (Route::Bare, Environment::Demo) => true,
+            // One client library has `trade` under /public, another under /market; which is right is UNCONFIRMED.
+            (Route::Public | Route::Bare, _) => self.is_book_data() || matches!(self, Self::Trade(_)),
+            (Route::Market, _) => !self.is_book_data(),
+        }
+    }
+
+    const fn is_book_data(self) -> bool {
+        matches!(self, Self::BookTicker(_) | Self::AllBookTickers | Self::Depth(..) | Self::TopLevels(..))
+    }
+}
+
+impl Route {
+    /// Whether user data is served here.
+    pub(crate) fn serves_user_data(self, environment: Environment) -> bool {
+        self == Self::Private || (self == Self::Bare && environment == Environment::Demo)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn symbols() -> Vec<String> {
+        vec!["BTCUSDT".to_owned(), "ETHUSDT".to_owned()]
+    }
+
+    const NAMES: [&str; 25] = [
+        "ethusdt@bookTicker",
+        "!bookTicker",
+        "ethusdt@depth",
+        "ethusdt@depth@100ms",
+        "ethusdt@depth@500ms",
+        "ethusdt@depth5",
+        "ethusdt@depth10@100ms",
+        "ethusdt@depth20@500ms",
+        "ethusdt@aggTrade",
+        "ethusdt@trade",
+        "ethusdt@markPrice",
+        "ethusdt@markPrice@1s",
+        "!markPrice@arr",
+        "!markPrice@arr@1s",
+        "ethusdt@kline_1m",
+        "ethusdt@kline_1M",
+        "ethusdt@kline_1w",
+        "ethusdt@miniTicker",
+        "!miniTicker@arr",
+        "ethusdt@ticker",
+        "!ticker@arr",
+        "ethusdt@forceOrder",
+        "!forceOrder@arr",
+        "!contractInfo",
+        "btcusdt@kline_15m",
+    ];
+
+    #[test]
+    fn every_stream_name_survives_parsing_and_printing() {
+        for name in NAMES {
+            let topic = Topic::parse(name, &symbols()).unwrap_or_else(|| panic!("{name} is not understood"));
+            assert_eq!(topic.name(&symbols()), name);
+        }
+    }
+
+    #[test]
+    fn upper_case_and_unknown_names_are_no_streams() {
+        for name in
+            ["ETHUSDT@bookTicker", "dogeusdt@trade", "ethusdt@kline_2m", "ethusdt@depth7", "ethusdt", ""]
+        {
+            assert_eq!(Topic::parse(name, &symbols()), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_stream_is_silent_on_the_wrong_route() {
+        let served = |name: &str, route, environment| {
+            Topic::parse(name, &symbols()).is_some_and(|topic| topic.served_on(route, environment))
+        };
+        use Environment::{Demo, Mainnet};
+        assert!(served("ethusdt@depth", Route::Public, Mainnet));
+        assert!(!served("ethusdt@depth", Route::Market, Demo));
+        assert!(served("ethusdt@kline_1m", Route::Market, Mainnet));
+        assert!(!served("ethusdt@kline_1m", Route::Public, Demo));
+        assert!(!served("ethusdt@kline_1m", Route::Bare, Mainnet));
+        assert!(served("ethusdt@kline_1m", Route::Bare, Demo));
+        assert!(served("ethusdt@bookTicker", Route::Bare, Mainnet));
+        assert!(!served("ethusdt@bookTicker", Route::Private, Demo));
+    }
+}

@@ -1,0 +1,299 @@
+//! One WebSocket: its URL, its commands, its pings.
+//!
+//! Source: fact sheet 8.1 and 9.1.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use super::hub::{Hub, Push, UserFeed};
+use super::params::decode;
+use super::state::App;
+use super::streams::Route;
+
+/// Source: fact sheet 8.1 (a ping every 3 minutes, cut without a pong within 10).
+const PING_EVERY: Duration = Duration::from_secs(3 * 60);
+const PONG_WITHIN: Duration = Duration::from_secs(10 * 60);
+/// Client messages per second and connection. Source: fact sheet 6.1.
+const MESSAGES_PER_SECOND: u32 = 10;
+
+/// What a WebSocket URL asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    route: Route,
+    combined: bool,
+    names: Vec<String>,
+    feeds: Vec<UserFeed>,
+}
+
+impl Target {
+    /// Reads `/[public|market|private/](ws[/a/b]|stream)` with its query; `None` for any other path.
+    pub(crate) fn parse(path: &str, query: &str) -> Option<Self> {
+        let mut parts = path.split('/').filter(|part| !part.is_empty());
+        let mut kind = parts.next()?;
+        let route = match kind {
+            "public" => Route::Public,
+            "market" => Route::Market,
+            "private" => Route::Private,
+            _ => Route::Bare,
+        };
+        if route != Route::Bare {
+            kind = parts.next()?;
+        }
+        let combined = match kind {
+            "ws" => false,
+            "stream" => true,
+            _ => return None,
+        };
+        let mut names: Vec<String> = parts.map(decode).collect();
+        let mut feeds: Vec<UserFeed> = Vec::new();
+        for (key, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+            let value = decode(value);
+            match key {
+                "streams" => names.extend(value.split('/').map(str::to_owned)),
+                "listenKey" => feeds.push(UserFeed { key: value, events: None }),
+                "events" => {
+                    // Each list belongs to the key before it.
+                    if let Some(feed) = feeds.last_mut() {
+                        feed.events = Some(value.split('/').map(str::to_owned).collect());
+                    }
+                }
+                _ => {}
+            }
+        }
+        // A bare number is a client's way of telling its connections apart.
+        names.retain(|name| !name.is_empty() && !name.bytes().all(|byte| byte.is_ascii_digit()));
+        Some(Self { route, combined, names, feeds })
+    }
+}
+
+/// Serves one accepted socket until it closes.
+pub(crate) async fn serve(app: Arc<App>, target: Target, socket: WebSocket) {
+    let (push, mut pushes) = mpsc::unbounded_channel();
+    let queued = Arc::new(AtomicUsize::new(0));
+    let id = app.with(|core| {
+        let opened_ms = app.clock.now_ms();
+        let id = core.hub.open(target.route, target.combined, opened_ms, push, Arc::clone(&queued));
+        for name in &target.names {
+            // More streams in the URL than allowed: the rest stays silent.
+            let _ = core.hub.subscribe(id, name);
+        }
+        for feed in target.feeds {
+            core.hub.follow(id, feed);
+        }
+        id
+    });
+    pump(&app, id, socket, &mut pushes, &queued).await;
+    app.with(|core| core.hub.close(id));
+}
+
+async fn pump(
+    app: &App,
+    id: u64,
+    socket: WebSocket,
+    pushes: &mut mpsc::UnboundedReceiver<Push>,
+    queued: &AtomicUsize,
+) {
+    let (mut sink, mut stream) = socket.split();
+    let mut stop = app.stop.subscribe();
+    let mut pings = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+    let mut last_pong = Instant::now();
+    let mut rate = MessageRate::default();
+    loop {
+        tokio::select! {
+            biased;
+            () = stopped(&mut stop) => {
+                let _ = sink.send(closing("server stops")).await;
+                return;
+            }
+            push = pushes.recv() => {
+                let Some(first) = push else { return };
+                let mut next = Some(first);
+                while let Some(push) = next {
+                    queued.fetch_sub(1, Ordering::Relaxed);
+                    let last = matches!(push, Push::Close(_));
+                    if sink.feed(frame(push)).await.is_err() || (last && sink.flush().await.is_ok()) {
+                        return;
+                    }
+                    next = pushes.try_recv().ok();
+                }
+                if sink.flush().await.is_err() {
+                    return;
+                }
+            }
+            message = stream.next() => {
+                let Some(Ok(message)) = message else { return };
+                if app.limits_messages() && !rate.admits(Instant::now()) {
+                    let _ = sink.send(closing("too many requests")).await;
+                    return;
+                }
+                match message {
+                    Message::Text(text) => app.with(|core| {
+                        let answer = answer(&mut core.hub, id, &text);
+                        core.hub.send(id, answer);
+                    }),
+                    Message::Pong(payload) => {
+                        last_pong = Instant::now();
+                        app.with(|core| core.hub.pong(id, &payload));
+                    }
+                    Message::Close(_) => return,
+                    // Pings are answered by the socket layer itself.
+                    Message::Ping(_) | Message::Binary(_) => {}
+                }
+            }
+            _ = pings.tick() => {
+                if last_pong.elapsed() > PONG_WITHIN {
+                    let _ = sink.send(closing("no pong")).await;
+                    return;
+                }
+                let payload = Bytes::from(app.clock.now_ms().to_string());
+                if sink.send(Message::Ping(payload)).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Resolves when the server stops (or is gone).
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that the sender is gone, which is a stop too.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+fn frame(push: Push) -> Message {
+    match push {
+        Push::Text(text) => Message::Text(text),
+        Push::Ping(payload) => Message::Ping(payload),
+        Push::Close(reason) => closing(reason),
+    }
+}
+
+fn closing(reason: &'static str) -> Message {
+    Message::Close(Some(CloseFrame { code: 1008, reason: Utf8Bytes::from_static(reason) }))
+}
+
+#[derive(Default)]
+struct MessageRate {
+    since: Option<Instant>,
+    count: u32,
+}
+
+impl MessageRate {
+    fn admits(&mut self, now: Instant) -> bool {
+        if self.since.is_none_or(|since| now.duration_since(since) >= Duration::from_secs(1)) {
+            *self = Self { since: Some(now), count: 0 };
+        }
+        self.count += 1;
+        self.count <= MESSAGES_PER_SECOND
+    }
+}
+
+/// Performs one command and gives its reply.
+fn answer(hub: &mut Hub, id: u64, text: &str) -> String {
+    let Ok(request) = serde_json::from_str::<Value>(text) else {
+        return refusal(2, "Invalid JSON", &Value::Null);
+    };
+    let request_id = request.get("id").cloned().unwrap_or(Value::Null);
+    match perform(hub, id, &request) {
+        Ok(result) => json!({"result": result, "id": request_id}).to_string(),
+        Err(message) => refusal(2, &message, &request_id),
+    }
+}
+
+/// Source: fact sheet 8.1; which of two error envelopes the venue uses is UNCONFIRMED, this is the documented-looking one.
+fn refusal(code: i64, message: &str, id: &Value) -> String {
+    json!({"error": {"code": code, "msg": message}, "id": id}).to_string()
+}
+
+fn perform(hub: &mut Hub, id: u64, request: &Value) -> Result<Value, String> {
+    let method = request.get("method").and_then(Value::as_str).ok_or("Invalid request: no method")?;
+    let params = request.get("params").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let names = || {
+        let text = |value: &Value| {
+            value.as_str().map(str::to_owned).ok_or("Invalid request: a stream name must be text")
+        };
+        params.iter().map(text).collect::<Result<Vec<_>, _>>()
+    };
+    match method {
+        "SUBSCRIBE" => {
+            for name in names()? {
+                hub.subscribe(id, &name)?;
+            }
+            Ok(Value::Null)
+        }
+        "UNSUBSCRIBE" => {
+            for name in names()? {
+                hub.unsubscribe(id, &name);
+            }
+            Ok(Value::Null)
+        }
+        "LIST_SUBSCRIPTIONS" => Ok(json!(hub.names(id))),
+        "SET_PROPERTY" => match params {
+            [Value::String(property), Value::Bool(value)] if property == "combined" => {
+                hub.set_combined(id, *value);
+                Ok(Value::Null)
+            }
+            _ => Err("Invalid request: the only property is combined, true or false".to_owned()),
+        },
+        "GET_PROPERTY" => match params {
+            [Value::String(property)] if property == "combined" => Ok(json!(hub.combined(id))),
+            _ => Err("Invalid request: the only property is combined".to_owned()),
+        },
+        other => Err(format!("Invalid request: unknown method {other}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn events(list: &[&str]) -> Option<BTreeSet<String>> {
+        Some(list.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    fn feed(key: &str, wanted: Option<BTreeSet<String>>) -> UserFeed {
+        UserFeed { key: key.to_owned(), events: wanted }
+    }
+
+    #[test]
+    fn every_documented_url_form_is_understood() {
+        let parse = |path, query| Target::parse(path, query).unwrap();
+        let path = parse("/public/ws/ethusdt@depth@100ms/btcusdt@bookTicker", "");
+        assert_eq!((path.route, path.combined, path.names.len()), (Route::Public, false, 2));
+        let combined = parse("/market/stream", "streams=ethusdt@kline_1m/%21contractInfo");
+        assert_eq!(combined.names, ["ethusdt@kline_1m", "!contractInfo"]);
+        assert!(combined.combined);
+        assert!(parse("/market/ws/7", "").names.is_empty());
+        assert_eq!(parse("/ws", "").route, Route::Bare);
+        assert_eq!(Target::parse("/fapi/v1/ping", ""), None);
+        assert_eq!(Target::parse("/public", ""), None);
+    }
+
+    #[test]
+    fn user_data_is_addressed_by_query_or_by_path() {
+        let query =
+            Target::parse("/private/ws", "listenKey=K&events=ORDER_TRADE_UPDATE/ALGO_UPDATE").unwrap();
+        assert_eq!(query.feeds, [feed("K", events(&["ORDER_TRADE_UPDATE", "ALGO_UPDATE"]))]);
+        let two = Target::parse("/private/stream", "listenKey=K1&events=A&listenKey=K2").unwrap();
+        assert_eq!(two.feeds, [feed("K1", events(&["A"])), feed("K2", None)]);
+        assert_eq!(Target::parse("/private/ws/K", "").unwrap().names, ["K"]);
+    }
+
+    #[test]
+    fn the_eleventh_message_of_a_second_is_too_many() {
+        let mut rate = MessageRate::default();
+        let now = Instant::now();
+        assert_eq!((0..11).filter(|_| rate.admits(now)).count(), 10);
+        assert!(rate.admits(now + Duration::from_secs(1)));
+    }
+}
