@@ -1,12 +1,20 @@
 #![doc = include_str!("../README.md")]
 
+pub mod client;
 pub mod codes;
+pub mod config;
 pub mod credentials;
 pub mod decode;
 pub mod encode;
 pub mod environment;
 pub mod filters;
+pub mod stream;
 pub mod wire;
 
+pub use client::{
+    ArmError, Binance, Closing, ConnectError, Live, Mode, Prepared, ReadOnly, Rest, Span, SymbolSetup,
+    prepare_account,
+};
+pub use config::{BinanceConfig, RecvWindow, StreamConfig};
 pub use credentials::{Credentials, CredentialsError};
 pub use environment::{EndpointError, Endpoints, Mainnet, Testnet, World};

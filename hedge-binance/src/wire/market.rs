@@ -40,8 +40,10 @@ pub struct RateLimit {
     /// `SECOND`, `MINUTE`, …
     pub interval: String,
     /// How many of them.
+    #[serde(deserialize_with = "int")]
     pub interval_num: i64,
     /// Units per window.
+    #[serde(deserialize_with = "int")]
     pub limit: i64,
 }
 
@@ -121,7 +123,8 @@ pub enum Filter {
     /// Open orders per symbol.
     #[serde(rename = "MAX_NUM_ORDERS")]
     MaxNumOrders {
-        /// How many.
+        /// How many; text in some recorded answers.
+        #[serde(deserialize_with = "int")]
         limit: i64,
     },
     /// Smallest price × quantity.

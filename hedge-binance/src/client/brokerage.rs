@@ -1,0 +1,157 @@
+//! The power to change the account.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hedge_core::{
+    Approved, BrokerError, Brokerage, Changed, Close, InstrumentId, Leverage, MarginMode, Order, OrderAck,
+    OrderRef, OrderSpaces, PositionMode, RejectReason, SubmitError,
+};
+
+use super::{
+    Binance, Closing, Live, Shared,
+    commands::{blockers, is_already_so, name},
+};
+use crate::wire::text::MarginWord;
+
+#[async_trait]
+impl Brokerage for Binance<Live> {
+    async fn submit(&self, order: &Approved<Order>) -> Result<OrderAck, SubmitError> {
+        let now = self.shared.rest.local_now();
+        if order.valid_until().is_some_and(|until| now > until) {
+            let source = format!("the approval of {} is stale", order.get().client_id()).into();
+            return Err(SubmitError { error: BrokerError::NotSent { source }, acceptable_until: None });
+        }
+        submit(&self.shared, order.get()).await
+    }
+
+    async fn cancel(&self, instrument: &InstrumentId, order: &OrderRef) -> Result<(), BrokerError> {
+        self.shared.rest.cancel(name(instrument), order).await
+    }
+
+    async fn cancel_all(&self, instrument: &InstrumentId, which: OrderSpaces) -> Result<(), BrokerError> {
+        cancel_all(&self.shared, instrument, which).await
+    }
+
+    async fn ensure_position_mode(&self, mode: PositionMode) -> Result<Changed, BrokerError> {
+        let is_hedge = self.shared.rest.account_config().await?.dual_side_position;
+        if is_hedge == (mode == PositionMode::Hedge) {
+            return Ok(Changed::No);
+        }
+        match changed(self.shared.rest.set_position_mode(mode).await) {
+            Err(BrokerError::Rejected { reason: reason @ RejectReason::Precondition, code, message }) => {
+                let blockers = blockers(&self.shared.rest).await;
+                let message = format!("{message}; the position mode stays because of: {blockers}");
+                Err(BrokerError::Rejected { reason, code, message })
+            }
+            result => result,
+        }
+    }
+
+    async fn ensure_margin_mode(
+        &self,
+        instrument: &InstrumentId,
+        mode: MarginMode,
+    ) -> Result<Changed, BrokerError> {
+        let found = margin_mode(&symbol_config(&self.shared, instrument).await?.margin_type)?;
+        if found == mode {
+            return Ok(Changed::No);
+        }
+        changed(self.shared.rest.set_margin_mode(name(instrument), mode).await)
+    }
+
+    async fn ensure_leverage(
+        &self,
+        instrument: &InstrumentId,
+        leverage: Leverage,
+    ) -> Result<Changed, BrokerError> {
+        let found = symbol_config(&self.shared, instrument).await?.leverage;
+        if found == i64::from(leverage.get()) {
+            return Ok(Changed::No);
+        }
+        changed(self.shared.rest.set_leverage(name(instrument), leverage).await)
+    }
+
+    /// Resting plain orders only; whether conditional orders go too is UNCONFIRMED and assumed not (fact sheet 4.4).
+    async fn dead_man(&self, instrument: &InstrumentId, timer: Option<Duration>) -> Result<(), BrokerError> {
+        self.shared.rest.countdown_cancel_all(name(instrument), timer).await
+    }
+}
+
+impl Binance<Closing> {
+    /// Sends a close, once.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; on an unknown outcome ask for the order before anything else.
+    pub async fn submit_close(&self, close: &Approved<Close>) -> Result<OrderAck, SubmitError> {
+        submit(&self.shared, close.get().order()).await
+    }
+
+    /// Cancels one order.
+    ///
+    /// # Errors
+    /// [`BrokerError`]; not found means: ask what became of it.
+    pub async fn cancel(&self, instrument: &InstrumentId, order: &OrderRef) -> Result<(), BrokerError> {
+        self.shared.rest.cancel(name(instrument), order).await
+    }
+
+    /// Cancels every open order of an instrument in the stated id spaces.
+    ///
+    /// # Errors
+    /// [`BrokerError`].
+    pub async fn cancel_all(&self, instrument: &InstrumentId, which: OrderSpaces) -> Result<(), BrokerError> {
+        cancel_all(&self.shared, instrument, which).await
+    }
+}
+
+async fn submit(shared: &Shared, order: &Order) -> Result<OrderAck, SubmitError> {
+    // Known before it is sent: its event may arrive before its answer.
+    shared.tracker.note_symbol(order.position().instrument);
+    let ack = shared.rest.place(order).await?;
+    shared.tracker.note_ack(order.position().instrument, &ack);
+    Ok(ack)
+}
+
+async fn cancel_all(
+    shared: &Shared,
+    instrument: &InstrumentId,
+    which: OrderSpaces,
+) -> Result<(), BrokerError> {
+    if which != OrderSpaces::Algo {
+        shared.rest.cancel_all_plain(name(instrument)).await?;
+    }
+    if which != OrderSpaces::Plain {
+        shared.rest.cancel_all_algo(name(instrument)).await?;
+    }
+    Ok(())
+}
+
+async fn symbol_config(
+    shared: &Shared,
+    instrument: &InstrumentId,
+) -> Result<crate::wire::account::SymbolConfig, BrokerError> {
+    let rows = shared.rest.symbol_config(Some(name(instrument))).await?;
+    rows.into_iter()
+        .find(|row| row.symbol == name(instrument))
+        .ok_or_else(|| crate::decode::err("symbolConfig", format!("no row for {}", instrument.symbol)).into())
+}
+
+/// CROSSED or ISOLATED in any of the venue's spellings.
+pub(super) fn margin_mode(word: &MarginWord) -> Result<MarginMode, BrokerError> {
+    match word {
+        MarginWord::Crossed | MarginWord::Cross | MarginWord::CrossedLower => Ok(MarginMode::Crossed),
+        MarginWord::Isolated | MarginWord::IsolatedLower => Ok(MarginMode::Isolated),
+        MarginWord::Unknown(text) => {
+            Err(crate::decode::err("marginType", format!("{text:?} is not known")).into())
+        }
+    }
+}
+
+/// "So already" is success: somebody else was faster.
+pub(super) fn changed(result: Result<(), BrokerError>) -> Result<Changed, BrokerError> {
+    match result {
+        Ok(()) => Ok(Changed::Yes),
+        Err(error) if is_already_so(&error) => Ok(Changed::No),
+        Err(error) => Err(error),
+    }
+}

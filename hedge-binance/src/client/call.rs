@@ -1,0 +1,413 @@
+//! One exchange with the REST host: budget, timestamp, signature, answer.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use hedge_core::{BrokerError, Clock, RejectReason, Timestamp};
+use hedge_http::{
+    HttpClient, HttpError, Request, Response,
+    clock_skew::{ClockOffset, Sample},
+    limiter::{Acquire, Limiter},
+    retry::{RandomSource, ReadFailure, RetryPolicy, SplitMix64, retry_read},
+    secret::Secret,
+    sign::{HmacSha256Hex, SignError},
+};
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+use crate::{
+    codes::{ErrorBody, SHORTEST_BAN, Verdict, judge},
+    config::RecvWindow,
+    decode::json,
+    encode::{ApiRequest, POOLS, Params, Security},
+    wire::market::{RateLimit, ServerTime},
+};
+
+/// How often the venue's time is asked for one estimate, and how long an estimate is good for reads.
+const TIME_SAMPLES: usize = 3;
+const OFFSET_LIFETIME: Duration = Duration::from_secs(10 * 60);
+
+/// The REST side of a client: every documented read as a typed method, and the one way in which anything is sent.
+///
+/// Reads are repeated on trouble that passes; commands never are, except that a command refused with -1021 (proof that it
+/// was not executed) is signed once more after the clock offset was measured again.
+pub struct Rest {
+    http: HttpClient,
+    base: String,
+    key: Secret<String>,
+    signer: HmacSha256Hex,
+    clock: Arc<dyn Clock>,
+    limiter: Limiter,
+    offset: Mutex<Option<(ClockOffset, Instant)>>,
+    retry: RetryPolicy,
+    random: Mutex<SplitMix64>,
+    recv_window: RecvWindow,
+}
+
+impl fmt::Debug for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rest").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+/// What a [`Rest`] is made of.
+pub(crate) struct RestParts {
+    pub(crate) http: HttpClient,
+    pub(crate) base: String,
+    pub(crate) key: Secret<String>,
+    pub(crate) signer: HmacSha256Hex,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) jitter_seed: u64,
+    pub(crate) recv_window: RecvWindow,
+}
+
+/// Why an exchange gave no result.
+#[derive(Debug)]
+pub(crate) enum CallError {
+    /// Our own budget is used up; nothing was sent.
+    Budget(Duration),
+    /// The request costs more than its share allows; waiting does not help.
+    TooDear(&'static str),
+    /// The key cannot sign.
+    Sign(SignError),
+    /// No complete answer.
+    Http(HttpError),
+    /// An answer that is no success.
+    Answer { verdict: Verdict, status: u16, body: Option<ErrorBody>, retry_after: Duration },
+}
+
+impl CallError {
+    fn verdict(&self) -> Option<Verdict> {
+        match self {
+            Self::Answer { verdict, .. } => Some(*verdict),
+            _ => None,
+        }
+    }
+
+    /// HTTP status, 0 without an answer.
+    pub(crate) const fn status(&self) -> u16 {
+        match self {
+            Self::Answer { status, .. } => *status,
+            _ => 0,
+        }
+    }
+
+    /// The venue's own words, where there are any.
+    pub(crate) const fn body(&self) -> Option<&ErrorBody> {
+        match self {
+            Self::Answer { body, .. } => body.as_ref(),
+            _ => None,
+        }
+    }
+
+    fn read_failure(&self) -> ReadFailure {
+        match self {
+            Self::Http(HttpError::Refused { .. } | HttpError::BodyTooLarge { .. }) => ReadFailure::Final,
+            Self::Http(_) => ReadFailure::Transient { retry_after: None },
+            Self::Answer { verdict: Verdict::NotExecuted | Verdict::Unknown, status, .. }
+                if *status != 403 =>
+            {
+                ReadFailure::Transient { retry_after: None }
+            }
+            Self::Answer { verdict: Verdict::Limited, retry_after, .. } => {
+                ReadFailure::Transient { retry_after: Some(*retry_after) }
+            }
+            _ => ReadFailure::Final,
+        }
+    }
+}
+
+impl From<CallError> for BrokerError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Budget(retry_after) => Self::RateLimited { retry_after },
+            CallError::TooDear(pool) => {
+                Self::NotSent { source: format!("the request costs more than its share of {pool}").into() }
+            }
+            CallError::Sign(error) => Self::NotSent { source: error.into() },
+            CallError::Http(error) if error.may_have_been_sent() => {
+                Self::OutcomeUnknown { source: error.into() }
+            }
+            CallError::Http(error) => Self::NotSent { source: error.into() },
+            CallError::Answer { verdict, status, body, retry_after } => {
+                of_answer(verdict, status, body, retry_after)
+            }
+        }
+    }
+}
+
+fn of_answer(verdict: Verdict, status: u16, body: Option<ErrorBody>, retry_after: Duration) -> BrokerError {
+    let (code, message) = body.map_or_else(|| (0, "no error body".to_owned()), |body| (body.code, body.msg));
+    let text = || format!("HTTP {status}, code {code}: {message}").into();
+    match verdict {
+        Verdict::NotExecuted | Verdict::Clock => BrokerError::NotSent { source: text() },
+        Verdict::Limited | Verdict::Banned { .. } => BrokerError::RateLimited { retry_after },
+        Verdict::Refused(row) => BrokerError::Rejected { reason: row.reason, code, message },
+        Verdict::AlreadySo => BrokerError::Rejected { reason: RejectReason::AlreadySo, code, message },
+        Verdict::Unknown => BrokerError::OutcomeUnknown { source: text() },
+    }
+}
+
+/// One finished exchange, and until when the venue may still accept it.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    /// Timestamp plus window, when a signed request left.
+    pub(crate) acceptable_until: Option<Timestamp>,
+    pub(crate) result: Result<Response, CallError>,
+}
+
+impl Exchange {
+    const fn unsent(error: CallError) -> Self {
+        Self { acceptable_until: None, result: Err(error) }
+    }
+}
+
+impl Rest {
+    pub(crate) fn new(parts: RestParts) -> Self {
+        Self {
+            http: parts.http,
+            base: parts.base,
+            key: parts.key,
+            signer: parts.signer,
+            clock: parts.clock,
+            limiter: Limiter::new(POOLS.iter().map(|pool| pool.spec()).collect()),
+            offset: Mutex::new(None),
+            retry: parts.retry,
+            random: Mutex::new(SplitMix64::new(parts.jitter_seed)),
+            recv_window: parts.recv_window,
+        }
+    }
+
+    /// Best estimate of the venue's clock: ours until the first measurement.
+    pub fn venue_now(&self) -> Timestamp {
+        Timestamp::from_ms(self.venue_now_ms())
+    }
+
+    /// Units used of a budget in its current window, for metrics.
+    pub fn budget_used(&self, pool: &'static str) -> Option<u64> {
+        self.limiter.used(self.venue_now_ms(), pool)
+    }
+
+    pub(crate) fn local_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn jitter(&self) -> SplitMix64 {
+        let mut random = lock(&self.random);
+        SplitMix64::new(random.next_u64())
+    }
+
+    /// Measures the venue's clock: several questions, the shortest round trip counts.
+    ///
+    /// # Errors
+    /// When not one of them was answered.
+    pub async fn sync_clock(&self) -> Result<ClockOffset, BrokerError> {
+        let mut samples = Vec::with_capacity(TIME_SAMPLES);
+        let mut failure = None;
+        for _ in 0..TIME_SAMPLES {
+            match self.time_sample().await {
+                Ok(sample) => samples.push(sample),
+                Err(error) => failure = Some(error),
+            }
+        }
+        let Some(offset) = ClockOffset::from_samples(&samples) else {
+            return Err(failure.unwrap_or_else(|| BrokerError::NotSent {
+                source: "our clock ran backwards while the venue's was measured".into(),
+            }));
+        };
+        *lock(&self.offset) = Some((offset, Instant::now()));
+        Ok(offset)
+    }
+
+    async fn time_sample(&self) -> Result<Sample, BrokerError> {
+        // Time is asked for orders too, so it may use the whole budget.
+        let request = ApiRequest {
+            priority: hedge_http::limiter::Priority::Protect,
+            ..ApiRequest::public("/fapi/v1/time", 1, Params::new())
+        };
+        let sent_ms = self.clock.now().ms();
+        let response = self.send_once(&request).await.result?;
+        let received_ms = self.clock.now().ms();
+        let time: ServerTime = json("time", &response.body)?;
+        Ok(Sample { sent_ms, received_ms, server_ms: time.server_time })
+    }
+
+    /// A read, repeated on trouble that passes.
+    pub(crate) async fn read<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        request: ApiRequest,
+    ) -> Result<T, BrokerError> {
+        let mut random = self.jitter();
+        let read = || async {
+            self.refresh_clock(&request).await;
+            self.exchange(&request).await.result
+        };
+        let response = retry_read(&self.retry, &mut random, CallError::read_failure, read).await?;
+        Ok(json(what, &response.body)?)
+    }
+
+    /// A command: sent once (see [`Rest`] for the one exception).
+    pub(crate) async fn exchange(&self, request: &ApiRequest) -> Exchange {
+        let needs_clock = request.security == Security::Signed && lock(&self.offset).is_none();
+        if needs_clock && let Err(error) = self.sync_clock().await {
+            // Without the venue's time we do not sign: the answer would be -1021, or an old stamp accepted late.
+            return Exchange::unsent(CallError::Http(HttpError::NotSent {
+                target: request.path.to_owned(),
+                source: format!("the venue's clock could not be read: {error}").into(),
+            }));
+        }
+        let first = self.send_once(request).await;
+        let refused_clock = matches!(&first.result, Err(error) if error.verdict() == Some(Verdict::Clock));
+        if !refused_clock {
+            return first;
+        }
+        match self.sync_clock().await {
+            Ok(offset) => {
+                tracing::warn!(
+                    offset_ms = offset.offset_ms(),
+                    "timestamp refused; clock measured again, signing once more"
+                );
+                self.send_once(request).await
+            }
+            Err(_) => first,
+        }
+    }
+
+    /// A measurement ages; reads renew it, orders are not delayed by it.
+    async fn refresh_clock(&self, request: &ApiRequest) {
+        let stale = lock(&self.offset).is_some_and(|(_, at)| at.elapsed() > OFFSET_LIFETIME);
+        if stale
+            && request.security == Security::Signed
+            && let Err(error) = self.sync_clock().await
+        {
+            tracing::warn!(%error, "the venue's clock could not be measured again; the old offset stays");
+        }
+    }
+
+    async fn send_once(&self, request: &ApiRequest) -> Exchange {
+        let now_ms = self.venue_now_ms();
+        let permit = match self.limiter.acquire(now_ms, request.priority, &request.cost.pools()) {
+            Acquire::Granted(permit) => permit,
+            Acquire::Wait(wait) => return Exchange::unsent(CallError::Budget(wait)),
+            Acquire::Never { pool } => return Exchange::unsent(CallError::TooDear(pool)),
+        };
+        let (http, acceptable_until) = match self.sign(request) {
+            Ok(signed) => signed,
+            Err(error) => return Exchange::unsent(CallError::Sign(error)),
+        };
+        let result = match self.http.send(http).await {
+            Ok(response) => self.receive(request, now_ms, response),
+            Err(error) if error.may_have_been_sent() => Err(CallError::Http(error)),
+            Err(error) => {
+                self.limiter.refund(permit);
+                return Exchange::unsent(CallError::Http(error));
+            }
+        };
+        Exchange { acceptable_until, result }
+    }
+
+    fn sign(&self, request: &ApiRequest) -> Result<(Request, Option<Timestamp>), SignError> {
+        let mut until = None;
+        let query = match request.security {
+            Security::Open | Security::Key => request.params.encoded(),
+            Security::Signed => {
+                let stamp_ms = self.stamp_ms();
+                until = Some(Timestamp::from_ms(stamp_ms + i64::from(self.recv_window.ms())));
+                request.signed_query(self.recv_window.ms(), stamp_ms, &self.signer)?
+            }
+        };
+        let separator = if query.is_empty() { "" } else { "?" };
+        let url = format!("{}{}{separator}{query}", self.base, request.path);
+        let http = Request::new(request.method, url);
+        let http = match request.security {
+            Security::Open => http,
+            Security::Key | Security::Signed => http.header("X-MBX-APIKEY", self.key.expose()),
+        };
+        Ok((http, until))
+    }
+
+    fn receive(&self, request: &ApiRequest, sent_ms: i64, response: Response) -> Result<Response, CallError> {
+        for (name, value) in response.headers() {
+            let pool =
+                name.strip_prefix("x-mbx-").and_then(|name| POOLS.iter().find(|pool| pool.name == name));
+            if let (Some(pool), Ok(used)) = (pool, value.trim().parse()) {
+                self.limiter.observe_used(sent_ms, pool.name, used);
+            }
+        }
+        if (200..300).contains(&response.status) {
+            return Ok(response);
+        }
+        let body = ErrorBody::parse(&response.body);
+        let verdict = judge(response.status, body.as_ref());
+        let retry_after = self.back_off(request, verdict, body.as_ref(), response.retry_after());
+        Err(CallError::Answer { verdict, status: response.status, body, retry_after })
+    }
+
+    /// Freezes what the venue wants frozen, and says for how long.
+    fn back_off(
+        &self,
+        request: &ApiRequest,
+        verdict: Verdict,
+        body: Option<&ErrorBody>,
+        retry_after: Option<Duration>,
+    ) -> Duration {
+        let now_ms = self.venue_now_ms();
+        match verdict {
+            Verdict::Banned { until_ms } => {
+                let asked = retry_after.map(|wait| now_ms + millis(wait));
+                let until_ms = until_ms.max(asked).unwrap_or_else(|| now_ms + millis(SHORTEST_BAN));
+                self.limiter.freeze_all_until(until_ms);
+                let wait = Duration::from_millis((until_ms - now_ms).max(0).unsigned_abs());
+                tracing::error!(?wait, "the venue has banned this address; nothing is sent until then");
+                wait
+            }
+            Verdict::Limited => {
+                let orders = body.is_some_and(|body| body.code == -1015);
+                let pool = if orders { POOLS[1].name } else { request.cost.main_pool() };
+                let wait = self.limiter.freeze_pool(now_ms, pool, retry_after);
+                tracing::warn!(pool, ?wait, "the venue says that a budget is used up");
+                wait
+            }
+            _ => retry_after.unwrap_or_default(),
+        }
+    }
+
+    /// Takes over the limits of this host.
+    pub(crate) fn learn_limits(&self, limits: &[RateLimit]) {
+        for limit in limits {
+            let pool = match (limit.rate_limit_type.as_str(), limit.interval.as_str(), limit.interval_num) {
+                ("REQUEST_WEIGHT", "MINUTE", 1) => POOLS[0].name,
+                ("ORDERS", "SECOND", 10) => POOLS[1].name,
+                ("ORDERS", "MINUTE", 1) => POOLS[2].name,
+                _ => continue,
+            };
+            if let Ok(units) = u32::try_from(limit.limit) {
+                self.limiter.set_limit(pool, units);
+            }
+        }
+    }
+
+    fn venue_now_ms(&self) -> i64 {
+        let local_ms = self.clock.now().ms();
+        lock(&self.offset).map_or(local_ms, |(offset, _)| offset.server_ms(local_ms))
+    }
+
+    fn stamp_ms(&self) -> i64 {
+        let local_ms = self.clock.now().ms();
+        lock(&self.offset).map_or(local_ms, |(offset, _)| offset.stamp_ms(local_ms))
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2)
+}
+
+// What these locks guard is replaced as a whole, so a panic elsewhere leaves nothing half-done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

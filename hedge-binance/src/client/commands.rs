@@ -1,0 +1,253 @@
+//! Everything that changes an account. Sent once; what is not known afterwards is said to be unknown.
+
+use std::time::Duration;
+
+use hedge_core::{
+    BrokerError, InstrumentId, Leverage, MarginMode, Order, OrderAck, OrderRef, PositionMode, RejectReason,
+    SubmitError,
+};
+use hedge_http::{Method, limiter::Priority};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::{
+    call::{CallError, Exchange, Rest},
+    rest::{algo_ref, plain_ref},
+};
+use crate::{
+    decode::{self, json as decode_json},
+    encode::{ApiRequest, NewOrder, Params},
+    wire::{
+        account::{LeverageSet, ListenKeyAnswer},
+        algo::{AlgoCancel, AlgoRow},
+        order::{CodeMessage, OrderRow},
+    },
+};
+
+impl Rest {
+    /// Sends an order once.
+    pub(crate) async fn place(&self, order: &Order) -> Result<OrderAck, SubmitError> {
+        let client_id = *order.client_id();
+        let new = NewOrder::from(order);
+        let request = new.request();
+        let exchange = self.exchange(&request).await;
+        trace_order(&request, client_id.as_str(), &exchange);
+        let Exchange { acceptable_until, result } = exchange;
+        let fail = |error: BrokerError| SubmitError { error, acceptable_until };
+        let response = result.map_err(|error| fail(error.into()))?;
+        let ack = if new.is_algo() {
+            decode_json::<AlgoRow>("algoOrder", &response.body)
+                .and_then(|row| decode::algo_ack(client_id, &row))
+        } else {
+            decode_json::<OrderRow>("order", &response.body).and_then(|row| decode::ack(client_id, &row))
+        };
+        ack.map_err(|error| fail(error.into()))
+    }
+
+    /// Cancels one order in its own id space. A triggered conditional order is cancelled as the plain order that it became.
+    ///
+    /// Source: fact sheet 4.4, 5.1, 5.3.
+    pub(crate) async fn cancel(&self, name: &str, order: &OrderRef) -> Result<(), BrokerError> {
+        let is_plain = matches!(
+            order,
+            OrderRef::Plain(_)
+                | OrderRef::Algo { child: Some(_), .. }
+                | OrderRef::Client { space: hedge_core::OrderSpace::Plain, .. }
+        );
+        let id = match order {
+            OrderRef::Client { id, .. } => id.to_string(),
+            OrderRef::Plain(id) | OrderRef::Algo { id, .. } => id.to_string(),
+        };
+        let (path, params) = if is_plain {
+            ("/fapi/v1/order", plain_ref(Params::new().with("symbol", name), order))
+        } else {
+            ("/fapi/v1/algoOrder", algo_ref(Params::new(), order))
+        };
+        let request = ApiRequest::command(Method::Delete, path, 1, Priority::Protect, params);
+        let exchange = self.exchange(&request).await;
+        trace_order(&request, &id, &exchange);
+        let response = exchange.result?;
+        if is_plain {
+            decode_json::<OrderRow>("cancel", &response.body)?;
+            return Ok(());
+        }
+        let answer: AlgoCancel = decode_json("algo cancel", &response.body)?;
+        succeeded(answer.code, answer.msg)
+    }
+
+    /// `DELETE /fapi/v1/allOpenOrders`: plain orders of a symbol.
+    pub(crate) async fn cancel_all_plain(&self, name: &str) -> Result<(), BrokerError> {
+        self.acknowledged(Method::Delete, "/fapi/v1/allOpenOrders", Params::new().with("symbol", name)).await
+    }
+
+    /// `DELETE /fapi/v1/algoOpenOrders`: conditional orders of a symbol.
+    pub(crate) async fn cancel_all_algo(&self, name: &str) -> Result<(), BrokerError> {
+        self.acknowledged(Method::Delete, "/fapi/v1/algoOpenOrders", Params::new().with("symbol", name)).await
+    }
+
+    /// `POST /fapi/v1/positionSide/dual`.
+    pub(crate) async fn set_position_mode(&self, mode: PositionMode) -> Result<(), BrokerError> {
+        let params = Params::new().with("dualSidePosition", mode == PositionMode::Hedge);
+        self.acknowledged(Method::Post, "/fapi/v1/positionSide/dual", params).await
+    }
+
+    /// `POST /fapi/v1/marginType`.
+    pub(crate) async fn set_margin_mode(&self, name: &str, mode: MarginMode) -> Result<(), BrokerError> {
+        let word = match mode {
+            MarginMode::Crossed => "CROSSED",
+            MarginMode::Isolated => "ISOLATED",
+        };
+        let params = Params::new().with("symbol", name).with("marginType", word);
+        self.acknowledged(Method::Post, "/fapi/v1/marginType", params).await
+    }
+
+    /// `POST /fapi/v1/leverage`; the answer must name what was asked for.
+    pub(crate) async fn set_leverage(&self, name: &str, leverage: Leverage) -> Result<(), BrokerError> {
+        let params = Params::new().with("symbol", name).with("leverage", leverage.get());
+        let set: LeverageSet = self.command(Method::Post, "/fapi/v1/leverage", 1, params).await?;
+        if set.leverage == i64::from(leverage.get()) {
+            return Ok(());
+        }
+        Err(decode::err("leverage", format!("asked for {}, the venue set {}", leverage.get(), set.leverage))
+            .into())
+    }
+
+    /// `POST /fapi/v1/countdownCancelAll`; zero disarms.
+    pub(crate) async fn countdown_cancel_all(
+        &self,
+        name: &str,
+        timer: Option<Duration>,
+    ) -> Result<(), BrokerError> {
+        let ms = timer.unwrap_or_default().as_millis();
+        let params = Params::new().with("symbol", name).with("countdownTime", ms);
+        let _: Value = self.command(Method::Post, "/fapi/v1/countdownCancelAll", 10, params).await?;
+        Ok(())
+    }
+
+    /// `POST /fapi/v1/listenKey`: a new key, or the active one with its hour renewed.
+    pub(crate) async fn create_listen_key(&self) -> Result<ListenKeyAnswer, BrokerError> {
+        self.listen_key(Method::Post).await
+    }
+
+    /// `PUT /fapi/v1/listenKey`: another hour.
+    ///
+    /// There is no method for `DELETE`: the key belongs to every process of the account (fact sheet 4.10).
+    pub(crate) async fn renew_listen_key(&self) -> Result<ListenKeyAnswer, BrokerError> {
+        self.listen_key(Method::Put).await
+    }
+
+    async fn listen_key(&self, method: Method) -> Result<ListenKeyAnswer, BrokerError> {
+        // Both verbs only prolong a key, so they are repeated like reads.
+        self.read("listenKey", ApiRequest::listen_key(method)).await
+    }
+
+    async fn acknowledged(
+        &self,
+        method: Method,
+        path: &'static str,
+        params: Params,
+    ) -> Result<(), BrokerError> {
+        let answer: CodeMessage = self.command(method, path, 1, params).await?;
+        succeeded(answer.code, answer.msg)
+    }
+
+    async fn command<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &'static str,
+        weight: u32,
+        params: Params,
+    ) -> Result<T, BrokerError> {
+        let request = ApiRequest::command(method, path, weight, Priority::Protect, params);
+        let exchange = self.exchange(&request).await;
+        if let Err(error) = &exchange.result {
+            tracing::warn!(method = method.as_str(), path, status = error.status(), "account command failed");
+        }
+        let response = exchange.result?;
+        Ok(decode_json("answer", &response.body)?)
+    }
+}
+
+/// `{"code":200}` under HTTP 200; anything else there is not documented.
+fn succeeded(code: i64, msg: Option<String>) -> Result<(), BrokerError> {
+    if code == 200 {
+        return Ok(());
+    }
+    Err(decode::err("code", format!("{code} under HTTP 200: {}", msg.unwrap_or_default())).into())
+}
+
+/// Whether a setting was so already, which is success.
+pub(crate) fn is_already_so(error: &BrokerError) -> bool {
+    error.reason() == Some(RejectReason::AlreadySo)
+}
+
+/// One event per order request: the executor prints it as `ORDER_REQ` or `ORDER_ERR`. No secrets: the path is without its
+/// query, the body is the venue's answer.
+fn trace_order(request: &ApiRequest, client_id: &str, exchange: &Exchange) {
+    let (method, path) = (request.method.as_str(), request.path);
+    match &exchange.result {
+        Ok(response) => {
+            let body = serde_json::from_slice::<Value>(&response.body).unwrap_or(Value::Null);
+            tracing::info!(
+                target: "hedge::order_req", method, path, status = response.status, body = %body, "order request"
+            );
+        }
+        Err(error) => {
+            let id_name = if path.ends_with("algoOrder") { "clientAlgoId" } else { "newClientOrderId" };
+            let body = json!({ id_name: client_id, "code": error_code(error), "msg": error_text(error) });
+            tracing::warn!(
+                target: "hedge::order_err", method, path, status = error.status(), body = %body, "order request failed"
+            );
+        }
+    }
+}
+
+fn error_code(error: &CallError) -> Option<i64> {
+    error.body().map(|body| body.code)
+}
+
+fn error_text(error: &CallError) -> String {
+    match error {
+        CallError::Budget(wait) => format!("not sent: our request budget is used up for {wait:?}"),
+        CallError::TooDear(pool) => format!("not sent: it costs more than its share of {pool}"),
+        CallError::Sign(error) => format!("not sent: {error}"),
+        CallError::Http(error) => error.to_string(),
+        CallError::Answer { body: Some(body), .. } => body.msg.clone(),
+        CallError::Answer { body: None, status, .. } => format!("HTTP {status} without an error body"),
+    }
+}
+
+/// What stands in the way of a switch of the position mode, by name.
+pub(crate) async fn blockers(rest: &Rest) -> String {
+    let mut found: Vec<String> = Vec::new();
+    match rest.open_orders(None).await {
+        Ok(rows) => found.extend(
+            rows.iter().map(|row| format!("order {} {} ({})", row.symbol, row.order_id, row.client_order_id)),
+        ),
+        Err(error) => found.push(format!("open orders could not be read: {error}")),
+    }
+    match rest.open_algo_orders(None).await {
+        Ok(rows) => {
+            found.extend(rows.iter().map(|row| {
+                format!("conditional order {} {} ({})", row.symbol, row.algo_id, row.client_algo_id)
+            }))
+        }
+        Err(error) => found.push(format!("conditional orders could not be read: {error}")),
+    }
+    match rest.position_risk_v3(None).await {
+        Ok(rows) => found.extend(rows.iter().filter(|row| !row.position_amt.is_zero()).map(|row| {
+            format!("position {} {} {}", row.symbol, row.position_side.as_str(), row.position_amt)
+        })),
+        Err(error) => found.push(format!("positions could not be read: {error}")),
+    }
+    if found.is_empty() {
+        // The mode is shared with COIN-M since June 2026 (fact sheet 3).
+        found.push("nothing in USD-M; look for COIN-M orders and positions of the same account".to_owned());
+    }
+    found.join(", ")
+}
+
+/// Name of an instrument at the venue.
+pub(crate) fn name(instrument: &InstrumentId) -> &str {
+    instrument.symbol.as_str()
+}

@@ -1,0 +1,186 @@
+//! The async client. What it may do is its type: [`ReadOnly`] looks, [`Closing`] closes and cancels, [`Live`] trades.
+
+mod brokerage;
+mod call;
+mod commands;
+mod history;
+mod reader;
+mod rest;
+mod startup;
+
+use std::{marker::PhantomData, sync::Arc};
+
+use hedge_core::{Capabilities, Environment, MarginMode, PreflightPass, Timestamp, Venue, VenueFingerprint};
+use hedge_http::{HttpClient, HttpError, sign::SignError};
+
+use crate::{
+    config::{BinanceConfig, StreamConfig},
+    credentials::Credentials,
+    environment::{Mainnet, World},
+    stream::Tracker,
+};
+
+pub use call::Rest;
+pub use rest::Span;
+pub use startup::{Prepared, SymbolSetup, prepare_account};
+
+use call::RestParts;
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// What a client may do. Sealed.
+pub trait Mode: sealed::Sealed + std::fmt::Debug + Send + Sync + 'static {}
+
+/// Looks only.
+#[derive(Debug)]
+pub struct ReadOnly;
+/// Closes and cancels only; needs no pass, because a person who panics must not be refused.
+#[derive(Debug)]
+pub struct Closing;
+/// Trades; armed by a [`PreflightPass`].
+#[derive(Debug)]
+pub struct Live;
+
+impl sealed::Sealed for ReadOnly {}
+impl sealed::Sealed for Closing {}
+impl sealed::Sealed for Live {}
+impl Mode for ReadOnly {}
+impl Mode for Closing {}
+impl Mode for Live {}
+
+/// A client of one account.
+///
+/// ```compile_fail
+/// # use hedge_binance::{Binance, ReadOnly};
+/// # use hedge_core::{Approved, Brokerage, Order};
+/// async fn looking_only(client: Binance<ReadOnly>, order: Approved<Order>) {
+///     let _ = client.submit(&order).await;
+/// }
+/// ```
+/// ```compile_fail
+/// # use hedge_binance::{Binance, Closing};
+/// # use hedge_core::{Approved, Order};
+/// async fn opening_while_closing(client: Binance<Closing>, order: Approved<Order>) {
+///     let _ = client.submit_close(&order).await;
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Binance<M: Mode = ReadOnly> {
+    shared: Arc<Shared>,
+    mode: PhantomData<M>,
+}
+
+/// What all modes share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) rest: Rest,
+    pub(crate) tracker: Tracker,
+    pub(crate) ws_base: String,
+    pub(crate) streams: StreamConfig,
+    fingerprint: VenueFingerprint,
+    capabilities: Capabilities,
+}
+
+/// Why a client could not be set up. Nothing was sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The HTTP or TLS stack.
+    #[error("the HTTP client could not be set up: {0}")]
+    Http(#[from] HttpError),
+    /// The secret.
+    #[error("the API secret cannot sign: {0}")]
+    Sign(#[from] SignError),
+}
+
+/// Why a client was not armed.
+#[derive(Debug, thiserror::Error)]
+#[error("the preflight pass is not for {fingerprint}, or it is over; run the preflight again")]
+pub struct ArmError {
+    /// The account that the client speaks for.
+    pub fingerprint: VenueFingerprint,
+}
+
+/// How long an accepted order may stay invisible to queries: replicas lag by up to 3 s (fact sheet 14.6, item 6).
+const VISIBILITY_DELAY: std::time::Duration = std::time::Duration::from_secs(5);
+/// Open conditional orders per account (fact sheet 4.2).
+const MAX_CONDITIONAL_ORDERS: u32 = 200;
+
+impl Binance<ReadOnly> {
+    /// Sets a client up; sends nothing yet. Keys and hosts are of one world by type.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub fn connect<W: World>(
+        config: BinanceConfig<W>,
+        credentials: Credentials<W>,
+    ) -> Result<Self, ConnectError> {
+        // Another provider may have been chosen by the program before: then that one stays.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let environment = match (config.endpoints.is_loopback(), W::NAME == Mainnet::NAME) {
+            (true, _) => Environment::Loopback,
+            (false, true) => Environment::Mainnet,
+            (false, false) => Environment::Testnet,
+        };
+        let rest = Rest::new(RestParts {
+            http: HttpClient::new(&config.http)?,
+            base: config.endpoints.rest().to_owned(),
+            key: credentials.key().clone(),
+            signer: credentials.signer()?,
+            clock: config.clock,
+            retry: config.retry,
+            jitter_seed: config.jitter_seed,
+            recv_window: config.recv_window,
+        });
+        Ok(Self::of(Arc::new(Shared {
+            rest,
+            tracker: Tracker::default(),
+            ws_base: config.endpoints.ws().to_owned(),
+            streams: config.streams,
+            fingerprint: VenueFingerprint {
+                venue: Venue::Binance,
+                environment,
+                host: config.endpoints.rest().to_owned(),
+                key_digest: credentials.key_digest(),
+            },
+            capabilities: Capabilities {
+                hedge_mode: true,
+                server_stops: true,
+                close_all_stops: true,
+                max_conditional_orders: MAX_CONDITIONAL_ORDERS,
+                request_deadline: Some(config.recv_window.duration()),
+                visibility_delay: VISIBILITY_DELAY,
+                margin_modes: vec![MarginMode::Crossed, MarginMode::Isolated],
+            },
+        })))
+    }
+
+    /// Gives the client the power to trade.
+    ///
+    /// # Errors
+    /// [`ArmError`] when the pass is for another account, host or key, or over.
+    pub fn arm(self, pass: PreflightPass, now: Timestamp) -> Result<Binance<Live>, ArmError> {
+        if !pass.admits(&self.shared.fingerprint, now) {
+            return Err(ArmError { fingerprint: self.shared.fingerprint.clone() });
+        }
+        Ok(Binance::of(self.shared))
+    }
+
+    /// Gives the client the power to close and cancel, and no other.
+    pub fn for_closing(self) -> Binance<Closing> {
+        Binance::of(self.shared)
+    }
+}
+
+impl<M: Mode> Binance<M> {
+    const fn of(shared: Arc<Shared>) -> Self {
+        Self { shared, mode: PhantomData }
+    }
+
+    /// The documented reads, as the venue types them.
+    pub fn rest(&self) -> &Rest {
+        &self.shared.rest
+    }
+}

@@ -1,0 +1,86 @@
+//! One WebSocket connection. Its URL may hold a listen key and is never shown.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async_with_config,
+    tungstenite::{Bytes, Error, Message, Utf8Bytes},
+};
+
+/// What a connection said.
+#[derive(Debug)]
+pub(crate) enum Frame {
+    /// Data.
+    Text(Utf8Bytes),
+    /// A question for life. It is answered by [`Socket::pong`], or by the next read.
+    Ping,
+    /// Anything else that proves life.
+    Other,
+}
+
+/// Why a connection is of no use any more. The text holds no URL.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct SocketError(String);
+
+impl From<Error> for SocketError {
+    fn from(error: Error) -> Self {
+        Self(match error {
+            Error::Url(_) | Error::HttpFormat(_) => "the WebSocket URL cannot be used".to_owned(),
+            Error::Http(response) => {
+                format!("the handshake was answered with HTTP {}", response.status().as_u16())
+            }
+            Error::ConnectionClosed | Error::AlreadyClosed => "the connection is closed".to_owned(),
+            other => other.to_string(),
+        })
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Socket {
+    inner: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl Socket {
+    pub(crate) async fn connect(url: &str, timeout: Duration) -> Result<Self, SocketError> {
+        // Small frames, and each pong counts: no waiting for more to send.
+        let connect = connect_async_with_config(url, None, true);
+        match tokio::time::timeout(timeout, connect).await {
+            Ok(Ok((inner, _))) => Ok(Self { inner }),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(SocketError(format!("no connection within {timeout:?}"))),
+        }
+    }
+
+    /// The next frame. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Result<Frame, SocketError> {
+        match self.inner.next().await {
+            Some(Ok(Message::Text(text))) => Ok(Frame::Text(text)),
+            Some(Ok(Message::Ping(_))) => Ok(Frame::Ping),
+            Some(Ok(Message::Close(frame))) => Err(SocketError(match frame {
+                Some(frame) => format!("closed by the venue with code {}", u16::from(frame.code)),
+                None => "closed by the venue".to_owned(),
+            })),
+            Some(Ok(_)) => Ok(Frame::Other),
+            Some(Err(error)) => Err(error.into()),
+            None => Err(SocketError("the connection ended".to_owned())),
+        }
+    }
+
+    /// Sends the pong that the last ping asked for.
+    pub(crate) async fn pong(&mut self) -> Result<(), SocketError> {
+        Ok(self.inner.flush().await?)
+    }
+
+    /// Asks for a pong.
+    pub(crate) async fn ping(&mut self) -> Result<(), SocketError> {
+        Ok(self.inner.send(Message::Ping(Bytes::new())).await?)
+    }
+
+    /// Says good-bye without waiting for an answer.
+    pub(crate) async fn close(mut self) {
+        let _ = tokio::time::timeout(Duration::from_millis(500), self.inner.close(None)).await;
+    }
+}
