@@ -221,13 +221,19 @@ impl Venue {
     }
 }
 
+/// `whole * part / all`; multiplied first, which is exact, unless the product is too large for that.
+fn part_of(whole: Decimal, part: i64, all: i64) -> Decimal {
+    let (part, all) = (Decimal::from(part), Decimal::from(all));
+    whole.checked_mul(part).map_or_else(|| whole * (part / all), |product| product / all)
+}
+
 /// Takes `closing` steps out of a leg at `exit` notional and returns the profit. The cost basis stays exact: a partial
 /// close takes its share rounded to eight decimals, a full close takes what is left.
 fn close_part(leg: &mut Leg, closing: i64, exit: Decimal) -> Decimal {
     let held = leg.steps.abs();
     let long = leg.steps > 0;
     let share = |whole: Decimal| {
-        if closing == held { whole } else { booked(whole * Decimal::from(closing) / Decimal::from(held)) }
+        if closing == held { whole } else { booked(part_of(whole, closing, held)) }
     };
     let (cost, isolated, fees) = (share(leg.cost), share(leg.isolated_wallet), share(leg.fees));
     leg.cost -= cost;

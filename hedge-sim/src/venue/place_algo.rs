@@ -159,11 +159,11 @@ impl Venue {
         }
         let market = &self.markets[symbol];
         let rate = new.callback_rate.ok_or_else(|| missing("callbackRate"))?;
-        let ppm = (rate * Decimal::from(10_000)).normalize();
         // 0.1 to 20 percent. Source: fact sheet 5.2, raised on 2026-10-23.
-        if rate < Decimal::new(1, 1) || rate > Decimal::from(20) || ppm.scale() > 0 {
+        if rate < Decimal::new(1, 1) || rate > Decimal::from(20) || rate.normalize().scale() > 4 {
             return Err(Refusal::InvalidValue.into());
         }
+        let ppm = rate * Decimal::from(10_000);
         let callback_ppm = ppm.to_i64().unwrap_or(0);
         let Some(price) = new.activate_price else {
             return Ok(Trailing { activate_ticks: market.last, callback_ppm, activated: true });

@@ -129,6 +129,27 @@ impl InstrumentRules {
         if self.brackets.windows(2).any(|w| w[0].notional_cap >= w[1].notional_cap) {
             return fail("leverage brackets must rise in notional".into());
         }
+        let (large, ten) = (Decimal::from(10_000_000_000_000_000u64), Decimal::TEN);
+        let bracket_fits = |b: &Bracket| {
+            (1..=1_000).contains(&b.initial_leverage)
+                && within(b.notional_cap, large)
+                && within(b.cum, large)
+                && within(b.maint_ratio, Decimal::ONE)
+        };
+        if !self.brackets.iter().all(bracket_fits) {
+            return fail("a leverage bracket has a negative number or one beyond reason".into());
+        }
+        let optional =
+            [self.percent_price_up, self.percent_price_down, self.market_take_bound, self.trigger_protect];
+        if !optional.iter().flatten().all(|v| within(*v, ten)) || !within(self.liquidation_fee, Decimal::ONE)
+        {
+            return fail(
+                "a multiplier, bound or fee is negative or beyond reason; they are fractions".into(),
+            );
+        }
+        if !within(self.min_notional, large) {
+            return fail(format!("minimum notional is {}", self.min_notional));
+        }
         Ok(())
     }
 
@@ -182,6 +203,10 @@ impl InstrumentRules {
     pub fn steps_exact(&self, qty: Decimal) -> Option<i64> {
         whole_multiple(qty, self.lot.step)
     }
+}
+
+fn within(value: Decimal, most: Decimal) -> bool {
+    value >= Decimal::ZERO && value <= most
 }
 
 fn whole_multiple(value: Decimal, grid: Decimal) -> Option<i64> {

@@ -194,6 +194,7 @@ fn trailing_parameters_are_checked() {
     assert_eq!(desk.refuse_algo(trailing(None, None)), -1102);
     assert_eq!(desk.refuse_algo(trailing(Some("0.09"), None)), -1130);
     assert_eq!(desk.refuse_algo(trailing(Some("20.1"), None)), -1130);
+    assert_eq!(desk.refuse_algo(trailing(Some("79228162514264337593543950335"), None)), -1130);
     assert_eq!(desk.refuse_algo(trailing(Some("1"), Some("0"))), -4135);
     assert_eq!(desk.refuse_algo(trailing(Some("1"), Some("50000"))), -2021);
     assert_eq!(desk.refuse_algo(trailing(Some("1"), Some("49999"))), -2021);

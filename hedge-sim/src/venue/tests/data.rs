@@ -83,6 +83,23 @@ fn builtin_rules_are_sound_and_their_brackets_continuous() {
 }
 
 #[test]
+fn rules_beyond_reason_are_refused() {
+    let good = InstrumentRules::builtin().remove(0);
+    let mut bad = good.clone();
+    bad.percent_price_up = Some(Decimal::MAX);
+    assert!(bad.validate().is_err());
+    let mut bad = good.clone();
+    bad.brackets[0].maint_ratio = d("1.1");
+    assert!(bad.validate().is_err());
+    let mut bad = good.clone();
+    bad.brackets.clear();
+    assert!(bad.validate().is_err());
+    let mut bad = good;
+    bad.tick = d("0.000000001");
+    assert!(bad.validate().is_err());
+}
+
+#[test]
 fn recorded_instrument_files_are_read_whole_and_can_be_listed() {
     for (file, count) in [
         ("instruments/binance_um_exchangeInfo_mainnet_2021-09-06.json", 133),

@@ -38,6 +38,10 @@ enum Step {
         symbol: bool,
     },
     CancelAlgos,
+    Isolate {
+        symbol: bool,
+        isolated: bool,
+    },
     Move {
         symbol: bool,
         bps: i64,
@@ -58,7 +62,7 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let qty = 1i64..400;
+    let qty = prop_oneof![6 => 1i64..400, 1 => 400i64..4_000];
     prop_oneof![
         4 => (any::<bool>(), any::<bool>(), any::<bool>(), qty.clone())
             .prop_map(|(symbol, buy, long, thousandths)| Step::Market { symbol, buy, long, thousandths }),
@@ -74,6 +78,7 @@ fn step() -> impl Strategy<Value = Step> {
         ),
         1 => any::<bool>().prop_map(|symbol| Step::CancelAll { symbol }),
         1 => Just(Step::CancelAlgos),
+        1 => (any::<bool>(), any::<bool>()).prop_map(|(symbol, isolated)| Step::Isolate { symbol, isolated }),
         6 => (any::<bool>(), -500i64..500, proptest::option::of(-500i64..500))
             .prop_map(|(symbol, bps, mark_bps)| Step::Move { symbol, bps, mark_bps }),
         1 => (any::<bool>(), -1500i64..1500).prop_map(|(symbol, bps)| Step::Jump { symbol, bps }),
@@ -143,6 +148,11 @@ fn command(desk: &Desk, step: &Step) -> Command {
         }
         Step::CancelAll { symbol } => Command::CancelAll { account: ME, symbol: name(symbol).1.into() },
         Step::CancelAlgos => Command::CancelAllAlgos { account: ME, symbol: "BTCUSDT".into() },
+        Step::Isolate { symbol, isolated } => Command::MarginType {
+            account: ME,
+            symbol: name(symbol).1.into(),
+            margin_type: if isolated { MarginType::Isolated } else { MarginType::Crossed },
+        },
         Step::Move { symbol, bps, mark_bps } => {
             let (symbol, _) = name(symbol);
             let to = desk.venue.rules(symbol).unwrap().ticks_exact(near(desk, symbol, bps)).unwrap();
@@ -163,9 +173,26 @@ fn command(desk: &Desk, step: &Step) -> Command {
     }
 }
 
+/// The same for an account in one-way mode: no leg is named, and what would close a leg says that it only reduces.
+fn one_way(command: Command) -> Command {
+    let reduces = |side: Side, leg: Option<PositionSide>| (side == Buy) == (leg == Some(Short));
+    match command {
+        Command::Place(o) => {
+            let reduce_only = Some(reduces(o.side, o.position_side));
+            Command::Place(NewOrder { reduce_only, position_side: None, ..o })
+        }
+        Command::PlaceAlgo(a) => {
+            let reduce_only = (!a.close_position).then(|| reduces(a.side, a.position_side));
+            Command::PlaceAlgo(NewAlgo { reduce_only, position_side: None, ..a })
+        }
+        other => other,
+    }
+}
+
 /// Applies a step; a move goes on until it is there.
 fn perform(desk: &mut Desk, step: &Step) {
-    let command = command(desk, step);
+    let hedge = desk.venue.account_config(ME).unwrap().hedge_mode;
+    let command = if hedge { command(desk, step) } else { one_way(command(desk, step)) };
     for _ in 0..500 {
         let before = legs(desk);
         let events = desk.events.len();
@@ -189,10 +216,12 @@ fn check_step(desk: &Desk, before: &[(String, PositionSide, Decimal)], events: u
     desk.check_money("10000");
     // Legs keep their sign, and change by exactly what was filled on them.
     for (symbol, side, qty) in legs(desk) {
-        assert!(
-            if side == Long { qty >= Decimal::ZERO } else { qty <= Decimal::ZERO },
-            "{symbol} {side} {qty}"
-        );
+        let keeps_its_sign = match side {
+            Long => qty >= Decimal::ZERO,
+            Short => qty <= Decimal::ZERO,
+            PositionSide::Both => true,
+        };
+        assert!(keeps_its_sign, "{symbol} {side} {qty}");
         let was = before.iter().find(|(s, p, _)| *s == symbol && *p == side).unwrap().2;
         let filled: Decimal = desk.events[events..]
             .iter()
@@ -236,11 +265,10 @@ fn check_run(desk: &Desk) {
         previous = event.seq;
         assert!(event.at_ms >= last_ms);
         last_ms = event.at_ms;
-        if let EventBody::Order(u) = &event.body {
-            if u.execution == ExecutionType::New {
-                assert!(orders.insert(u.order.order_id), "order ids never repeat");
-                assert_eq!(orders.last(), Some(&u.order.order_id), "and always rise");
-            }
+        let EventBody::Order(u) = &event.body else { continue };
+        if u.execution == ExecutionType::New {
+            assert!(orders.insert(u.order.order_id), "order ids never repeat");
+            assert_eq!(orders.last(), Some(&u.order.order_id), "and always rise");
         }
     }
     for symbol in ["BTCUSDT", "ETHUSDT"] {
@@ -271,6 +299,15 @@ proptest! {
     #[test]
     fn money_legs_ids_and_replay_hold_whatever_happens(steps in proptest::collection::vec(step(), 1..60)) {
         let mut desk = hedge_desk();
+        for step in &steps {
+            perform(&mut desk, step);
+        }
+        check_run(&desk);
+    }
+
+    #[test]
+    fn the_same_holds_in_one_way_mode(steps in proptest::collection::vec(step(), 1..60)) {
+        let mut desk = one_way_desk();
         for step in &steps {
             perform(&mut desk, step);
         }
