@@ -1,5 +1,7 @@
 //! The configuration files that operators start from.
 
+#![allow(clippy::unwrap_used)] // a test may fail
+
 use std::collections::BTreeSet;
 
 use hedge_core::PositionSide;

@@ -1,0 +1,109 @@
+//! No opening on an old price, and none right after a start.
+
+use std::borrow::Cow;
+
+use hedge_core::{
+    Book, CheckVerdict, Decimal, Envelope, Event, Fact, GateCheck, Proposal, RiskManager, Stance, Timestamp,
+    Verdict,
+};
+
+/// Age of the mark, and time since the process started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Freshness {
+    max_age_s: u32,
+    warmup_s: u32,
+    started_at: Option<Timestamp>,
+}
+
+impl Freshness {
+    /// Marks may be that old, and a process opens nothing for that long after its start. Units: seconds.
+    pub const fn new(max_age_s: u32, warmup_s: u32) -> Self {
+        Self { max_age_s, warmup_s, started_at: None }
+    }
+
+    fn staleness(&self, proposal: &Proposal<'_>) -> GateCheck {
+        let rule = "price_staleness_s";
+        match proposal.book.mark(proposal.instrument) {
+            Some((_, learned)) => {
+                GateCheck::at_most(rule, seconds(proposal.now, learned), Decimal::from(self.max_age_s))
+            }
+            None => GateCheck::holds(rule, false, Cow::Borrowed("no mark price yet")),
+        }
+    }
+
+    fn warmup(&self, proposal: &Proposal<'_>) -> GateCheck {
+        let rule = "warmup_s";
+        match self.started_at {
+            Some(at) => GateCheck::at_least(rule, seconds(proposal.now, at), Decimal::from(self.warmup_s)),
+            // Without a start record nothing is known to have been read from the venue.
+            None => GateCheck::holds(rule, self.warmup_s == 0, Cow::Borrowed("no start recorded")),
+        }
+    }
+}
+
+/// Seconds from one instant to a later one, to the millisecond.
+fn seconds(later: Timestamp, earlier: Timestamp) -> Decimal {
+    let ms = i64::try_from(later.since(earlier).as_millis()).unwrap_or(i64::MAX);
+    Decimal::new(ms, 3).normalize()
+}
+
+impl RiskManager for Freshness {
+    fn assess(&self, proposal: &Proposal<'_>, checks: &mut Vec<GateCheck>) -> Verdict {
+        let mut verdict = Verdict::Approve;
+        for check in [self.staleness(proposal), self.warmup(proposal)] {
+            if check.verdict == CheckVerdict::Refuse {
+                verdict = verdict.stricter(Verdict::Refuse { rule: check.rule.clone() });
+            }
+            checks.push(check);
+        }
+        verdict
+    }
+    fn posture(&self, _: &Book, _: Timestamp) -> Stance {
+        Stance::NORMAL
+    }
+    fn observe(&mut self, envelope: &Envelope, _: &Book) {
+        if let Event::Fact(Fact::RunStarted(_)) = &envelope.event {
+            self.started_at = Some(envelope.at);
+        }
+    }
+    fn mark(&mut self, _: &Book, _: Timestamp) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::World;
+
+    fn refusal(world: &World, rule: &Freshness) -> Option<String> {
+        match world.assess(rule, "ETHUSDT", "LONG", "1").0 {
+            Verdict::Refuse { rule } => Some(rule.into_owned()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_mark_of_exactly_the_limit_is_fresh_and_an_older_one_is_not() {
+        let mut world = World::new();
+        let rule = Freshness::new(30, 0);
+        world.at_ms(1_000);
+        world.mark("ETHUSDT", "100");
+        world.at_ms(31_000);
+        assert_eq!(refusal(&world, &rule), None);
+        world.at_ms(31_001);
+        assert_eq!(refusal(&world, &rule).as_deref(), Some("price_staleness_s"));
+    }
+
+    #[test]
+    fn a_process_opens_nothing_until_its_warm_up_is_over() {
+        let mut world = World::new();
+        let mut rule = Freshness::new(3_600, 60);
+        assert_eq!(refusal(&world, &rule).as_deref(), Some("warmup_s"));
+        world.at_ms(5_000);
+        world.run_started();
+        world.feed(&mut rule);
+        world.at_ms(64_999);
+        assert_eq!(refusal(&world, &rule).as_deref(), Some("warmup_s"));
+        world.at_ms(65_000);
+        assert_eq!(refusal(&world, &rule), None);
+    }
+}

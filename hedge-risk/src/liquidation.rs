@@ -1,0 +1,166 @@
+//! How far the market may run before a cross-margin account is liquidated.
+
+use std::borrow::Cow;
+
+use hedge_core::{
+    Book, Decimal, Envelope, GateCheck, LegState, PositionKey, PositionSide, Proposal, RiskManager, Stance,
+    Timestamp, Verdict,
+};
+
+use crate::limits::is_exposed;
+
+/// Keeps the estimated distance to liquidation above a minimum.
+///
+/// A cross-margin account is liquidated when equity falls to its maintenance margin. The estimate lets every price run
+/// against the account's net position at once, each by the same percentage `x`, and solves
+/// `equity − x × net = rate × gross × (1 + x)`. LONG and SHORT of one symbol offset each other in `net` but both
+/// need maintenance margin. Openings whose outcome is open count where they hurt and not where they help. The rate is one
+/// number for all symbols and should be no smaller than the highest bracket in use.
+/// Source of the liquidation rule: Binance USD-M docs, cross margin (fact sheet, margin).
+#[derive(Clone, Debug)]
+pub struct LiquidationDistance {
+    min_pct: Decimal,
+    rate: Decimal,
+}
+
+/// What an instrument contributes, worst case.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sides {
+    held: [Decimal; 2],
+    with_pending: [Decimal; 2],
+}
+
+impl Sides {
+    fn of(book: &Book, instrument: PositionKey) -> Self {
+        let mut sides = Self::default();
+        for (i, side) in PositionSide::BOTH.into_iter().enumerate() {
+            let key = PositionKey::new(instrument.instrument, side);
+            let Some(leg) = book.leg(&key).filter(|leg| is_exposed(book, leg)) else { continue };
+            sides.with_pending[i] = book.exposure(&key);
+            sides.held[i] = held(book, leg);
+        }
+        sides
+    }
+    fn net(&self) -> Decimal {
+        let [long, short] = self.with_pending;
+        (long - self.held[1]).max(short - self.held[0])
+    }
+    fn gross(&self) -> Decimal {
+        self.with_pending[0] + self.with_pending[1]
+    }
+}
+
+fn held(book: &Book, leg: &LegState) -> Decimal {
+    book.mark_of(&leg.key.instrument).map_or(leg.cost, |(mark, _)| leg.qty * mark.get())
+}
+
+impl LiquidationDistance {
+    /// At least that distance, with that maintenance margin rate. Units: percent.
+    pub fn new(min_pct: Decimal, maintenance_margin_pct: Decimal) -> Self {
+        Self { min_pct, rate: maintenance_margin_pct / Decimal::ONE_HUNDRED }
+    }
+
+    /// The estimated distance with an opening of `notional` added to a leg. Units: percent, from 0 (liquidated) to 100 (out of
+    /// reach).
+    pub fn distance_pct(&self, book: &Book, leg: &PositionKey, notional: Decimal) -> Decimal {
+        let (mut net, mut gross) = (Decimal::ZERO, Decimal::ZERO);
+        for (_, spec) in book.instruments() {
+            let mut sides = Sides::of(book, PositionKey::long(spec.id));
+            if spec.id == leg.instrument {
+                // What is asked for counts as filled: should it not fill, nothing has become worse.
+                let side = usize::from(leg.side == PositionSide::Short);
+                sides.with_pending[side] += notional;
+                sides.held[side] += notional;
+            }
+            net += sides.net();
+            gross += sides.gross();
+        }
+        let maintenance = self.rate * gross;
+        let spare = book.equity() - maintenance;
+        let at_risk = net + maintenance;
+        if spare <= Decimal::ZERO {
+            return Decimal::ZERO;
+        }
+        if at_risk.is_zero() {
+            return Decimal::ONE_HUNDRED;
+        }
+        (spare * Decimal::ONE_HUNDRED / at_risk).round_dp(4).min(Decimal::ONE_HUNDRED)
+    }
+}
+
+impl RiskManager for LiquidationDistance {
+    fn assess(&self, proposal: &Proposal<'_>, checks: &mut Vec<GateCheck>) -> Verdict {
+        let rule = "liq_distance_pct";
+        let distance = self.distance_pct(proposal.book, &proposal.position, proposal.notional.get());
+        let mut check = GateCheck::at_least(rule, distance, self.min_pct);
+        let passed = check.passed();
+        if !passed {
+            check.note = Some(Cow::Borrowed("estimated, all prices running against the net position"));
+        }
+        checks.push(check);
+        if passed { Verdict::Approve } else { Verdict::Refuse { rule: rule.into() } }
+    }
+    fn posture(&self, _: &Book, _: Timestamp) -> Stance {
+        Stance::NORMAL
+    }
+    fn observe(&mut self, _: &Envelope, _: &Book) {}
+    fn mark(&mut self, _: &Book, _: Timestamp) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::{World, dec};
+
+    fn rule(min: &str, rate: &str) -> LiquidationDistance {
+        LiquidationDistance::new(dec(min), dec(rate))
+    }
+
+    fn distance(world: &World, side: &str, qty: &str) -> Decimal {
+        world.assess(&rule("0", "1"), "ETHUSDT", side, qty).1[0].value
+    }
+
+    #[test]
+    fn the_distance_solves_the_liquidation_equation() {
+        // Equity 10,000, LONG 400 × 100: (10,000 − 400) / (40,000 + 400) = 23.7624 %.
+        assert_eq!(distance(&World::new(), "LONG", "400"), dec("23.7624"));
+        assert_eq!(distance(&World::new(), "SHORT", "400"), dec("23.7624"));
+        assert_eq!(distance(&World::new(), "LONG", "1"), dec("100"));
+    }
+
+    #[test]
+    fn an_opening_passes_at_exactly_the_minimum() {
+        // Without maintenance margin 50,000 against 10,000 is exactly 20 %.
+        let at = |qty: &str| World::new().assess(&rule("20", "0"), "ETHUSDT", "LONG", qty).0;
+        assert_eq!(at("500"), Verdict::Approve);
+        assert!(matches!(at("500.01"), Verdict::Refuse { rule } if rule == "liq_distance_pct"));
+    }
+
+    #[test]
+    fn the_legs_of_a_symbol_offset_each_other_but_both_need_margin() {
+        let mut world = World::new();
+        world.fill("ETHUSDT", "LONG", "400");
+        // Fully hedged only the maintenance margin of both legs is at risk: (10,000 − 800) / 800 is out of reach.
+        assert_eq!(distance(&world, "SHORT", "400"), dec("100"));
+        // Another symbol does not offset: (10,000 − 800) / (80,000 + 800).
+        let other = world.assess(&rule("0", "1"), "BTCUSDT", "SHORT", "400").1[0].value;
+        assert_eq!(other, dec("11.3861"));
+    }
+
+    #[test]
+    fn an_opening_that_may_not_fill_does_not_count_as_a_hedge() {
+        let mut world = World::new();
+        world.fill("ETHUSDT", "LONG", "400");
+        let order = world.open("ETHUSDT", "SHORT", "400");
+        world.lose_answer(order);
+        // The LONG stands alone in the worst case, and the SHORT still needs margin: 9,200 / (40,000 + 800) and less.
+        assert!(distance(&world, "LONG", "1") < dec("22.6"));
+    }
+
+    #[test]
+    fn an_account_that_is_under_its_maintenance_margin_has_no_distance() {
+        let mut world = World::new();
+        world.transfer("-10000");
+        assert_eq!(distance(&world, "LONG", "1"), dec("0"));
+    }
+}

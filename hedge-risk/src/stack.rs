@@ -1,0 +1,171 @@
+//! All rules together: every one answers, the strictest wins.
+
+use hedge_core::{Book, Envelope, GateCheck, Posture, Proposal, RiskManager, Stance, Timestamp, Verdict};
+
+use crate::{
+    calendar::DayCalendar,
+    config::{LimitsError, RiskLimits},
+    drawdown::Breakers,
+    freshness::Freshness,
+    limits::Limits,
+    liquidation::LiquidationDistance,
+    rate::EntryRate,
+};
+
+/// Risk managers in a row. An empty stack forbids nothing.
+///
+/// ```
+/// use hedge_risk::{DayCalendar, RiskLimits, RiskStack};
+///
+/// let limits: RiskLimits = serde_json::from_str(r#"{"KILL_DD_PCT": 9.0, "MAX_POSITIONS": 6}"#)?;
+/// let stack = RiskStack::from_limits(&limits, DayCalendar::utc(limits.daily_reset_hour)?)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct RiskStack {
+    managers: Vec<Box<dyn RiskManager>>,
+}
+
+impl RiskStack {
+    /// Any managers, asked in this order.
+    pub fn new(managers: Vec<Box<dyn RiskManager>>) -> Self {
+        Self { managers }
+    }
+    /// Every rule of this crate, with the operators' limits. `calendar` says when a day begins: the zone
+    /// `DAILY_RESET_TZ` as resolved by the caller, and `DAILY_RESET_HOUR`. Errors: [`LimitsError`] with every limit
+    /// that is out of its range.
+    pub fn from_limits(limits: &RiskLimits, calendar: DayCalendar) -> Result<Self, LimitsError> {
+        limits.validate()?;
+        Ok(Self::new(vec![
+            Box::new(Breakers::new(limits.kill_dd_pct, limits.kill_daily_loss_pct, calendar)),
+            Box::new(Freshness::new(limits.price_staleness_s, limits.warmup_s)),
+            Box::new(EntryRate::new(limits.entries_per_leg_per_hour)),
+            Box::new(Limits::new(limits)),
+            Box::new(LiquidationDistance::new(limits.liq_distance_min_pct, limits.maintenance_margin_pct)),
+        ]))
+    }
+    /// One more manager, asked last.
+    #[must_use]
+    pub fn with(mut self, manager: impl RiskManager) -> Self {
+        self.managers.push(Box::new(manager));
+        self
+    }
+}
+
+impl RiskManager for RiskStack {
+    fn assess(&self, proposal: &Proposal<'_>, checks: &mut Vec<GateCheck>) -> Verdict {
+        self.managers
+            .iter()
+            .fold(Verdict::Approve, |verdict, manager| verdict.stricter(manager.assess(proposal, checks)))
+    }
+    fn posture(&self, book: &Book, now: Timestamp) -> Stance {
+        let mut strictest = Stance::NORMAL;
+        for manager in &self.managers {
+            let stance = manager.posture(book, now);
+            if stance.posture > strictest.posture {
+                strictest = stance;
+            }
+            if strictest.posture == Posture::Halted {
+                break;
+            }
+        }
+        strictest
+    }
+    fn observe(&mut self, envelope: &Envelope, book: &Book) {
+        for manager in &mut self.managers {
+            manager.observe(envelope, book);
+        }
+    }
+    fn mark(&mut self, book: &Book, now: Timestamp) {
+        for manager in &mut self.managers {
+            manager.mark(book, now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use hedge_core::{CheckVerdict, Qty};
+
+    use super::*;
+    use crate::test_support::{World, dec, limits};
+
+    /// Answers what it was made with.
+    #[derive(Debug)]
+    struct Fixed(Verdict, Posture);
+
+    impl RiskManager for Fixed {
+        fn assess(&self, _: &Proposal<'_>, checks: &mut Vec<GateCheck>) -> Verdict {
+            checks.push(GateCheck::holds("fixed", self.0 == Verdict::Approve, None));
+            self.0.clone()
+        }
+        fn posture(&self, _: &Book, _: Timestamp) -> Stance {
+            Stance { posture: self.1, because: Cow::Owned(format!("{}", self.1)) }
+        }
+        fn observe(&mut self, _: &Envelope, _: &Book) {}
+        fn mark(&mut self, _: &Book, _: Timestamp) {}
+    }
+
+    fn shrink(qty: &str) -> Verdict {
+        Verdict::Shrink { to: Qty::parse(qty).unwrap() }
+    }
+
+    #[test]
+    fn every_rule_answers_and_the_strictest_wins() {
+        let refuse = Verdict::Refuse { rule: "first".into() };
+        let again = Verdict::Refuse { rule: "second".into() };
+        let stack = RiskStack::default()
+            .with(Fixed(shrink("2"), Posture::Normal))
+            .with(Fixed(Verdict::Approve, Posture::ExitOnly))
+            .with(Fixed(shrink("1"), Posture::Normal));
+        let world = World::new();
+        let (verdict, checks) = world.assess(&stack, "ETHUSDT", "LONG", "3");
+        assert_eq!((verdict, checks.len()), (shrink("1"), 3));
+        let stance = stack.posture(&world.book, world.now);
+        assert_eq!((stance.posture, stance.because.as_ref()), (Posture::ExitOnly, "ExitOnly"));
+        let stack = stack.with(Fixed(refuse.clone(), Posture::Halted)).with(Fixed(again, Posture::ExitOnly));
+        let (verdict, checks) = world.assess(&stack, "ETHUSDT", "LONG", "3");
+        assert_eq!((verdict, checks.len()), (refuse, 5));
+        assert_eq!(stack.posture(&world.book, world.now).posture, Posture::Halted);
+    }
+
+    #[test]
+    fn an_opening_within_all_limits_is_approved_with_every_rule_written_down() {
+        let mut world = World::new();
+        world.run_started();
+        let mut stack = RiskStack::from_limits(&limits(), DayCalendar::utc(0).unwrap()).unwrap();
+        world.feed(&mut stack);
+        world.at_ms(60_000);
+        world.mark("ETHUSDT", "100");
+        let (verdict, checks) = world.assess(&stack, "ETHUSDT", "LONG", "1");
+        assert_eq!(verdict, Verdict::Approve);
+        assert!(checks.iter().all(|check| check.verdict == CheckVerdict::Pass));
+        let rules: Vec<&str> = checks.iter().map(|check| check.rule.as_ref()).collect();
+        let expected = [
+            "kill_dd_pct",
+            "kill_daily_loss_pct",
+            "price_staleness_s",
+            "warmup_s",
+            "entries_per_leg_per_hour",
+            "max_positions",
+            "max_open_orders",
+            "min_notional",
+            "max_slippage_bps",
+            "max_notional_per_order",
+            "max_notional_per_symbol",
+            "max_notional_total",
+            "max_leverage",
+            "liq_distance_pct",
+        ];
+        assert_eq!(rules, expected);
+        assert_eq!(stack.posture(&world.book, world.now), Stance::NORMAL);
+    }
+
+    #[test]
+    fn limits_that_are_out_of_range_build_no_stack() {
+        let bad = RiskLimits { kill_dd_pct: dec("0.09"), ..limits() };
+        assert!(RiskStack::from_limits(&bad, DayCalendar::utc(0).unwrap()).is_err());
+    }
+}
