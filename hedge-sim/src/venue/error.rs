@@ -63,7 +63,6 @@ macro_rules! refusals {
 }
 
 refusals! {
-    MandatoryParam = -1102, "A mandatory parameter is missing, empty or malformed.";
     TifNotRequired = -1106, "Parameter 'timeinforce' sent when not required.";
     PriceNotRequired = -1106, "Parameter 'price' sent when not required.";
     ReduceOnlyNotRequired = -1106, "Parameter 'reduceonly' sent when not required.";
@@ -100,7 +99,6 @@ refusals! {
     MarginTypeOrders = -4047, "Margin type cannot be changed if there exists open orders.";
     MarginTypePosition = -4048, "Margin type cannot be changed if there exists position.";
     PositionModeUnchanged = -4059, "No need to change position side.";
-    BadPositionSide = -4060, "Invalid position side.";
     PositionSideMismatch = -4061, "Order's position side does not match user's setting.";
     PositionModeOrders = -4067, "Position side cannot be changed if there exists open orders.";
     PositionModePosition = -4068, "Position side cannot be changed if there exists position.";

@@ -142,8 +142,14 @@ impl Venue {
     ) -> Result<u64, VenueError> {
         let ax = self.account_index(change.account)?;
         let symbol = self.symbol_index(&change.symbol)?;
-        let order = self.find_order(ax, symbol, &change.order).filter(|o| o.status.is_open());
+        let order = self.find_order(ax, symbol, &change.order);
         let order = order.ok_or(VenueError::of(Refusal::NoSuchOrder))?.clone();
+        if order.order_type != OrderType::Limit {
+            return Err(Refusal::ModifyNotLimit.into());
+        }
+        if !order.status.is_open() {
+            return Err(Refusal::NoSuchOrder.into());
+        }
         let accepted = self.check_modify(&order, change, ax)?;
         let id = order.id;
         let would_take = self.takeable(symbol, order.side, accepted.ticks, 1) > 0;
@@ -175,9 +181,6 @@ impl Venue {
         let rules = &market.rules;
         if rules.status != SymbolStatus::Trading {
             return Err(Refusal::ModifyHalted.into());
-        }
-        if order.order_type != OrderType::Limit {
-            return Err(Refusal::ModifyNotLimit.into());
         }
         if change.side != order.side {
             return Err(Refusal::InvalidValue.into());

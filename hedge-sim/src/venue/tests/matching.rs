@@ -360,6 +360,37 @@ fn a_modified_order_keeps_its_id_and_loses_its_place() {
 }
 
 #[test]
+fn amendments_are_refused_where_they_cannot_be() {
+    let mut desk = hedge_desk();
+    let market = desk.open("BTCUSDT", Long, "0.01").order_id;
+    let gone = desk.place(NewOrder::limit(ME, "BTCUSDT", Buy, d("0.01"), d("50000.1")).on(Long)).order_id;
+    let open = desk.place(NewOrder::limit(ME, "BTCUSDT", Buy, d("0.01"), d("49900")).on(Long)).order_id;
+    let change = |id, price: &str| {
+        Command::Modify(ModifyOrder {
+            account: ME,
+            symbol: "BTCUSDT".into(),
+            order: OrderRef::Id(id),
+            side: Buy,
+            qty: d("0.01"),
+            price: d(price),
+            modify_id: None,
+            reduce_only: None,
+        })
+    };
+    assert_eq!(desk.code(change(market, "49000")), -5025);
+    assert_eq!(desk.code(change(gone, "49000")), -2013, "it is filled");
+    assert_eq!(desk.code(change(open, "52600")), -4016);
+    for _ in 0..5_000 {
+        for price in ["49800", "49900"] {
+            desk.venue.apply(desk.now_ms, &change(open, price), &mut Vec::new()).unwrap();
+        }
+    }
+    assert_eq!(desk.code(change(open, "49000")), -5026);
+    desk.ok(Command::SetStatus { symbol: BTC, status: SymbolStatus::PreSettle });
+    assert_eq!(desk.code(change(open, "49000")), -5024);
+}
+
+#[test]
 fn a_post_only_order_amended_into_the_book_is_cancelled() {
     let mut desk = hedge_desk();
     let gtx = NewOrder {
@@ -396,6 +427,10 @@ fn price_match_takes_its_price_from_the_book() {
         ..NewOrder::market(ME, "BTCUSDT", Buy, d("1")).on(Long)
     };
     assert_eq!(desk.refuse(market), -5038);
+    let rules = InstrumentRules { symbol: "DUSTUSDT".into(), ..InstrumentRules::builtin().remove(0) };
+    desk.ok(Command::List { rules: Box::new(rules), price: d("0.1") });
+    let dust = NewOrder { symbol: "DUSTUSDT".into(), qty: Some(d("900")), ..matched(PriceMatch::Queue5) };
+    assert_eq!(desk.refuse(dust), -5041, "there are no five levels below one tick");
 }
 
 #[test]
