@@ -59,8 +59,7 @@ impl Venue {
         let symbol = self.symbol_index(&order.symbol)?;
         check_shape(order)?;
         let tif = self.check_tif(order, symbol)?;
-        let position_side =
-            self.check_mode(ax, order.side, order.position_side, order.reduce_only, origin)?;
+        let position_side = self.check_mode(ax, order.position_side, order.reduce_only, origin)?;
         let reduces = order.reduce_only == Some(true) || closes(order.side, position_side);
         self.check_status(symbol, reduces)?;
         self.check_restriction(ax, reduces)?;
@@ -108,7 +107,6 @@ impl Venue {
     pub(super) fn check_mode(
         &self,
         ax: usize,
-        _side: Side,
         position_side: Option<PositionSide>,
         reduce_only: Option<bool>,
         origin: Origin,

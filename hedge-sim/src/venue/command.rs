@@ -2,7 +2,7 @@
 //!
 //! The sequence of `(now_ms, Command)` pairs is the exchange's durable log: applying it again to a fresh
 //! [`Venue`](super::Venue) with the same [`VenueConfig`](super::VenueConfig) gives the same state, ids included.
-//! Refused commands change nothing that can be seen and may be logged or left out.
+//! Log refused commands as well: what they asked for is not done, but the time they bring may end dated orders.
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};

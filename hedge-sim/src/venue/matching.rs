@@ -3,6 +3,7 @@
 //! Source: fact sheet 7.2, 7.4, 14.6.
 
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 
 use super::command::SymbolId;
 use super::event::{EventBody, MarketTrade, VenueEvent};
@@ -26,7 +27,7 @@ impl Venue {
         let (symbol, side, limit) = (order.symbol, order.side, self.taker_limit(order_id));
         let self_trade = self.take(order_id, symbol, side, limit, out);
         let Some(order) = self.orders.get(&order_id).filter(|o| o.status.is_open()) else { return };
-        let (ticks, ax) = (order.ticks, order.ax());
+        let ticks = order.ticks;
         if self_trade {
             let reason = match order.tif {
                 Tif::Ioc => ExpiryReason::IocSelfTrade,
@@ -41,10 +42,7 @@ impl Venue {
             (_, Tif::Ioc | Tif::Fok) => {
                 self.end_order(order_id, OrderStatus::Expired, ExpiryReason::IocRemainder, out);
             }
-            _ => {
-                debug_assert!(ax < self.accounts.len());
-                self.markets[symbol].rest(side, Resting { ticks, order_id });
-            }
+            _ => self.markets[symbol].rest(side, Resting { ticks, order_id }),
         }
     }
 
@@ -65,7 +63,6 @@ impl Venue {
             return if side == Side::Buy { i64::MAX } else { 0 };
         };
         let worst = market.mark() * (Decimal::ONE + Decimal::from(side.sign()) * bound);
-        use rust_decimal::prelude::ToPrimitive;
         let ticks = worst / market.rules.tick;
         match side {
             Side::Buy => ticks.floor().to_i64().unwrap_or(i64::MAX),

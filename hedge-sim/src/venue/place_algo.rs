@@ -51,8 +51,7 @@ impl Venue {
             return Err(Refusal::BadOrderType.into());
         }
         check_close_all_shape(new)?;
-        let position_side =
-            self.check_mode(ax, new.side, new.position_side, new.reduce_only, Origin::Client)?;
+        let position_side = self.check_mode(ax, new.position_side, new.reduce_only, Origin::Client)?;
         let closing = closes(new.side, position_side);
         // In hedge mode a close-all names its leg by closing it.
         if new.close_position && position_side != PositionSide::Both && !closing {
