@@ -147,7 +147,8 @@ impl Limiter {
     pub fn acquire(&self, now_ms: i64, priority: Priority, costs: &[(PoolName, u32)]) -> Acquire {
         let mut state = self.state();
         let mut wait_ms = (state.frozen_until_ms - now_ms).max(0);
-        for (name, cost) in costs {
+        // What costs nothing in a budget does not wait for it.
+        for (name, cost) in costs.iter().filter(|(_, cost)| *cost > 0) {
             let Some(pool) = state.pool(name) else { continue };
             pool.roll(now_ms);
             if u64::from(*cost) > pool.share(priority) {
@@ -317,6 +318,8 @@ mod tests {
             limiter.acquire(T + 4_000, Priority::Protect, &[("orders-10s", 1)]),
             Acquire::Wait(wait) if wait == Duration::from_secs(6)
         ));
+        let free = limiter.acquire(T + 4_000, Priority::Read, &[("orders-10s", 0)]);
+        assert!(matches!(free, Acquire::Granted(_)));
     }
 
     #[test]
