@@ -265,7 +265,14 @@ pub enum Decision {
         /// Which order.
         order: ClientOrderId,
     },
-    /// An order of unknown outcome is proven never to have been accepted.
+    /// A leg must become flat: it is closed at the market until it is.
+    FlattenRequested {
+        /// Which leg.
+        position: PositionKey,
+        /// Why.
+        because: Cow<'static, str>,
+    },
+    /// An order of unknown outcome is proven never to have been accepted, or a live one to be gone.
     AbsenceProven {
         /// Which order.
         order: ClientOrderId,

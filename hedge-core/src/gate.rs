@@ -106,9 +106,11 @@ impl<'a> Gate<'a> {
             Verdict::Approve => qty,
             Verdict::Shrink { to } => {
                 let shrunk = self.spec.floor_qty(to.get().min(qty.get()), &self.spec.lot);
-                match shrunk.filter(|qty| qty.get() * price.get() >= self.spec.min_notional.get()) {
+                let notional = shrunk.map_or(Decimal::ZERO, |qty| qty.get() * price.get());
+                checks.push(GateCheck::at_least("shrunk_notional", notional, self.spec.min_notional.get()));
+                match shrunk.filter(|_| notional >= self.spec.min_notional.get()) {
                     Some(qty) => qty,
-                    None => return Err(Verdict::Refuse { rule: Cow::Borrowed("min_notional") }),
+                    None => return Err(Verdict::Refuse { rule: Cow::Borrowed("shrunk_notional") }),
                 }
             }
             refuse @ Verdict::Refuse { .. } => return Err(refuse),
@@ -151,6 +153,7 @@ impl<'a> Gate<'a> {
         checks.push(GateCheck::holds("leg_owner", mine, note));
         checks.push(GateCheck::holds("outcome_known", !book.has_doubt(key), None));
         checks.push(GateCheck::holds("entry_in_flight", !book.has_live_entry(key), None));
+        checks.push(GateCheck::holds("leg_not_closing", !book.must_flatten(key), None));
         let muted = book.muted_until(&key.instrument).filter(|&until| self.now < until);
         let note = muted.map(|until| Cow::Owned(format!("until {until}")));
         checks.push(GateCheck::holds("not_muted", muted.is_none(), note));

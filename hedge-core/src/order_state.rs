@@ -114,6 +114,8 @@ pub fn transition(
         (S::Unknown, E::SubmitFailed(_) | E::ProcessDied) => S::Unknown,
         (_, E::ProcessDied) => state,
         (S::Unknown, E::AbsenceProven) => S::Dropped,
+        // It was live once, and the venue no longer knows it.
+        (S::Working | S::PartiallyFilled | S::Triggered | S::Canceling, E::AbsenceProven) => S::Expired,
 
         (_, E::Fill { complete }) => {
             let surprise = matches!(state, S::Canceled | S::Expired | S::Dropped | S::Rejected);
@@ -135,7 +137,12 @@ pub fn transition(
         // A report about a done order changes nothing: reports overtake each other.
         (done, E::Reported(_)) if done.is_terminal() => done,
         (_, E::Reported(reported)) => match reported {
-            ReportedState::Working | ReportedState::Triggering | ReportedState::Unknown(_) => match state {
+            // A word we do not know is no evidence; an order that was on its way is now in doubt.
+            ReportedState::Unknown(_) => match state {
+                S::Journalled | S::InFlight => S::Unknown,
+                other => other,
+            },
+            ReportedState::Working | ReportedState::Triggering => match state {
                 S::Canceling | S::PartiallyFilled | S::Triggered => state,
                 _ => live,
             },
@@ -170,7 +177,11 @@ mod tests {
         assert_eq!(to(Unknown, OrderEvent::SubmitFailed(Outcome::NotSent)), Some(Unknown));
         assert_eq!(to(Unknown, OrderEvent::Reported(&ReportedState::Working)), Some(Working));
         assert_eq!(to(Unknown, OrderEvent::AbsenceProven), Some(Dropped));
-        assert_eq!(to(Working, OrderEvent::AbsenceProven), None);
+        assert_eq!(to(Working, OrderEvent::AbsenceProven), Some(Expired));
+        assert_eq!(to(Filled, OrderEvent::AbsenceProven), None);
+        let word = ReportedState::Unknown("PARKED".to_owned());
+        assert_eq!(to(InFlight, OrderEvent::Reported(&word)), Some(Unknown));
+        assert_eq!(to(Working, OrderEvent::Reported(&word)), Some(Working));
     }
 
     #[test]

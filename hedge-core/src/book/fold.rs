@@ -37,7 +37,7 @@ impl Book {
             Fact::Account { event } => self.apply_account(at, event, changes),
             Fact::Snapshot { snapshot } => self.apply_snapshot(at, snapshot, changes),
             Fact::SubmitAcked { order, venue, state, filled } => {
-                self.name_order(order, *venue);
+                self.name_order(order, *venue, at, changes);
                 self.report_state(order, state, *filled, at, changes);
             }
             Fact::SubmitFailed { order, outcome, reason, message, acceptable_until, .. } => {
@@ -52,9 +52,13 @@ impl Book {
                 }
             }
             Fact::CancelAcked { .. } => {}
-            Fact::CancelFailed { order, .. } => self.advance(order, &OrderEvent::CancelFailed, at, changes),
+            Fact::CancelFailed { order, .. } => {
+                self.advance(order, &OrderEvent::CancelFailed, at, changes);
+                self.cancel_refused(order, at);
+            }
             Fact::QueryAnswered { order, answer } => self.apply_answer(order, at, answer, changes),
-            Fact::QueryFailed { order, .. } => self.asked(order, at),
+            // The question stays open and is asked again at its time.
+            Fact::QueryFailed { .. } => {}
             Fact::Operator { command, because } => self.command(*command, because),
             Fact::Tick | Fact::RunStopped { .. } => {}
         }
@@ -127,8 +131,14 @@ impl Book {
                 for row in legs {
                     let Some(side) = row.side.leg() else { continue };
                     let key = PositionKey::new(row.instrument, side);
-                    if self.leg(&key).is_some_and(|leg| leg.qty != row.qty) {
-                        changes.push(Change::LegDiffers(key));
+                    // Fills may still be on their way; if it lasts, the account is read again.
+                    match self.leg(&key) {
+                        Some(leg) if leg.qty != row.qty => {
+                            self.differs.entry(key).or_insert(at);
+                        }
+                        _ => {
+                            self.differs.remove(&key);
+                        }
                     }
                 }
             }
@@ -163,6 +173,7 @@ impl Book {
         } else {
             // The first look at the account: what is there is the starting point, not a difference.
             self.started = true;
+            self.first_venue_time = snapshot.account.venue_time;
             for balance in &snapshot.account.balances {
                 self.wallet.insert(balance.asset, balance.wallet.get());
             }
@@ -187,11 +198,14 @@ impl Book {
                 }
             }
             for flow in &snapshot.flows {
-                self.flows.insert((flow.venue_time, flow.id.clone()));
+                self.flows.insert(flow.id.clone(), flow.venue_time);
             }
             self.totals.nav_start = self.equity();
+            // What is open already is in the start and will be counted again as unrealised.
+            self.totals.corrections = -self.unrealized();
         }
         self.last_venue_time = self.last_venue_time.max(snapshot.account.venue_time);
+        self.differs.clear();
         self.foreign.clear();
         for report in &snapshot.orders {
             match report.client_id.ours() {
@@ -237,6 +251,7 @@ impl Book {
                     doubt: None,
                     refusal: None,
                     ending: None,
+                    cancels_refused: 0,
                 };
                 self.live += 1;
                 self.live_conditional += u32::from(record.space() == OrderSpace::Algo);
@@ -245,7 +260,8 @@ impl Book {
                     state.live.push(*client_id);
                     if leg.action() == Action::Open {
                         state.owner = state.owner.or(*strategy);
-                        if protection.is_some() {
+                        // An open leg keeps the protection it was opened with.
+                        if !state.is_open() && protection.is_some() {
                             state.protection.clone_from(protection);
                         }
                     }
@@ -263,10 +279,13 @@ impl Book {
                 self.muted.insert(*instrument, *until);
             }
             Decision::Corrected { difference } => self.correct(at, difference),
+            Decision::QueryRequested { order } => self.asked(order, at),
+            Decision::FlattenRequested { position, because } => {
+                self.flattening.insert(*position, because.clone().into_owned());
+            }
             Decision::Screened { .. }
             | Decision::Intended { .. }
             | Decision::Assessed { .. }
-            | Decision::QueryRequested { .. }
             | Decision::Alert { .. } => {}
         }
     }
@@ -275,11 +294,8 @@ impl Book {
         match difference {
             Difference::LegSize { position, venue, entry, .. } => {
                 let Some(slot) = self.slot(position) else { return };
-                let before = self.unrealized();
                 let cost = entry.map_or(Decimal::ZERO, |price| price.get() * venue);
                 self.set_leg(slot, *venue, cost, at);
-                // Equity must not jump in the sums: what appeared or vanished is a correction.
-                self.totals.corrections += self.unrealized() - before;
             }
             Difference::Wallet { asset, book, venue } => {
                 self.wallet.insert(*asset, *venue);

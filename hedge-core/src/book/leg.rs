@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{ClientOrderId, StrategyId},
+    id::{ClientOrderId, Seq, StrategyId},
     money::{Price, Qty},
     order::Protection,
     position::{Position, PositionKey},
@@ -16,7 +16,7 @@ use crate::{
 pub struct LegState {
     /// Which leg.
     pub key: PositionKey,
-    /// Unsigned quantity; zero is flat.
+    /// Unsigned quantity; zero is flat. Below zero only while a close has overtaken the opening it closes.
     pub qty: Decimal,
     /// What the open quantity cost: the sum of `qty × price`, kept exact.
     pub cost: Decimal,
@@ -30,6 +30,8 @@ pub struct LegState {
     pub funding: Decimal,
     /// When it was opened from flat.
     pub opened_at: Option<Timestamp>,
+    /// The journal place from which it is open: stops decided before it protect an earlier position.
+    pub opened_seq: Seq,
     /// Since when it is open without a confirmed live stop, if it should have one.
     pub unprotected_since: Option<Timestamp>,
     /// The protection it should have.
@@ -49,6 +51,7 @@ impl LegState {
             fees: Decimal::ZERO,
             funding: Decimal::ZERO,
             opened_at: None,
+            opened_seq: Seq(0),
             unprotected_since: None,
             protection: None,
             live: Vec::new(),
@@ -56,11 +59,11 @@ impl LegState {
     }
     /// Whether anything is held.
     pub fn is_open(&self) -> bool {
-        !self.qty.is_zero()
+        self.qty > Decimal::ZERO
     }
     /// Average entry price; `None` when flat.
     pub fn entry(&self) -> Option<Price> {
-        if self.qty.is_zero() { None } else { Price::new(self.cost / self.qty).ok() }
+        if self.is_open() { Price::new(self.cost / self.qty).ok() } else { None }
     }
     /// Unrealised profit at a price.
     pub fn unrealized(&self, mark: Price) -> Decimal {

@@ -1,12 +1,10 @@
 //! Folding executions and flows: money is conserved exactly.
 
-use super::order::OrderRecord;
 use super::state::{Book, Change, REMEMBERED_IDS};
 use rust_decimal::Decimal;
 
 use crate::{
     id::{Asset, ClientOrderId, InstrumentId},
-    money::SignedAmount,
     order_state::{OrderEvent, OrderState},
     position::{PositionKey, PositionSide},
     time::Timestamp,
@@ -19,7 +17,7 @@ impl Book {
             changes.push(Change::ForeignFill(Box::new(fill.clone())));
             return;
         };
-        if !self.trades[usize::from(ix.0)].insert(fill.trade_id) {
+        if !self.trades[usize::from(ix.0)].insert(fill.trade_id) || fill.venue_time < self.first_venue_time {
             return;
         }
         self.last_venue_time = self.last_venue_time.max(fill.venue_time);
@@ -40,31 +38,43 @@ impl Book {
                     let planned = self.orders.get(&id).and_then(|record| record.protection.clone());
                     self.legs[slot].protection = planned;
                 }
-                let complete = self.orders.get_mut(&id).is_some_and(|record| {
-                    record.filled += fill.qty.get();
-                    record.filled >= record.qty.get()
-                });
                 self.adopt_child(&id, fill.order);
-                let was_done = self
-                    .orders
-                    .get(&id)
-                    .is_some_and(|record| record.state.is_terminal() && record.state != OrderState::Filled);
-                // A close-all stop fills whatever the leg holds; it is done when the leg is flat.
-                let whole_leg = self.orders.get(&id).is_some_and(OrderRecord::is_close_all_stop);
-                let flat = self.legs[slot].qty.is_zero();
-                let complete = if whole_leg { flat } else { complete };
-                self.advance(&id, &OrderEvent::Fill { complete }, at, changes);
-                self.finish(&id, at, changes);
-                if was_done {
-                    changes.push(Change::LateFill(id));
-                }
+                self.credit(&id, fill.qty.get(), at, changes);
             }
-            None => changes.push(Change::ForeignFill(Box::new(fill.clone()))),
+            None => {
+                *self.unclaimed.entry((fill.instrument, fill.order)).or_default() += fill.qty.get();
+                if self.unclaimed.len() > REMEMBERED_IDS {
+                    self.unclaimed.pop_first();
+                }
+                changes.push(Change::ForeignFill(Box::new(fill.clone())));
+            }
         }
         if fill.is_close() == Some(true) {
             changes.push(Change::Shrank(key, self.legs[slot].qty.is_zero()));
         } else {
             changes.push(Change::Grew(key, id));
+        }
+    }
+
+    /// Counts an execution towards its order.
+    pub(super) fn credit(
+        &mut self,
+        id: &ClientOrderId,
+        qty: Decimal,
+        at: Timestamp,
+        changes: &mut Vec<Change>,
+    ) {
+        let Some(record) = self.orders.get_mut(id) else { return };
+        record.filled += qty;
+        let was_done = record.state.is_terminal() && record.state != OrderState::Filled;
+        let (whole_leg, enough) = (record.is_close_all_stop(), record.filled >= record.qty.get());
+        let key = record.position;
+        // A close-all stop fills whatever the leg holds; it is done when the leg is flat.
+        let complete = if whole_leg { self.leg(&key).is_none_or(|leg| !leg.is_open()) } else { enough };
+        self.advance(id, &OrderEvent::Fill { complete }, at, changes);
+        self.finish(id, at, changes);
+        if was_done {
+            changes.push(Change::LateFill(*id));
         }
     }
 
@@ -84,20 +94,29 @@ impl Book {
         let (mut qty, mut cost) = (self.legs[slot].qty, self.legs[slot].cost);
         let mut realized = Decimal::ZERO;
         if fill.is_close() == Some(true) {
-            let closed = fill.qty.get().min(qty);
             let sign = Decimal::from(self.legs[slot].key.side.sign());
-            let share = if closed >= qty || qty.is_zero() { cost } else { (cost * closed / qty).round_dp(8) };
-            realized = fill.realized.map_or((notional - share) * sign, SignedAmount::get);
-            cost -= notional - realized * sign;
-            qty -= closed;
-            if qty.is_zero() {
-                // The venue rounds entry prices; what is left of the cost is that rounding.
-                realized -= cost * sign;
-                cost = Decimal::ZERO;
+            let closed = fill.qty.get().min(qty.max(Decimal::ZERO));
+            let share = if closed >= qty { cost } else { (cost * closed / qty).round_dp(8) };
+            match fill.realized {
+                Some(stated) => {
+                    realized = stated.get();
+                    cost -= notional - realized * sign;
+                }
+                // What overtook its opening realises nothing yet: the opening will find it in the cost.
+                None => {
+                    let extra = (fill.qty.get() - closed) * fill.price.get();
+                    realized = (closed * fill.price.get() - share) * sign;
+                    cost -= share + extra;
+                }
             }
+            qty -= fill.qty.get();
         } else {
             qty += fill.qty.get();
             cost += notional;
+        }
+        if qty.is_zero() {
+            // The venue rounds entry prices: what is left of the cost is that rounding, and no money.
+            cost = Decimal::ZERO;
         }
         let leg = &mut self.legs[slot];
         leg.realized += realized;
@@ -114,12 +133,14 @@ impl Book {
     }
 
     pub(super) fn set_leg(&mut self, slot: usize, qty: Decimal, cost: Decimal, at: Timestamp) {
+        self.differs.remove(&self.legs[slot].key);
         let leg = &mut self.legs[slot];
         let was_open = leg.is_open();
         leg.qty = qty;
         leg.cost = cost;
         if leg.is_open() && !was_open {
             leg.opened_at = Some(at);
+            leg.opened_seq = self.next;
             leg.unprotected_since = Some(at);
             self.open.push(slot);
             self.open.sort_unstable();
@@ -135,17 +156,21 @@ impl Book {
     /// A leg that is flat and has no live opening belongs to nobody.
     pub(super) fn release(&mut self, slot: usize) {
         let key = self.legs[slot].key;
-        if !self.legs[slot].is_open() && self.legs[slot].owner.is_some() && !self.has_live_entry(&key) {
-            self.legs[slot].owner = None;
+        if !self.legs[slot].is_open() && !self.has_live_entry(&key) {
+            let leg = &mut self.legs[slot];
+            leg.owner = None;
+            leg.protection = None;
+            self.flattening.remove(&key);
         }
     }
 
     pub(super) fn apply_flow(&mut self, flow: &CashFlow) {
-        if !self.flows.insert((flow.venue_time, flow.id.clone())) {
+        if self.flows.insert(flow.id.clone(), flow.venue_time).is_some() {
             return;
         }
         if self.flows.len() > REMEMBERED_IDS {
-            self.flows.pop_first();
+            let oldest = self.flows.iter().min_by_key(|(_, time)| **time).map(|(id, _)| id.clone());
+            oldest.and_then(|id| self.flows.remove(&id));
         }
         self.last_venue_time = self.last_venue_time.max(flow.venue_time);
         let value = flow.amount.value.get();

@@ -42,15 +42,17 @@ pub struct OrderRecord {
     pub filled: Decimal,
     /// Filled according to the venue's answers; fills themselves may still be on their way.
     pub reported_filled: Decimal,
-    /// What is known while its outcome is unknown.
+    /// What is asked of the venue about it, while something is: its outcome, missing fills, a refused cancel.
     pub doubt: Option<Doubt>,
+    /// How often a cancel of it was refused.
+    pub cancels_refused: u32,
     /// The venue's reason for a refusal or an expiry.
     pub refusal: Option<String>,
     /// How the venue says it ended, while fills that it counted are still on their way.
     pub ending: Option<ReportedState>,
 }
 
-/// What is known about an order whose outcome is unknown.
+/// An open question about an order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Doubt {
     /// Since when.

@@ -1,16 +1,16 @@
 //! Folding what is said about orders.
 
 use super::order::Doubt;
-use super::state::{Book, Change, VISIBILITY_DELAY};
+use super::state::{Book, Change, FILLS_DUE, MAX_REQUEST_WINDOW, VISIBILITY_DELAY};
 use std::time::Duration;
 
 use rust_decimal::Decimal;
 
 use crate::{
     event::QueryAnswer,
-    id::{ClientOrderId, OrderPurpose, VenueOrderId},
+    id::{ClientOrderId, InstrumentId, VenueOrderId},
     order_state::{OrderEvent, OrderState, transition},
-    position::PositionKey,
+    position::{Action, PositionKey},
     time::Timestamp,
     venue::{OrderRef, OrderReport, OrderSpace, ReportedState},
 };
@@ -23,11 +23,7 @@ impl Book {
                 self.by_venue.get(&(report.instrument, number)).copied()
             });
         let Some(id) = known else {
-            changes.push(Change::Unfitting(format!(
-                "order {} on {} is not ours",
-                report.client_id.as_str(),
-                report.instrument.symbol
-            )));
+            self.note_foreign(report, changes);
             return;
         };
         let Some(record) = self.orders.get_mut(&id) else { return };
@@ -43,17 +39,33 @@ impl Book {
         if child_of_ours {
             if let OrderRef::Plain(child) = report.order {
                 self.adopt_child(&id, child);
-                self.by_venue.insert((report.instrument, child), id);
+                self.claim(&id, report.instrument, child, at, changes);
             }
-            let state = if report.state.is_terminal() && report.state != ReportedState::Filled {
-                &report.state
-            } else {
-                &ReportedState::Triggered
-            };
-            self.advance(&id, &OrderEvent::Reported(state), at, changes);
+            // A filled child is told by its fills; only how it ended otherwise is news.
+            let ended = report.state.is_terminal() && report.state != ReportedState::Filled;
+            let state = if ended { &report.state } else { &ReportedState::Triggered };
+            self.report_state(&id, state, report.filled, at, changes);
         } else {
-            self.name_order(&id, report.order);
+            self.name_order(&id, report.order, at, changes);
             self.report_state(&id, &report.state, report.filled, at, changes);
+        }
+    }
+
+    /// Keeps the list of orders that are not ours current between snapshots.
+    fn note_foreign(&mut self, report: &OrderReport, changes: &mut Vec<Change>) {
+        self.foreign.retain(|other| {
+            other.order.space() != report.order.space() || other.client_id != report.client_id
+        });
+        if !report.state.is_terminal() {
+            self.foreign.push(report.clone());
+        }
+        changes.push(Change::Unfitting(format!(
+            "order {} on {} is not ours",
+            report.client_id.as_str(),
+            report.instrument.symbol
+        )));
+        if let Some(side) = report.side.leg() {
+            changes.push(Change::ForeignOrder(PositionKey::new(report.instrument, side)));
         }
     }
 
@@ -74,8 +86,38 @@ impl Book {
                 record.ending = Some(state.clone());
             }
         }
+        if let ReportedState::Unknown(word) = state {
+            changes
+                .push(Change::Unfitting(format!("order {id} is {word}, a state this version does not know")));
+        }
         let state = if waits { &ReportedState::Working } else { state };
         self.advance(id, &OrderEvent::Reported(state), at, changes);
+        // An unknown word about an order that was on its way says nothing about its fate.
+        self.doubt(id, at, at.plus(MAX_REQUEST_WINDOW));
+        self.review(id, at);
+    }
+
+    /// Opens or closes the question about fills that the venue has counted and we have not seen.
+    pub(super) fn review(&mut self, id: &ClientOrderId, at: Timestamp) {
+        let Some(record) = self.orders.get_mut(id) else { return };
+        let missing = record.state.is_live() && record.filled < record.reported_filled;
+        if missing && record.doubt.is_none() {
+            let ask_at = at.plus(FILLS_DUE);
+            record.doubt = Some(Doubt { since: at, acceptable_until: at, asked: 0, ask_at, absent: 0 });
+            self.questions.insert(*id);
+        }
+    }
+
+    pub(super) fn cancel_refused(&mut self, id: &ClientOrderId, at: Timestamp) {
+        let Some(record) = self.orders.get_mut(id) else { return };
+        if record.state.is_live() {
+            record.cancels_refused += 1;
+            // At once at first, then ever more patiently.
+            let wait_ms = (100_u64 << record.cancels_refused.min(8)) - 200;
+            let ask_at = at.plus(Duration::from_millis(wait_ms));
+            record.doubt = Some(Doubt { since: at, acceptable_until: at, asked: 0, ask_at, absent: 0 });
+            self.questions.insert(*id);
+        }
     }
 
     pub(super) fn apply_answer(
@@ -85,21 +127,33 @@ impl Book {
         answer: &QueryAnswer,
         changes: &mut Vec<Change>,
     ) {
+        // A report older than its own intent is somebody else's order under a reused id: never evidence.
+        let report = answer.report.as_ref().filter(|report| {
+            self.orders
+                .get(id)
+                .is_none_or(|record| report.venue_time.plus(Duration::from_secs(60)) >= record.decided_at)
+        });
+        // Named first, so that its fills are recognised: past executions carry no client id.
+        if let Some(report) = report {
+            match report.order {
+                OrderRef::Plain(child)
+                    if self.orders.get(id).is_some_and(|r| r.space() == OrderSpace::Algo) =>
+                {
+                    self.adopt_child(id, child);
+                    self.claim(id, report.instrument, child, at, changes);
+                }
+                named => self.name_order(id, named, at, changes),
+            }
+        }
         for fill in &answer.fills {
             self.apply_fill(fill, at, changes);
         }
-        match &answer.report {
-            // A report older than its own intent is somebody else's order under a reused id: never evidence.
-            Some(report)
-                if self.orders.get(id).is_none_or(|record| {
-                    report.venue_time.plus(Duration::from_secs(60)) >= record.decided_at
-                }) =>
-            {
+        match report {
+            Some(report) => {
                 self.apply_report(report, at, changes);
-                self.asked(id, at);
+                self.answered(id, at);
             }
-            _ => {
-                self.asked(id, at);
+            None => {
                 if let Some(doubt) = self.orders.get_mut(id).and_then(|record| record.doubt.as_mut())
                     && answer.venue_time > doubt.acceptable_until.plus(VISIBILITY_DELAY)
                 {
@@ -109,13 +163,35 @@ impl Book {
         }
     }
 
-    pub(super) fn asked(&mut self, id: &ClientOrderId, at: Timestamp) {
-        if let Some(doubt) = self.orders.get_mut(id).and_then(|record| record.doubt.as_mut()) {
-            doubt.asked += 1;
-            // 0.2 s, 0.4 s, … at most 5 s apart: quick at first, patient later.
-            let wait_ms = (200_u64 << doubt.asked.min(5)).min(5_000);
-            doubt.ask_at = at.plus(Duration::from_millis(wait_ms));
+    /// The venue has described the order: the question is closed unless its outcome or its fills are still open.
+    fn answered(&mut self, id: &ClientOrderId, at: Timestamp) {
+        if let Some(record) = self.orders.get_mut(id)
+            && record.state != OrderState::Unknown
+        {
+            record.doubt = None;
+            self.questions.remove(id);
         }
+        self.review(id, at);
+    }
+
+    /// A question goes out: it is asked again later, quickly at first and then patiently, until it is answered.
+    pub(super) fn asked(&mut self, id: &ClientOrderId, at: Timestamp) {
+        let Some(record) = self.orders.get_mut(id) else { return };
+        if record.state.is_terminal() {
+            return;
+        }
+        let doubt = record.doubt.get_or_insert(Doubt {
+            since: at,
+            acceptable_until: at,
+            asked: 0,
+            ask_at: at,
+            absent: 0,
+        });
+        doubt.asked += 1;
+        // 0.4 s, 0.8 s, … at most 5 s apart.
+        let wait_ms = (200_u64 << doubt.asked.min(5)).min(5_000);
+        doubt.ask_at = at.plus(Duration::from_millis(wait_ms));
+        self.questions.insert(*id);
     }
 
     pub(super) fn doubt(&mut self, id: &ClientOrderId, at: Timestamp, acceptable_until: Timestamp) {
@@ -124,10 +200,18 @@ impl Book {
             && record.doubt.is_none()
         {
             record.doubt = Some(Doubt { since: at, acceptable_until, asked: 0, ask_at: at, absent: 0 });
+            self.questions.insert(*id);
         }
     }
 
-    pub(super) fn name_order(&mut self, id: &ClientOrderId, venue: OrderRef) {
+    /// Learns the venue's name of an order, and takes over fills that came before it.
+    pub(super) fn name_order(
+        &mut self,
+        id: &ClientOrderId,
+        venue: OrderRef,
+        at: Timestamp,
+        changes: &mut Vec<Change>,
+    ) {
         if let Some(record) = self.orders.get_mut(id) {
             let instrument = record.position.instrument;
             let child = match (record.venue, venue) {
@@ -146,7 +230,27 @@ impl Book {
                 }
             };
             if let Some(number) = child {
-                self.by_venue.insert((instrument, number), *id);
+                self.claim(id, instrument, number, at, changes);
+            }
+        }
+    }
+
+    /// A venue order is ours: what it filled before we knew that is credited to it.
+    pub(super) fn claim(
+        &mut self,
+        id: &ClientOrderId,
+        instrument: InstrumentId,
+        number: VenueOrderId,
+        at: Timestamp,
+        changes: &mut Vec<Change>,
+    ) {
+        self.by_venue.insert((instrument, number), *id);
+        if let Some(qty) = self.unclaimed.remove(&(instrument, number)) {
+            self.credit(id, qty, at, changes);
+            if let Some(record) = self.orders.get(id)
+                && record.leg.action() == Action::Open
+            {
+                changes.push(Change::Grew(record.position, Some(*id)));
             }
         }
     }
@@ -184,8 +288,9 @@ impl Book {
         }
         record.state = to;
         let (position, conditional) = (record.position, record.space() == OrderSpace::Algo);
-        if to != OrderState::Unknown {
+        if to.is_terminal() || from == OrderState::Unknown {
             record.doubt = None;
+            self.questions.remove(id);
         }
         self.doubtful =
             self.doubtful + u32::from(to == OrderState::Unknown) - u32::from(from == OrderState::Unknown);
@@ -209,9 +314,7 @@ impl Book {
         if !self.legs[slot].is_open() {
             return;
         }
-        let covered = self
-            .live_orders_of(key)
-            .any(|order| order.purpose == OrderPurpose::Stop && order.state.is_confirmed_live());
+        let covered = self.stops_of(key).any(|order| order.state.is_confirmed_live());
         let leg = &mut self.legs[slot];
         match (covered, leg.unprotected_since) {
             (true, Some(_)) => leg.unprotected_since = None,

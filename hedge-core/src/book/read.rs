@@ -2,7 +2,7 @@
 
 use super::leg::LegState;
 use super::order::OrderRecord;
-use super::state::{Book, Totals};
+use super::state::{BACK_FILL_OVERLAP, Book, Totals};
 use rust_decimal::Decimal;
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     position::{Action, PositionKey, PositionMode, PositionSide},
     risk::Posture,
     time::Timestamp,
-    venue::{OrderReport, OrderSpace, ReportedKind},
+    venue::{Fill, OrderReport, OrderSpace, ReportedKind},
 };
 
 impl Book {
@@ -43,6 +43,32 @@ impl Book {
         self.last_venue_time
     }
 
+    /// From when a back-fill should read: the latest venue time seen, with room for what overtook it.
+    pub fn back_fill_from(&self) -> Timestamp {
+        self.last_venue_time.minus(BACK_FILL_OVERLAP)
+    }
+    /// Orders with an open question, to be asked about at their time.
+    pub fn questions(&self) -> impl Iterator<Item = &OrderRecord> {
+        self.questions.iter().filter_map(|id| self.orders.get(id))
+    }
+    /// Legs whose size the venue has stated differently, and since when.
+    pub fn differing_legs(&self) -> impl Iterator<Item = (&PositionKey, Timestamp)> {
+        self.differs.iter().map(|(key, since)| (key, *since))
+    }
+    /// Legs that must become flat.
+    pub fn legs_to_flatten(&self) -> impl Iterator<Item = &PositionKey> {
+        self.flattening.keys()
+    }
+    /// Whether a leg must become flat.
+    pub fn must_flatten(&self, key: &PositionKey) -> bool {
+        self.flattening.contains_key(key)
+    }
+    /// Whether a fill belongs to an order of this journal.
+    pub fn explains(&self, fill: &Fill) -> bool {
+        let by_id = fill.client_id.as_ref().and_then(crate::venue::ReportedId::ours);
+        by_id.is_some_and(|id| self.orders.contains_key(id))
+            || self.by_venue.contains_key(&(fill.instrument, fill.order))
+    }
     /// Sums since the first start.
     pub const fn totals(&self) -> &Totals {
         &self.totals
@@ -178,13 +204,22 @@ impl Book {
             .sum()
     }
 
-    /// The leg's newest close-all stop that is, or may be, live.
-    pub fn stop_of(&self, key: &PositionKey) -> Option<&OrderRecord> {
-        self.live_orders_of(key)
-            .filter(|order| order.purpose == OrderPurpose::Stop && order.state != OrderState::Canceling)
-            .last()
+    /// The stops of a leg that are, or may be, live and were decided for the position that is open now.
+    pub fn stops_of(&self, key: &PositionKey) -> impl Iterator<Item = &OrderRecord> {
+        let since = self.leg(key).map_or(Seq(0), |leg| leg.opened_seq);
+        self.live_orders_of(key).filter(move |order| {
+            order.purpose == OrderPurpose::Stop && order.state != OrderState::Canceling && order.seq >= since
+        })
     }
-
+    /// The leg's newest stop that is, or may be, live.
+    pub fn stop_of(&self, key: &PositionKey) -> Option<&OrderRecord> {
+        self.stops_of(key).last()
+    }
+    /// Whether such a stop covers all that the leg holds.
+    pub fn is_covered(&self, key: &PositionKey) -> bool {
+        let held = self.leg(key).map_or(Decimal::ZERO, |leg| leg.qty);
+        self.stops_of(key).any(|stop| stop.is_close_all_stop() || stop.qty.get() >= held)
+    }
     /// Wallet balance of an asset, without unrealised profit.
     pub fn wallet(&self, asset: &Asset) -> Decimal {
         self.wallet.get(asset).copied().unwrap_or_default()

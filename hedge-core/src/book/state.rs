@@ -24,6 +24,10 @@ use crate::{
 pub(super) const MAX_REQUEST_WINDOW: Duration = Duration::from_secs(60);
 /// How long an accepted order may stay invisible to queries. Source: fact sheet 14.6, item 6 (0 to 3 s), with reserve.
 pub(super) const VISIBILITY_DELAY: Duration = Duration::from_secs(5);
+/// How far a back-fill reaches behind the latest thing seen.
+pub(super) const BACK_FILL_OVERLAP: Duration = Duration::from_secs(60);
+/// How long announced fills may take before they are asked for.
+pub(super) const FILLS_DUE: Duration = Duration::from_secs(3);
 /// How many trade and flow ids are remembered per instrument. Older ones are older than any back-fill.
 pub(super) const REMEMBERED_IDS: usize = 4_096;
 
@@ -66,7 +70,20 @@ pub struct Book {
     pub(super) live_conditional: u32,
     pub(super) doubtful: u32,
     pub(super) trades: Vec<Remembered>,
-    pub(super) flows: BTreeSet<(Timestamp, String)>,
+    pub(super) flows: BTreeMap<String, Timestamp>,
+    /// Fills of venue orders that no order of ours is known by yet.
+    #[serde(with = "pairs")]
+    pub(super) unclaimed: BTreeMap<(InstrumentId, VenueOrderId), Decimal>,
+    /// Legs whose size the venue has stated differently, and since when.
+    #[serde(with = "pairs")]
+    pub(super) differs: BTreeMap<PositionKey, Timestamp>,
+    /// Legs that must become flat, and why.
+    #[serde(with = "pairs")]
+    pub(super) flattening: BTreeMap<PositionKey, String>,
+    /// Orders with an open question.
+    pub(super) questions: BTreeSet<ClientOrderId>,
+    /// The venue's time of the first snapshot: older fills are in its position already.
+    pub(super) first_venue_time: Timestamp,
     pub(super) wallet: BTreeMap<Asset, Decimal>,
     pub(super) totals: Totals,
     pub(super) started: bool,
@@ -144,6 +161,6 @@ pub enum Change {
     ForeignFill(Box<Fill>),
     /// An order report that fits no row of the life cycle, or no order of ours.
     Unfitting(String),
-    /// The venue states a leg size that differs from the book.
-    LegDiffers(PositionKey),
+    /// An order of somebody else changed on this leg.
+    ForeignOrder(PositionKey),
 }

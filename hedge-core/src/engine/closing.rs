@@ -6,27 +6,63 @@ use std::borrow::Cow;
 use rust_decimal::Decimal;
 
 use crate::{
+    book::OrderRecord,
     event::{Decision, Event},
     gate::Gate,
     id::{ClientOrderId, OrderPurpose, StrategyId},
     money::Qty,
     order::{Exit, Leg, Portion},
-    position::{Action, Position, PositionKey},
+    position::{Position, PositionKey},
     risk::{GateCheck, Verdict},
     time::Timestamp,
 };
 
 impl Engine {
-    /// Closes a leg at the market and mutes its symbol. Paced, and never twice for the same quantity.
+    /// A leg whose protection failed: it is closed at the market, and its symbol opens nothing for a while.
     pub(super) fn force_close(&mut self, cx: &mut Cx<'_>, key: &PositionKey, because: &'static str) {
-        if self.forced_at(key).is_some_and(|last| cx.at < last.plus(CLOSE_PAUSE)) {
+        if !self.book.must_flatten(key) {
+            let until = cx.at.plus(self.config.mute_for);
+            let muted =
+                Decision::Muted { instrument: key.instrument, until, because: Cow::Borrowed(because) };
+            self.record(cx, Event::Decision(muted));
+        }
+        self.demand_flat(cx, key, Cow::Borrowed(because));
+    }
+
+    /// From now on the leg is closed until it is flat, over rejections and restarts.
+    pub(super) fn demand_flat(&mut self, cx: &mut Cx<'_>, key: &PositionKey, because: Cow<'static, str>) {
+        if !self.book.must_flatten(key) {
+            let demanded = Decision::FlattenRequested { position: *key, because };
+            self.record(cx, Event::Decision(demanded));
+        }
+        self.drive_flat(cx, key);
+    }
+
+    /// The next step towards flat: first what rests on the leg goes, then what is left is closed. Paced.
+    pub(super) fn drive_flat(&mut self, cx: &mut Cx<'_>, key: &PositionKey) {
+        if !self.book.must_flatten(key) {
+            return;
+        }
+        let in_the_way =
+            |order: &OrderRecord| matches!(order.leg, Leg::Open(_) | Leg::Close(Exit::Limit { .. }, _));
+        let resting: Vec<ClientOrderId> = self
+            .book
+            .live_orders_of(key)
+            .filter(|order| in_the_way(order))
+            .map(|order| order.client_id)
+            .collect();
+        for id in resting {
+            self.cancel(cx, &id, Cow::Borrowed("the leg must become flat"));
+        }
+        // A resting close holds its quantity until it has ended; its end brings us back here.
+        let held_back =
+            self.book.live_orders_of(key).any(|order| matches!(order.leg, Leg::Close(Exit::Limit { .. }, _)));
+        let too_soon = self.forced_at(key).is_some_and(|last| cx.at < last.plus(CLOSE_PAUSE));
+        if held_back || too_soon || self.closable(key).is_none() {
             return;
         }
         self.forced.retain(|(other, _)| other != key);
         self.forced.push((*key, cx.at));
-        let until = cx.at.plus(self.config.mute_for);
-        let muted = Decision::Muted { instrument: key.instrument, until, because: Cow::Borrowed(because) };
-        self.record(cx, Event::Decision(muted));
         self.close_at_market(cx, None, key, &Portion::All);
     }
 
@@ -113,28 +149,14 @@ impl Engine {
     }
 
     pub(super) fn flatten(&mut self, cx: &mut Cx<'_>, because: &str) {
-        let entries: Vec<ClientOrderId> = self
+        let held: Vec<PositionKey> = self
             .book
-            .live_orders()
-            .filter(|order| order.leg.action() == Action::Open && order.state.is_confirmed_live())
-            .map(|order| order.client_id)
+            .legs()
+            .filter(|leg| leg.is_open() || self.book.has_live_entry(&leg.key))
+            .map(|leg| leg.key)
             .collect();
-        for id in entries {
-            self.cancel(cx, &id, Cow::Owned(because.to_owned()));
-        }
-        let open: Vec<PositionKey> = self.book.open_legs().map(|leg| leg.key).collect();
-        for key in open {
-            // Resting limit closes would make a full close fail: they go first.
-            let resting: Vec<ClientOrderId> = self
-                .book
-                .live_orders_of(&key)
-                .filter(|order| matches!(order.leg, Leg::Close(Exit::Limit { .. }, _)))
-                .map(|order| order.client_id)
-                .collect();
-            for id in resting {
-                self.cancel(cx, &id, Cow::Owned(because.to_owned()));
-            }
-            self.close_at_market(cx, None, &key, &Portion::All);
+        for key in held {
+            self.demand_flat(cx, &key, Cow::Owned(because.to_owned()));
         }
     }
 

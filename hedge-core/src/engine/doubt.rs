@@ -9,22 +9,25 @@ use rust_decimal::Decimal;
 use crate::{
     event::{Decision, Event},
     id::ClientOrderId,
-    order_state::OrderState,
     position::PositionKey,
     reconcile::Difference,
-    venue::OrderRef,
+    venue::{Fill, OrderRef},
 };
+
+/// How far our clock and the venue's may be apart when fills are compared with decisions.
+const CLOCK_MARGIN: Duration = Duration::from_secs(5);
+/// How long a second read waits that confirms a difference.
+const REREAD_AFTER: Duration = Duration::from_secs(5);
 
 impl Engine {
     pub(super) fn due(&mut self, cx: &mut Cx<'_>) {
-        let doubtful: Vec<ClientOrderId> = self
-            .book
-            .live_orders()
-            .filter(|order| order.doubt.as_ref().is_some_and(|doubt| cx.at >= doubt.ask_at))
-            .map(|order| order.client_id)
-            .collect();
-        for id in doubtful {
-            self.query(cx, &id);
+        let questions: Vec<ClientOrderId> = self.book.questions().map(|order| order.client_id).collect();
+        for id in questions {
+            self.query_if_due(cx, &id);
+        }
+        let flattening: Vec<PositionKey> = self.book.legs_to_flatten().copied().collect();
+        for key in flattening {
+            self.drive_flat(cx, &key);
         }
         let bare: Vec<PositionKey> = self
             .book
@@ -33,15 +36,38 @@ impl Engine {
                 leg.unprotected_since.is_some_and(|since| cx.at >= since.plus(self.config.protect_within))
             })
             .map(|leg| leg.key)
-            .filter(|key| self.wants_stop(key) && !self.is_being_closed(key))
+            .filter(|key| self.wants_stop(key) && !self.is_being_closed(key) && !self.book.must_flatten(key))
             .collect();
         for key in bare {
+            if self.is_adopted(&key) {
+                // Somebody else's position is protected again and again, never closed.
+                self.protect_new(cx, &key, None);
+                continue;
+            }
             let text = format!(
                 "{key} has no confirmed stop after {:?}; closing it at the market",
                 self.config.protect_within
             );
             self.alert(cx, Some(key), Cow::Owned(text));
             self.force_close(cx, &key, "no stop in time");
+        }
+        let differs =
+            self.book.differing_legs().any(|(_, since)| cx.at >= since.plus(self.config.protect_within));
+        if differs || self.reread_at.is_some_and(|due| cx.at >= due) {
+            self.reread_at = None;
+            self.ask_snapshot(cx);
+        }
+    }
+
+    /// Asks about an order whose question is due.
+    pub(super) fn query_if_due(&mut self, cx: &mut Cx<'_>, id: &ClientOrderId) {
+        let due = self
+            .book
+            .order(id)
+            .and_then(|order| order.doubt.as_ref())
+            .is_some_and(|doubt| cx.at >= doubt.ask_at);
+        if due {
+            self.query(cx, id);
         }
     }
 
@@ -57,17 +83,38 @@ impl Engine {
         cx.step.effects.push(effect);
     }
 
+    /// Whether a fill since the order was decided, on its leg and side, belongs to no order of this journal.
+    pub(super) fn stranger_among(&self, id: &ClientOrderId, fills: &[Fill]) -> bool {
+        self.book.order(id).is_some_and(|order| {
+            let side = order.position.side.order_side(order.leg.action());
+            fills.iter().any(|fill| {
+                fill.instrument == order.position.instrument
+                    && fill.side.leg() == Some(order.position.side)
+                    && fill.order_side == side
+                    && fill.venue_time.plus(CLOCK_MARGIN) >= order.decided_at
+                    && !self.book.explains(fill)
+            })
+        })
+    }
+
     /// Absence is proven only when the request can no longer be accepted, the order is not found twice after that, and
     /// nothing around it is unexplained.
-    pub(super) fn judge_absence(&mut self, cx: &mut Cx<'_>, id: &ClientOrderId, leg_qty: Decimal) {
+    pub(super) fn judge_absence(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: &ClientOrderId,
+        leg_qty: Decimal,
+        stranger: bool,
+    ) {
         let Some(order) = self.book.order(id) else { return };
         let (key, Some(doubt)) = (order.position, &order.doubt) else { return };
-        if order.state != OrderState::Unknown || doubt.absent < 2 {
+        if doubt.absent < 2 {
             return;
         }
-        if self.book.leg(&key).is_none_or(|leg| leg.qty != leg_qty) {
-            let text =
-                format!("order {id} is not found, but {key} holds {leg_qty} at the venue: still unknown");
+        if stranger || self.book.leg(&key).is_none_or(|leg| leg.qty != leg_qty) {
+            let text = format!(
+                "order {id} is not found, but {key} holds {leg_qty} at the venue or has fills that nothing explains: its fate stays open"
+            );
             self.alert_once(cx, text);
             self.ask_snapshot(cx);
             return;
@@ -76,10 +123,21 @@ impl Engine {
         self.react(cx);
     }
 
+    /// After an answer: what should have gone and is still there is cancelled again.
+    pub(super) fn tidy(&mut self, cx: &mut Cx<'_>, id: &ClientOrderId) {
+        let Some(key) = self.book.order(id).filter(|order| order.state.is_live()).map(|order| order.position)
+        else {
+            return;
+        };
+        self.retire_older_stops(cx, &key);
+        self.sweep(cx, &key);
+        self.drive_flat(cx, &key);
+    }
+
     pub(super) fn ask_snapshot(&mut self, cx: &mut Cx<'_>) {
         if !self.snapshot_pending {
             self.snapshot_pending = true;
-            cx.step.effects.push(Effect::Snapshot { since: self.book.last_venue_time() });
+            cx.step.effects.push(Effect::Snapshot { since: self.book.back_fill_from() });
         }
     }
 
@@ -90,7 +148,11 @@ impl Engine {
                 Difference::LegSize { .. } | Difference::Wallet { .. } => {
                     // A read may race with fills that are on their way: only what differs twice is taken over, except
                     // by a process that has just started and has nothing on its way.
-                    if self.fresh_process || self.suspects.contains(&difference) {
+                    // An order in doubt may explain it: then its answer comes first.
+                    let doubtful = matches!(&difference, Difference::LegSize { position, .. } if self.book.has_doubt(position));
+                    if doubtful {
+                        suspects.push(difference);
+                    } else if self.fresh_process || self.suspects.contains(&difference) {
                         if let Difference::LegSize { position, book, venue, .. } = &difference {
                             let text = format!(
                                 "{position} is {venue} at the venue and was {book} in the book; the venue's word is taken"
@@ -132,7 +194,8 @@ impl Engine {
             }
         }
         if !suspects.is_empty() {
-            self.ask_snapshot(cx);
+            // Far enough apart that a slow replica has caught up.
+            self.reread_at = Some(cx.at.plus(REREAD_AFTER));
         }
         self.suspects = suspects;
         self.fresh_process = false;
@@ -149,6 +212,10 @@ impl Engine {
             .collect();
         for key in flat {
             self.sweep(cx, &key);
+        }
+        let flattening: Vec<PositionKey> = self.book.legs_to_flatten().copied().collect();
+        for key in flattening {
+            self.drive_flat(cx, &key);
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     bar::Bar,
     event::{Event, Fact},
     id::InstrumentIx,
+    position::{PositionKey, PositionSide},
     risk::Posture,
     strategy::{StrategyEvent, StrategyView},
     time::Timestamp,
@@ -35,6 +36,9 @@ impl Engine {
         } else {
             self.book.apply_market(cx.at, &event);
         }
+        if self.book.holds(instrument) {
+            self.adopt_waiting(cx, instrument);
+        }
         let old = matches!(event, MarketEvent::History { .. });
         if !old && (self.book.posture() != Posture::Normal || self.book.holds(instrument)) {
             self.risk.mark(&self.book, cx.at);
@@ -51,6 +55,18 @@ impl Engine {
                 self.alert(cx, None, Cow::Owned(format!("no market data for {symbol:?}")));
             }
             _ => {}
+        }
+    }
+
+    /// A position of somebody else that waited for a price to be protected by.
+    pub(super) fn adopt_waiting(&mut self, cx: &mut Cx<'_>, instrument: InstrumentIx) {
+        let Some(id) = self.book.spec(instrument).map(|spec| spec.id) else { return };
+        for side in PositionSide::BOTH {
+            let key = PositionKey::new(id, side);
+            let bare = self.book.leg(&key).is_some_and(|leg| leg.unprotected_since.is_some());
+            if bare && self.is_adopted(&key) && !self.has_stop(&key) {
+                self.protect_new(cx, &key, None);
+            }
         }
     }
 

@@ -22,7 +22,11 @@ impl Engine {
         match self.book.leg(key).and_then(|leg| leg.protection.as_ref()) {
             Some(Protection::Stop { .. }) => true,
             Some(Protection::Unprotected { .. }) => false,
-            None => self.config.adopt_stop.is_some() && self.book.foreign_stop(key).is_none(),
+            None => {
+                self.config.adopt_stop.is_some()
+                    && self.book.mark_of(&key.instrument).is_some()
+                    && self.book.foreign_stop(key).is_none()
+            }
         }
     }
 
@@ -36,7 +40,15 @@ impl Engine {
 
     /// On the first fill of a leg one close-all stop goes out before any other order; later fills are covered by it.
     pub(super) fn protect_new(&mut self, cx: &mut Cx<'_>, key: &PositionKey, order: Option<&ClientOrderId>) {
-        if self.has_stop(key) || self.book.leg(key).is_none_or(|leg| !leg.is_open()) {
+        if self.book.is_covered(key) || self.book.leg(key).is_none_or(|leg| !leg.is_open()) {
+            return;
+        }
+        // A stop by quantity that no longer covers the leg gives way to one over the whole leg, where it stands.
+        if let Some(trigger) = self.book.stop_of(key).and_then(|stop| match stop.leg {
+            Leg::Close(exit, _) => exit.trigger(),
+            Leg::Open(_) => None,
+        }) {
+            self.place_stop(cx, key, trigger, Coverage::WholeLeg);
             return;
         }
         let planned = order
@@ -108,26 +120,42 @@ impl Engine {
     pub(super) fn confirmed(&mut self, cx: &mut Cx<'_>, id: &ClientOrderId) {
         let Some(order) = self.book.order(id) else { return };
         let key = order.position;
-        if order.purpose == OrderPurpose::Stop {
-            // The new stop is live: the older ones may go.
-            let older: Vec<ClientOrderId> = self
-                .book
-                .live_orders_of(&key)
-                .filter(|other| {
-                    other.purpose == OrderPurpose::Stop
-                        && other.seq < order.seq
-                        && matches!(other.state, OrderState::Working | OrderState::PartiallyFilled)
-                })
-                .map(|other| other.client_id)
-                .collect();
-            for old in older {
-                self.cancel(cx, &old, Cow::Borrowed("replaced by a newer stop"));
-            }
+        let (purpose, seq, closes) = (order.purpose, order.seq, order.leg.action() == Action::Close);
+        let leg = self.book.leg(&key);
+        let earlier = leg.is_none_or(|leg| !leg.is_open() || seq < leg.opened_seq);
+        if closes && earlier {
+            // It was decided for a position that is gone: it must not close the next one.
+            self.cancel(cx, id, Cow::Borrowed("its position is gone"));
+            return;
         }
-        // It was confirmed after its leg went flat: nothing is left for it to protect.
-        if self.book.leg(&key).is_some_and(|leg| !leg.is_open()) && !self.book.has_live_entry(&key) {
-            self.sweep(cx, &key);
+        if purpose == OrderPurpose::Stop {
+            self.retire_older_stops(cx, &key);
         }
+        self.drive_flat(cx, &key);
+    }
+
+    /// Once a newer stop is confirmed live, the older ones may go.
+    pub(super) fn retire_older_stops(&mut self, cx: &mut Cx<'_>, key: &PositionKey) {
+        let newest = self.book.stops_of(key).filter(|stop| stop.state.is_confirmed_live()).last();
+        let Some(newest) = newest.map(|stop| stop.seq) else { return };
+        let older: Vec<ClientOrderId> = self
+            .book
+            .live_orders_of(key)
+            .filter(|other| {
+                other.purpose == OrderPurpose::Stop
+                    && other.seq < newest
+                    && matches!(other.state, OrderState::Working | OrderState::PartiallyFilled)
+            })
+            .map(|other| other.client_id)
+            .collect();
+        for old in older {
+            self.cancel(cx, &old, Cow::Borrowed("replaced by a newer stop"));
+        }
+    }
+
+    /// Whether the leg is somebody else's position, protected by us without having been asked.
+    pub(super) fn is_adopted(&self, key: &PositionKey) -> bool {
+        self.book.leg(key).is_some_and(|leg| leg.is_open() && leg.protection.is_none())
     }
 
     pub(super) fn ended(&mut self, cx: &mut Cx<'_>, id: &ClientOrderId) {
@@ -150,6 +178,7 @@ impl Engine {
             OrderPurpose::Stop if open && order.is_close_all_stop() => self.finish_bridge(cx, &key),
             _ => {}
         }
+        self.drive_flat(cx, &key);
     }
 
     /// The old close-all stop is gone and a stop by quantity stands in: the new close-all stop takes over from it.
@@ -185,6 +214,14 @@ impl Engine {
             .is_none_or(|since| cx.at < since.plus(self.config.protect_within));
         let second_refused = self.book.one_close_all_only() && covers == Coverage::WholeLeg;
         match (state, trigger) {
+            // The venue keeps one close-all stop: `submit_failed` bridges.
+            (OrderState::Rejected, Some(_)) if second_refused => {}
+            // The whole leg is being closed already.
+            _ if self.is_being_closed(key) || self.book.must_flatten(key) => {}
+            _ if self.is_adopted(key) => {
+                let text = format!("the stop {id} of {key} ended as {state:?}; it is placed again");
+                self.alert_once(cx, text);
+            }
             // It never reached the venue: the same protection may be decided again, under a new id.
             (OrderState::Dropped, Some(trigger)) if in_time => {
                 self.place_stop(cx, key, trigger, covers);
@@ -223,6 +260,10 @@ impl Engine {
             return;
         }
         let Leg::Close(exit, _) = order.leg else { return };
+        if order.purpose == OrderPurpose::Close {
+            let why = order.refusal.clone().unwrap_or_default();
+            self.alert(cx, Some(key), Cow::Owned(format!("the close {id} of {key} failed: {why}")));
+        }
         match reason {
             // The venue allows one close-all stop a leg: a stop by quantity bridges the move.
             Some(RejectReason::SecondCloseAll) => {

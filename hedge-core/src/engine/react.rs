@@ -34,11 +34,13 @@ impl Engine {
             Fact::CancelFailed { order, .. } => {
                 // "Not found" is not "cancelled": the venue is asked what became of it.
                 let order = *order;
-                self.query(cx, &order);
+                self.query_if_due(cx, &order);
             }
             Fact::QueryAnswered { order, answer } => {
                 let (order, leg_qty) = (*order, answer.leg_qty);
-                self.judge_absence(cx, &order, leg_qty);
+                let stranger = self.stranger_among(&order, &answer.fills);
+                self.judge_absence(cx, &order, leg_qty, stranger);
+                self.tidy(cx, &order);
             }
             Fact::Operator { command: OperatorCommand::Flatten, because } => {
                 let because = format!("operator: {because}");
@@ -90,7 +92,7 @@ impl Engine {
 
     pub(super) fn react_to(&mut self, cx: &mut Cx<'_>, change: Change) {
         match change {
-            Change::Grew(..) => {}
+            Change::Grew(key, _) => self.drive_flat(cx, &key),
             Change::Shrank(key, flat) => {
                 if flat {
                     self.sweep(cx, &key);
@@ -113,8 +115,10 @@ impl Engine {
                 self.ask_snapshot(cx);
             }
             Change::Unfitting(text) => self.alert_once(cx, text),
-            Change::LegDiffers(_) => {
-                // Fills may still be on their way; a full read settles it.
+            Change::ForeignOrder(key) => {
+                if self.book.leg(&key).is_some_and(|leg| leg.unprotected_since.is_some()) {
+                    self.protect_new(cx, &key, None);
+                }
             }
         }
     }

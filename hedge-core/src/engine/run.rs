@@ -47,6 +47,8 @@ pub struct Engine {
     /// Things that were named to the operator already.
     pub(super) named: BTreeSet<String>,
     pub(super) snapshot_pending: bool,
+    /// When a difference is looked at a second time.
+    pub(super) reread_at: Option<Timestamp>,
     pub(super) fresh_process: bool,
     pub(super) gaps: u64,
 }
@@ -91,6 +93,7 @@ impl Engine {
             suspects: Vec::new(),
             named: BTreeSet::new(),
             snapshot_pending: false,
+            reread_at: None,
             fresh_process: true,
             gaps: 0,
         }
@@ -125,21 +128,35 @@ impl Engine {
     pub fn deadline(&self) -> Option<Timestamp> {
         let mut next: Option<Timestamp> = None;
         let mut consider = |at: Timestamp| next = Some(next.map_or(at, |known| known.min(at)));
-        if self.book.doubtful_orders() > 0 {
-            for order in self.book.live_orders() {
-                if let Some(doubt) = &order.doubt {
-                    consider(doubt.ask_at);
-                }
+        for order in self.book.questions() {
+            if let Some(doubt) = &order.doubt {
+                consider(doubt.ask_at);
+            }
+        }
+        for key in self.book.legs_to_flatten() {
+            if self.closable(key).is_some() {
+                consider(self.forced_at(key).map_or(Timestamp::EPOCH, |last| last.plus(CLOSE_PAUSE)));
+            }
+        }
+        if !self.snapshot_pending {
+            for (_, since) in self.book.differing_legs() {
+                consider(since.plus(self.config.protect_within));
+            }
+            if let Some(due) = self.reread_at {
+                consider(due);
             }
         }
         for leg in self.book.open_legs() {
             if let Some(since) = leg.unprotected_since
                 && self.wants_stop(&leg.key)
                 && !self.is_being_closed(&leg.key)
+                && !self.book.must_flatten(&leg.key)
             {
                 let due = since.plus(self.config.protect_within);
-                let paced = self.forced_at(&leg.key).map_or(due, |at| due.max(at.plus(CLOSE_PAUSE)));
-                consider(paced);
+                // A position of somebody else whose stop is on its way is waited for, not hurried.
+                if !(self.is_adopted(&leg.key) && self.has_stop(&leg.key)) {
+                    consider(due);
+                }
             }
         }
         next
