@@ -16,7 +16,7 @@ use crate::limits::is_exposed;
 /// `equity − x × net = rate × gross × (1 + x)`. LONG and SHORT of one symbol offset each other in `net` but both
 /// need maintenance margin. Openings whose outcome is open count where they hurt and not where they help. The rate is one
 /// number for all symbols and should be no smaller than the highest bracket in use.
-/// Source of the liquidation rule: Binance USD-M docs, cross margin (fact sheet, margin).
+/// Source of the rates: Binance USD-M docs, leverage brackets, `maintMarginRatio` (fact sheet 4.9).
 #[derive(Clone, Debug)]
 pub struct LiquidationDistance {
     min_pct: Decimal,

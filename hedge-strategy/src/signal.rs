@@ -162,6 +162,9 @@ impl<R: SignalRule> SignalStrategy<R> {
         for side in PositionSide::BOTH {
             if let Some(leg) = self.own_leg(side, view) {
                 held = held.or(Some(side));
+                // A back-filled execution is booked without an event; the leg shows that the opening filled.
+                let memory = self.memory(side);
+                memory.last_entry = memory.asked.take().or(memory.last_entry);
                 self.manage(leg, bar, &seen, view, out);
             }
         }
@@ -477,6 +480,18 @@ mod tests {
     }
 
     #[test]
+    fn a_fill_that_nobody_told_starts_the_cooldown_too() {
+        let mut bench = warm(rules());
+        bench.tells_fills = false;
+        bench.trade(100.1);
+        bench.trade(100.0);
+        bench.close(long(), 100.0);
+        assert!(bench.bar(100.1).is_empty());
+        assert_eq!(bench.vetoes(), ["cooldown"]);
+        assert_eq!(bench.bar(100.1).len(), 1);
+    }
+
+    #[test]
     fn a_restart_knows_the_cooldown_from_the_book() {
         let mut bench = warm(rules());
         bench.trade(100.1);
@@ -627,6 +642,8 @@ pub(crate) mod test_support {
         bars: i64,
         trades: i64,
         closes: Vec<f64>,
+        /// Whether the strategy is told of fills; back-filled ones it is not.
+        pub(crate) tells_fills: bool,
     }
 
     impl<S: Strategy> Bench<S> {
@@ -640,6 +657,7 @@ pub(crate) mod test_support {
                 bars: 0,
                 trades: 0,
                 closes: Vec::new(),
+                tells_fills: true,
             };
             bench.fact(Fact::Instrument { ix: IX, spec: Box::new(spec()) });
             let balance = Balance {
@@ -795,6 +813,9 @@ pub(crate) mod test_support {
                 venue_time: self.now,
             };
             self.fact(Fact::Account { event: Box::new(AccountEvent::Fill { fill: fill.clone() }) });
+            if !self.tells_fills {
+                return;
+            }
             let view = StrategyView { book: &self.book, now: self.now };
             self.strategy.on_event(&StrategyEvent::Fill { position, fill: &fill }, &view, &mut self.out);
         }
