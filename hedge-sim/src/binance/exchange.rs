@@ -176,6 +176,12 @@ fn build(config: &ExchangeConfig) -> Result<Built, ExchangeError> {
     core.clock = clock.clone();
     let now_ms = clock.now_ms();
     core.live_until_ms = now_ms;
+    if config.pace != Pace::Lockstep {
+        // Nobody is connected yet: what already lies in the past is there from the first request on.
+        while core.play.next().is_some_and(|next| next.at_ms() <= now_ms) {
+            core.play_next()?;
+        }
+    }
     core.feeds = (0..symbols.len()).map(|ix| Feed::new(past_tape(&core, ix, now_ms), now_ms)).collect();
     Ok(Built { clock, core, notes })
 }
@@ -322,15 +328,22 @@ fn open_venue(
     let venue_config = VenueConfig { second_close_all: config.second_close_all, ..VenueConfig::default() };
     let mut venue = Venue::new(venue_config);
     let mut events = Vec::new();
+    let first_ms =
+        market.play.warmup().iter().map(|(_, bar)| bar.open_time.ms()).min().unwrap_or(market.start_ms);
     for (ix, rules) in rules.iter().enumerate() {
         let price = market.play.first_price(ix as u16, market.start_ms);
         let price = price
             .ok_or_else(|| ExchangeError::Setting(format!("{} has no price to start from", rules.symbol)))?;
-        venue.apply(
-            market.start_ms,
-            &Command::List { rules: Box::new(rules.clone()), price },
-            &mut events,
-        )?;
+        venue.apply(first_ms, &Command::List { rules: Box::new(rules.clone()), price }, &mut events)?;
+    }
+    // The past leaves its trace in the book, exactly as a backtest on the same bars has it.
+    for (ix, bar) in market.play.warmup() {
+        let scale = u32::from(bar.price_scale);
+        let to = rules.get(usize::from(*ix)).and_then(|rules| rules.ticks_from_scaled(bar.close, scale));
+        if let Some(to) = to {
+            let jump = Command::Jump { symbol: SymbolId(*ix), to, mark: None };
+            venue.apply(bar.end().ms(), &jump, &mut events)?;
+        }
     }
     let open = Command::OpenAccount { account: ACCOUNT, balance_usdt: config.balance_usdt };
     venue.apply(market.start_ms, &open, &mut events)?;
@@ -344,7 +357,7 @@ fn header(
     rules: &[InstrumentRules],
     start_ms: i64,
 ) -> Vec<(String, String)> {
-    let digest = |rules: &InstrumentRules| serde_json::to_vec(rules).map(|json| Sha256::digest(json)).ok();
+    let digest = |rules: &InstrumentRules| serde_json::to_vec(rules).map(Sha256::digest).ok();
     let instruments = rules.iter().filter_map(digest).fold(Sha256::new(), |sum, one| sum.chain_update(one));
     let instruments: String = instruments.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     let second = match config.second_close_all {

@@ -153,10 +153,11 @@ impl Hub {
     /// Follows the user data of a key. A key nobody was given is accepted and stays silent.
     pub(crate) fn follow(&mut self, id: u64, feed: UserFeed) {
         let environment = self.environment;
-        if let Some(socket) = self.sockets.get_mut(&id) {
-            if socket.route.serves_user_data(environment) && !socket.feeds.contains(&feed) {
-                socket.feeds.push(feed);
-            }
+        if let Some(socket) = self.sockets.get_mut(&id)
+            && socket.route.serves_user_data(environment)
+            && !socket.feeds.contains(&feed)
+        {
+            socket.feeds.push(feed);
         }
     }
 

@@ -36,6 +36,8 @@ struct Script {
     schedule: Schedule,
     next: Option<MarketStep>,
     closed: Vec<usize>,
+    /// The bars before the start in their order.
+    warmup: Vec<(u16, Bar)>,
     /// Length of the bars of a generated market, to go on when they end.
     endless: Option<Interval>,
 }
@@ -44,9 +46,10 @@ impl Script {
     fn new(data: Arc<DataSet>, history: usize, endless: Option<Interval>) -> Self {
         let schedule = Schedule::new(Arc::clone(&data), history);
         let closed = vec![0; data.series.len()];
-        let mut script = Self { data, schedule, next: None, closed, endless };
+        let mut script = Self { data, schedule, next: None, closed, warmup: Vec::new(), endless };
         script.next = script.schedule.next();
-        while let Some(MarketStep::Warmup { .. }) = script.next {
+        while let Some(MarketStep::Warmup { symbol_ix, bar }) = script.next {
+            script.warmup.push((symbol_ix, bar));
             script.advance();
         }
         script
@@ -55,10 +58,9 @@ impl Script {
     fn advance(&mut self) {
         if let Some(MarketStep::BarClosed { symbol_ix, .. } | MarketStep::Warmup { symbol_ix, .. }) =
             self.next
+            && let Some(count) = self.closed.get_mut(usize::from(symbol_ix))
         {
-            if let Some(count) = self.closed.get_mut(usize::from(symbol_ix)) {
-                *count += 1;
-            }
+            *count += 1;
         }
         self.next = self.schedule.next();
     }
@@ -171,18 +173,18 @@ impl Play {
         }
     }
 
-    /// Where the last price stands before anything is played.
+    /// The price a symbol is listed at: that of its first bar, or the present one of a live market.
     pub(crate) fn first_price(&self, ix: u16, now_ms: i64) -> Option<Decimal> {
         let Some(script) = &self.script else {
             let price = self.price_now(ix, now_ms)?;
             return Some(Decimal::new(price, u32::from(self.price_scale(ix))));
         };
-        let bars = &script.data.series.get(usize::from(ix))?.bars;
-        let closed = script.closed.get(usize::from(ix)).copied()?;
-        match closed.checked_sub(1).and_then(|last| bars.get(last)) {
-            Some(last) => Some(last.decimal(last.close)),
-            None => bars.first().map(|bar| bar.decimal(bar.open)),
-        }
+        script.data.series.get(usize::from(ix))?.bars.first().map(|bar| bar.decimal(bar.open))
+    }
+
+    /// The bars before the start in the order of the schedule.
+    pub(crate) fn warmup(&self) -> &[(u16, Bar)] {
+        self.script.as_ref().map(|script| script.warmup.as_slice()).unwrap_or_default()
     }
 
     /// One kline, as far as it has gone.

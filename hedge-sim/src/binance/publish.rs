@@ -30,10 +30,9 @@ impl Core {
     }
 
     /// Prints a trade on the tape of a recorded market and pushes it.
-    pub(crate) fn print(&mut self, ix: u16, price: Decimal, qty: Decimal, buyer_is_maker: bool) {
-        let now_ms = self.now_ms();
+    pub(crate) fn print(&mut self, ix: u16, at_ms: i64, price: Decimal, qty: Decimal, buyer_is_maker: bool) {
         let Some(feed) = self.feeds.get_mut(usize::from(ix)) else { return };
-        let print = feed.tape.print(now_ms, price, qty, buyer_is_maker);
+        let print = feed.tape.print(at_ms, price, qty, buyer_is_maker);
         self.send_print(ix, &print);
     }
 
@@ -46,7 +45,7 @@ impl Core {
     }
 
     fn send_print(&self, ix: u16, print: &Print) {
-        let now_ms = self.now_ms();
+        let now_ms = self.now_ms().max(print.at_ms);
         let Some((symbol, places)) = self.instrument(ix) else { return };
         self.hub.publish(Topic::AggTrade(ix), || agg_trade(&symbol, print, places, now_ms));
         self.hub.publish(Topic::Trade(ix), || trade(&symbol, print, places, now_ms));

@@ -213,8 +213,8 @@ pub(crate) fn ack(core: &Core, order: &OrderView, result: bool) -> Value {
     row["cumQty"] = json!(places.qty(order.executed_qty));
     // RESULT carries the final state of what is over at once; everything else is acknowledged as it was accepted.
     let at_once = order.order_type == OrderType::Market || matches!(order.tif, Tif::Ioc | Tif::Fok);
-    let cancelled = order.status == OrderStatus::Canceled;
-    if !cancelled && !(result && at_once) {
+    let is_final = order.status == OrderStatus::Canceled || (result && at_once);
+    if !is_final {
         row["status"] = json!(OrderStatus::New.as_str());
         row["executedQty"] = json!(places.qty(Default::default()));
         row["cumQty"] = json!(places.qty(Default::default()));

@@ -47,29 +47,37 @@ pub enum LockstepStep {
 }
 
 impl Core {
-    /// Plays on until something is to be seen, and sends it.
+    /// Plays on until something is to be seen, and sends it. The clock goes there in one jump: a client whose clock it
+    /// is has nothing to do at the moments between.
     pub(crate) fn lockstep(&mut self) -> Result<LockstepStep, LogError> {
         loop {
-            let Some(at_ms) = self.play.next().map(MarketStep::at_ms) else { return Ok(LockstepStep::Ended) };
-            self.clock.jump(at_ms);
-            let events_before = self.hub.user_events();
             let Some(applied) = self.play_next()? else { return Ok(LockstepStep::Ended) };
-            self.announce(&applied.events);
-            match applied.step {
-                MarketStep::Funding { symbol_ix, .. } => return Ok(LockstepStep::Funding { symbol_ix }),
-                MarketStep::BarClosed { symbol_ix, at_ms, bar } => {
-                    self.push_bar(symbol_ix, at_ms);
-                    return Ok(LockstepStep::BarClosed { symbol_ix, open_ms: bar.open_time.ms() });
+            let at_ms = applied.step.at_ms();
+            let seen = match applied.step {
+                MarketStep::Warmup { .. } => None,
+                MarketStep::Funding { symbol_ix, .. } => Some(LockstepStep::Funding { symbol_ix }),
+                MarketStep::BarClosed { symbol_ix, bar, .. } => {
+                    Some(LockstepStep::BarClosed { symbol_ix, open_ms: bar.open_time.ms() })
                 }
                 MarketStep::Move { symbol_ix, .. } => {
-                    self.print_move(symbol_ix);
-                    self.push_best(symbol_ix);
-                    if self.hub.user_events() > events_before {
-                        return Ok(LockstepStep::UserEvents);
-                    }
+                    self.print_move(symbol_ix, at_ms);
+                    applied
+                        .events
+                        .iter()
+                        .any(|event| event.account.is_some())
+                        .then_some(LockstepStep::UserEvents)
                 }
-                MarketStep::Warmup { .. } => {}
+            };
+            let Some(seen) = seen else { continue };
+            self.clock.jump(at_ms);
+            self.announce(&applied.events);
+            for ix in 0..self.symbol_count() {
+                self.push_best(ix);
             }
+            if let LockstepStep::BarClosed { symbol_ix, .. } = seen {
+                self.push_bar(symbol_ix, at_ms);
+            }
+            return Ok(seen);
         }
     }
 
@@ -208,26 +216,26 @@ impl Core {
             let part = (span_ms / bar.interval.ms() as f64).min(1.0);
             bar.volume_decimal() * Decimal::try_from(part).unwrap_or_default()
         });
-        self.print_at_last(ix, share.unwrap_or_default());
+        self.print_at_last(ix, share.unwrap_or_default(), now_ms);
     }
 
     /// Prints a quarter of the bar's volume at a point of its path.
-    fn print_move(&mut self, ix: u16) {
+    fn print_move(&mut self, ix: u16, at_ms: i64) {
         if self.play.knows_prints() {
             return;
         }
-        let bar = self.play.current_bar(ix, self.now_ms());
+        let bar = self.play.current_bar(ix, at_ms);
         let share = bar.map(|bar| bar.volume_decimal() / Decimal::from(4)).unwrap_or_default();
-        self.print_at_last(ix, share);
+        self.print_at_last(ix, share, at_ms);
     }
 
-    fn print_at_last(&mut self, ix: u16, qty: Decimal) {
+    fn print_at_last(&mut self, ix: u16, qty: Decimal, at_ms: i64) {
         let id = SymbolId(ix);
         let (Some(prices), Some(rules)) = (self.venue.prices(id), self.venue.rules(id)) else { return };
         let step = rules.lot.step;
         let qty = ((qty / step).floor() * step).max(rules.lot.min);
         let buyer_is_maker = self.venue.best(id).is_some_and(|best| prices.last <= best.bid);
-        self.print(ix, prices.last, qty, buyer_is_maker);
+        self.print(ix, at_ms, prices.last, qty, buyer_is_maker);
     }
 
     /// Pushes what is due on this tick.

@@ -33,7 +33,7 @@ async fn a_fast_venue_takes_its_own_time_and_wall_time() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(desk.exchange.now_ms() - wall_ms() > 50_000);
     desk.signed_at(Method::GET, "/fapi/v3/balance", "", wall_ms()).await.ok();
-    desk.signed(Method::GET, "/fapi/v3/balance", "").await.ok();
+    desk.signed_at(Method::GET, "/fapi/v3/balance", "recvWindow=60000", desk.exchange.now_ms()).await.ok();
     let between = wall_ms() + 30_000;
     desk.signed_at(Method::GET, "/fapi/v3/balance", "", between).await.refused(400, -1021);
 }

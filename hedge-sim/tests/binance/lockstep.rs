@@ -186,6 +186,23 @@ async fn keys_and_connections_outlive_any_number_of_days() {
 }
 
 #[tokio::test]
+async fn the_generated_market_goes_on_without_end() {
+    let minutes =
+        MarketSource::Generated { seed: 7, symbols: vec!["ETHUSDT".to_owned()], bars: Interval::M1 };
+    let desk = Desk::open(ExchangeConfig { start_ms: Some(START_MS), ..lockstep(minutes) }).await;
+    let mut opens = Vec::new();
+    while opens.len() < 4_100 {
+        if let LockstepStep::BarClosed { open_ms, .. } = desk.exchange.lockstep_step().unwrap() {
+            opens.push(open_ms);
+        }
+    }
+    assert!(
+        opens.windows(2).all(|pair| pair[1] - pair[0] == 60_000),
+        "no bar is missing where one piece meets the next"
+    );
+}
+
+#[tokio::test]
 async fn only_a_lockstep_exchange_is_stepped() {
     let desk = Desk::open(config()).await;
     assert!(matches!(desk.exchange.lockstep_step(), Err(ExchangeError::NotLockstep)));

@@ -28,8 +28,14 @@ fn logged(path: &Path, pace: Pace) -> ExchangeConfig {
     ExchangeConfig { log_path: Some(path.to_owned()), pace, ..config() }
 }
 
-/// Ends the exchange without asking it, as a kill would: nothing is written at the end.
-async fn kill(desk: Desk) {
+/// What a SIGKILL leaves behind: the log as the operating system has it at this moment.
+fn left_by_a_kill(file: &LogFile, name: &str) -> LogFile {
+    let copy = LogFile::new(name);
+    std::fs::copy(&file.0, &copy.0).unwrap();
+    copy
+}
+
+async fn stop(desk: Desk) {
     desk.exchange.shutdown().await;
 }
 
@@ -46,8 +52,9 @@ async fn what_was_acknowledged_is_there_after_a_kill() {
     desk.order("symbol=ETHUSDT&side=SELL&positionSide=LONG&type=MARKET&quantity=9").await.refused(400, -2022);
     let key = desk.listen_key().await;
     let (digest, now) = (desk.exchange.state_digest(), desk.exchange.now_ms());
-    kill(desk).await;
-    let desk = Desk::open(logged(&file.0, Pace::Lockstep)).await;
+    let left = left_by_a_kill(&file, "left");
+    desk.signed(Method::POST, "/fapi/v1/leverage", "symbol=ETHUSDT&leverage=3").await.ok();
+    let desk = Desk::open(logged(&left.0, Pace::Lockstep)).await;
     assert_eq!((desk.exchange.state_digest(), desk.exchange.now_ms()), (digest, now));
     assert_eq!(desk.listen_key().await, key);
     let row = desk.signed(Method::GET, "/fapi/v1/order", "symbol=ETHUSDT&origClientOrderId=kept").await.ok();
@@ -70,7 +77,7 @@ async fn a_run_that_was_killed_goes_on_as_if_it_had_not_been() {
                 desk.exchange.lockstep_step().unwrap();
             }
             digest = desk.exchange.state_digest();
-            kill(desk).await;
+            stop(desk).await;
         }
         digest
     };
@@ -85,7 +92,7 @@ async fn an_exchange_at_a_finite_speed_is_replayed_too() {
     tokio::time::sleep(std::time::Duration::from_millis(400)).await;
     desk.exchange.set_paused(true).unwrap();
     let digest = desk.exchange.state_digest();
-    kill(desk).await;
+    stop(desk).await;
     let desk = Desk::open(logged(&file.0, Pace::Speed(0.001))).await;
     desk.exchange.set_paused(true).unwrap();
     assert_eq!(desk.exchange.legs().unwrap().len(), 1);
@@ -102,7 +109,7 @@ async fn a_torn_last_line_is_cut_off_with_a_message() {
     let file = LogFile::new("torn");
     let desk = Desk::hedged(logged(&file.0, Pace::Lockstep)).await;
     let digest = desk.exchange.state_digest();
-    kill(desk).await;
+    stop(desk).await;
     OpenOptions::new().append(true).open(&file.0).unwrap().write_all(b"{\"c\":[17").unwrap();
     let desk = Desk::open(logged(&file.0, Pace::Lockstep)).await;
     assert_eq!(desk.exchange.state_digest(), digest);
@@ -112,7 +119,7 @@ async fn a_torn_last_line_is_cut_off_with_a_message() {
 #[tokio::test]
 async fn a_log_of_another_account_is_refused_by_name() {
     let file = LogFile::new("other");
-    kill(Desk::open(logged(&file.0, Pace::Lockstep)).await).await;
+    stop(Desk::open(logged(&file.0, Pace::Lockstep)).await).await;
     let richer = ExchangeConfig { balance_usdt: "20000".parse().unwrap(), ..logged(&file.0, Pace::Lockstep) };
     let error = Exchange::start(richer).await.unwrap_err().to_string();
     assert!(error.contains("balance_usdt is 10000 there and 20000 here"), "{error}");

@@ -1,5 +1,12 @@
 //! The simulated exchange over real sockets, spoken to by a client that shares no code with it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends where it cannot go on"
+)]
+
 mod accounts;
 mod clock;
 mod kit;
@@ -8,6 +15,7 @@ mod lockstep;
 mod log;
 mod market;
 mod orders;
+mod recorded;
 mod signing;
 mod streams;
 mod user_stream;
