@@ -52,9 +52,9 @@ impl Book {
                 }
             }
             Fact::CancelAcked { .. } => {}
-            Fact::CancelFailed { order, .. } => {
+            Fact::CancelFailed { order, outcome, .. } => {
                 self.advance(order, &OrderEvent::CancelFailed, at, changes);
-                self.cancel_refused(order, at);
+                self.cancel_refused(order, *outcome, at);
             }
             Fact::QueryAnswered { order, answer } => self.apply_answer(order, at, answer, changes),
             // The question stays open and is asked again at its time.
@@ -252,6 +252,7 @@ impl Book {
                     refusal: None,
                     ending: None,
                     cancels_refused: 0,
+                    cancel_unsent: false,
                 };
                 self.live += 1;
                 self.live_conditional += u32::from(record.space() == OrderSpace::Algo);
@@ -269,7 +270,13 @@ impl Book {
                 self.orders.insert(*client_id, record);
             }
             Decision::CancelRequested { order, .. } => {
+                if let Some(record) = self.orders.get_mut(order) {
+                    record.cancel_unsent = false;
+                    record.doubt = None;
+                    self.questions.remove(order);
+                }
                 self.advance(order, &OrderEvent::CancelSent, at, changes);
+                self.review(order, at);
             }
             Decision::AbsenceProven { order } => {
                 self.advance(order, &OrderEvent::AbsenceProven, at, changes);

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use crate::{
     id::{Asset, ClientOrderId, InstrumentId},
     order_state::{OrderEvent, OrderState},
-    position::{PositionKey, PositionSide},
+    position::{Action, PositionKey, PositionSide},
     time::Timestamp,
     venue::{CashFlow, CashFlowKind, Fill},
 };
@@ -66,6 +66,15 @@ impl Book {
     ) {
         let Some(record) = self.orders.get_mut(id) else { return };
         record.filled += qty;
+        let (position, strategy) = (record.position, record.strategy);
+        if record.leg.action() == Action::Open
+            && let Some(slot) = self.slot(&position)
+        {
+            // Also when it was believed done and its leg released.
+            let leg = &mut self.legs[slot];
+            leg.owner = leg.owner.or(strategy);
+        }
+        let Some(record) = self.orders.get_mut(id) else { return };
         let was_done = record.state.is_terminal() && record.state != OrderState::Filled;
         let (whole_leg, enough) = (record.is_close_all_stop(), record.filled >= record.qty.get());
         let key = record.position;

@@ -44,8 +44,10 @@ pub struct OrderRecord {
     pub reported_filled: Decimal,
     /// What is asked of the venue about it, while something is: its outcome, missing fills, a refused cancel.
     pub doubt: Option<Doubt>,
-    /// How often a cancel of it was refused.
+    /// How often a cancel of it failed.
     pub cancels_refused: u32,
+    /// Whether the last cancel never left: it may simply be sent again.
+    pub cancel_unsent: bool,
     /// The venue's reason for a refusal or an expiry.
     pub refusal: Option<String>,
     /// How the venue says it ended, while fills that it counted are still on their way.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 
 use crate::{
+    error::Outcome,
     event::QueryAnswer,
     id::{ClientOrderId, InstrumentId, VenueOrderId},
     order_state::{OrderEvent, OrderState, transition},
@@ -108,10 +109,11 @@ impl Book {
         }
     }
 
-    pub(super) fn cancel_refused(&mut self, id: &ClientOrderId, at: Timestamp) {
+    pub(super) fn cancel_refused(&mut self, id: &ClientOrderId, outcome: Outcome, at: Timestamp) {
         let Some(record) = self.orders.get_mut(id) else { return };
         if record.state.is_live() {
             record.cancels_refused += 1;
+            record.cancel_unsent = outcome == Outcome::NotSent;
             // At once at first, then ever more patiently.
             let wait_ms = (100_u64 << record.cancels_refused.min(8)) - 200;
             let ask_at = at.plus(Duration::from_millis(wait_ms));

@@ -66,9 +66,18 @@ impl Engine {
             .order(id)
             .and_then(|order| order.doubt.as_ref())
             .is_some_and(|doubt| cx.at >= doubt.ask_at);
-        if due {
-            self.query(cx, id);
+        if !due {
+            return;
         }
+        if self.book.order(id).is_some_and(|order| order.cancel_unsent) {
+            // Nothing happened at the venue: what should go is cancelled again.
+            let before = cx.step.effects.len();
+            self.tidy(cx, id);
+            if cx.step.effects.len() > before {
+                return;
+            }
+        }
+        self.query(cx, id);
     }
 
     pub(super) fn query(&mut self, cx: &mut Cx<'_>, id: &ClientOrderId) {
