@@ -1,0 +1,110 @@
+//! A close takes what is there and no more.
+
+use hedge_core::*;
+
+use crate::rig::*;
+
+fn close(portion: Portion, exit: Exit) -> Intent {
+    Intent::Close { position: long(), portion, exit, because: "test".into() }
+}
+
+#[test]
+fn a_close_larger_than_the_position_closes_the_position() {
+    let mut rig = Rig::new();
+    rig.opened();
+    assert_eq!(rig.want(close(Portion::Qty(q("9")), Exit::Market)).only().qty, d("1"));
+}
+
+#[test]
+fn two_closes_share_the_position() {
+    let mut rig = Rig::new();
+    rig.opened();
+    assert_eq!(rig.want(close(Portion::Qty(q("0.7")), Exit::Market)).only().qty, d("0.7"));
+    assert_eq!(rig.want(close(Portion::Qty(q("0.7")), Exit::Market)).only().qty, d("0.3"));
+    let third = rig.want(close(Portion::Qty(q("0.7")), Exit::Market));
+    third.none();
+    assert_eq!(third.refused_by().as_deref(), Some("closable"));
+}
+
+#[test]
+fn a_market_close_leaves_what_rests_in_a_limit_close() {
+    let mut rig = Rig::new();
+    rig.opened();
+    let limit =
+        rig.want(close(Portion::Qty(q("0.4")), Exit::Limit { price: px("110"), tif: Tif::Gtc })).only();
+    rig.ack(&limit);
+    assert_eq!(rig.want(close(Portion::All, Exit::Market)).only().qty, d("0.6"));
+}
+
+#[test]
+fn a_fraction_is_rounded_down_and_is_at_least_one_step() {
+    let mut rig = Rig::new();
+    rig.opened();
+    let third = Ratio::parse("0.3333").unwrap();
+    assert_eq!(rig.want(close(Portion::Fraction(third), Exit::Market)).only().qty, d("0.333"));
+    let tiny = Ratio::parse("0.0000001").unwrap();
+    assert_eq!(rig.want(close(Portion::Fraction(tiny), Exit::Market)).only().qty, d("0.001"));
+}
+
+#[test]
+fn the_close_of_a_flat_leg_is_refused_in_words() {
+    let mut rig = Rig::new();
+    let refused = rig.want(Intent::close(long(), "nothing there"));
+    refused.none();
+    assert_eq!(refused.refused_by().as_deref(), Some("leg_open"));
+}
+
+#[test]
+fn a_close_that_finds_nothing_makes_the_engine_look_again() {
+    let mut rig = Rig::new();
+    let (_, stop) = rig.opened();
+    let close = rig.want(Intent::close(long(), "enough")).only();
+    let outcomes = rig.reject(&close, RejectReason::NothingToClose, -2022);
+    outcomes.none();
+    assert_eq!(outcomes.snapshots(), 1);
+    // The leg is gone at the venue. One look may be a race; the second counts.
+    let mut found = rig.agreeing_snapshot(&[&stop]);
+    found.positions.clear();
+    let first = rig.snapshot(found.clone());
+    assert_eq!(first.corrections(), 0);
+    let asked: usize = rig.run_for(ms(30_000)).iter().map(Outcomes::snapshots).sum();
+    assert_eq!(asked + first.snapshots(), 1);
+    let second = rig.snapshot(found);
+    assert_eq!(second.corrections(), 1);
+    assert!(!rig.leg(&long()).is_open());
+    assert_eq!(second.cancels(), [stop.id]);
+    assert_eq!(rig.engine.deadline(), None);
+    rig.identity_holds();
+}
+
+#[test]
+fn exits_carry_no_time_limit_and_entries_do() {
+    let mut rig = Rig::new();
+    let entry = rig.open(long(), "95").only();
+    assert_eq!(entry.valid_until, Some(rig.now.plus(rig.config.approval_ttl)));
+    rig.fill(&entry, "1", "100");
+    assert_eq!(rig.want(Intent::close(long(), "enough")).only().valid_until, None);
+}
+
+#[test]
+fn conditional_closes_of_a_strategy_are_on_the_grid_and_by_quantity() {
+    let mut rig = Rig::new();
+    rig.opened();
+    let tp = rig
+        .want(close(
+            Portion::Fraction(Ratio::parse("0.5").unwrap()),
+            Exit::TakeProfitMarket { trigger: px("110.04"), by: TriggerBy::Mark },
+        ))
+        .only();
+    assert_eq!((tp.trigger(), tp.qty, tp.purpose), (Some(px("110")), d("0.5"), OrderPurpose::TakeProfit));
+}
+
+#[test]
+fn a_refused_close_is_told_to_a_person() {
+    let mut rig = Rig::new();
+    rig.opened();
+    let close = rig.want(Intent::close(long(), "enough")).only();
+    assert_eq!(rig.reject(&close, RejectReason::Unlisted, -9999).alerts().len(), 1);
+    // Its strategy may try again.
+    assert_eq!(rig.want(Intent::close(long(), "enough")).only().qty, d("1"));
+}

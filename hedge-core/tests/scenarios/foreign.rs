@@ -1,0 +1,231 @@
+//! Positions and orders of somebody else: named once, protected, never ignored.
+
+use std::time::Duration;
+
+use hedge_core::*;
+
+use crate::rig::*;
+
+/// A person holds LONG 2 at 100; the mark is known if stated.
+fn with_stranger(mark: Option<&str>) -> (Rig, Outcomes) {
+    let mut rig = Rig::cold(EngineConfig::default(), Box::new(PermitAll), 0);
+    rig.start(1);
+    let mut found = snapshot();
+    found.positions = vec![Position::new(long(), q("2"), px("100")).with_prices(mark.map(px), None)];
+    let outcomes = rig.snapshot(found);
+    (rig, outcomes)
+}
+
+fn close_all(id: &str, trigger: &str) -> OrderReport {
+    OrderReport {
+        instrument: btc(),
+        client_id: ReportedId::parse(id),
+        order: OrderRef::Algo { id: VenueOrderId(4_711), child: None },
+        side: ReportedSide::Long,
+        order_side: OrderSide::Sell,
+        kind: ReportedKind::StopMarket,
+        price: None,
+        trigger: Some(px(trigger)),
+        qty: None,
+        filled: d("0"),
+        average: None,
+        covers: Coverage::WholeLeg,
+        state: ReportedState::Working,
+        reason: None,
+        venue_time: Timestamp::from_ms(START_MS),
+    }
+}
+
+#[test]
+fn a_position_that_was_there_is_adopted_with_a_stop_under_the_mark() {
+    let (mut rig, outcomes) = with_stranger(Some("110"));
+    let stop = outcomes.only();
+    assert!(stop.is_close_all_stop());
+    assert_eq!(stop.trigger(), Some(px("104.5")), "5 % below the mark");
+    assert_eq!(outcomes.alerts().len(), 1);
+    assert_eq!(rig.book().totals().nav_start, d("10020"));
+    rig.identity_holds();
+    rig.mark("120");
+    rig.identity_holds();
+    rig.ack(&stop);
+    assert_eq!(rig.engine.deadline(), None);
+}
+
+#[test]
+fn a_short_position_that_was_there_is_adopted_with_a_stop_over_the_mark() {
+    let mut rig = Rig::cold(EngineConfig::default(), Box::new(PermitAll), 0);
+    rig.start(1);
+    let mut found = snapshot();
+    found.positions = vec![Position::new(short(), q("2"), px("100")).with_prices(Some(px("100")), None)];
+    let stop = rig.snapshot(found).only();
+    assert_eq!((stop.side, stop.trigger()), (OrderSide::Buy, Some(px("105"))));
+}
+
+#[test]
+fn a_position_without_a_known_price_waits_for_the_mark_and_is_not_closed() {
+    let (mut rig, outcomes) = with_stranger(None);
+    outcomes.none();
+    assert!(!outcomes.alerts().is_empty(), "it is named at once");
+    let meanwhile = rig.run_for(Duration::from_secs(20));
+    assert!(meanwhile.iter().all(|later| later.submits().is_empty()), "a person's position is not closed");
+    rig.feed(Fact::Market {
+        event: MarketEvent::Mark { instrument: InstrumentIx(0), mark: px("100"), venue_time: rig.now },
+    });
+    assert_eq!(rig.book().stop_of(&long()).map(|stop| stop.is_close_all_stop()), Some(true));
+}
+
+#[test]
+fn an_adopted_position_whose_stop_is_refused_is_tried_again_with_patience_and_not_closed() {
+    let (mut rig, outcomes) = with_stranger(Some("100"));
+    let mut pending = outcomes.submits();
+    let mut tries = 0;
+    let end = rig.now.plus(Duration::from_secs(20));
+    while rig.now < end {
+        if let Some(stop) = pending.pop() {
+            assert!(stop.is_close_all_stop(), "{stop:?}");
+            tries += 1;
+            assert!(tries < 100, "a hundred stops in {:?}", rig.now.since(Timestamp::from_ms(START_MS)));
+            rig.wait(ms(20));
+            pending.extend(rig.reject(&stop, RejectReason::TooManyOrders, -4045).submits());
+        } else {
+            let Some(due) = rig.engine.deadline().filter(|due| *due <= end) else { break };
+            rig.now = rig.now.max(due);
+            pending.extend(rig.tick().submits());
+        }
+    }
+    assert!((2..=25).contains(&tries), "{tries} stops in 20 s");
+}
+
+#[test]
+fn a_position_behind_somebody_s_close_all_stop_is_left_with_it() {
+    let mut rig = Rig::cold(EngineConfig::default(), Box::new(PermitAll), 0);
+    rig.start(1);
+    let mut found = snapshot();
+    found.positions = vec![Position::new(long(), q("2"), px("100")).with_prices(Some(px("100")), None)];
+    found.orders = vec![close_all("web_person", "90")];
+    let outcomes = rig.snapshot(found.clone());
+    outcomes.none();
+    assert!(outcomes.alerts().iter().any(|text| text.contains("web_person")));
+    assert!(rig.run_for(Duration::from_secs(30)).iter().all(|later| later.submits().is_empty()));
+    assert!(rig.snapshot(found).alerts().is_empty(), "it is named once");
+}
+
+#[test]
+fn a_stop_of_ours_from_a_lost_journal_is_recognised_as_protection() {
+    let mut rig = Rig::cold(EngineConfig::default(), Box::new(PermitAll), 0);
+    rig.start(1);
+    let mut found = snapshot();
+    found.positions = vec![Position::new(long(), q("2"), px("100")).with_prices(Some(px("100")), None)];
+    found.orders = vec![close_all("h0sn8www00111s", "90")];
+    let outcomes = rig.snapshot(found);
+    outcomes.none();
+    assert!(outcomes.alerts().iter().any(|text| text.contains("h0sn8www00111s")));
+    assert_eq!(rig.book().conditional_orders(), 1);
+    assert!(rig.run_for(Duration::from_secs(30)).iter().all(|later| later.submits().is_empty()));
+}
+
+#[test]
+fn a_stop_on_the_wrong_side_or_by_quantity_protects_nothing() {
+    type Spoil = fn(&mut OrderReport);
+    let spoils: [Spoil; 5] = [
+        |report| report.covers = Coverage::Qty,
+        |report| report.kind = ReportedKind::TakeProfitMarket,
+        |report| report.side = ReportedSide::Short,
+        |report| report.instrument = eth(),
+        |report| report.state = ReportedState::Expired,
+    ];
+    for spoil in spoils {
+        let mut rig = Rig::cold(EngineConfig::default(), Box::new(PermitAll), 0);
+        rig.start(1);
+        let mut found = snapshot();
+        found.positions = vec![Position::new(long(), q("2"), px("100")).with_prices(Some(px("100")), None)];
+        let mut report = close_all("web_person", "90");
+        spoil(&mut report);
+        found.orders = vec![report];
+        assert!(rig.snapshot(found).only().is_close_all_stop());
+    }
+}
+
+#[test]
+fn a_foreign_stop_that_is_cancelled_on_the_stream_is_replaced_by_ours() {
+    let mut rig = Rig::cold(EngineConfig::default(), Box::new(PermitAll), 0);
+    rig.start(1);
+    let mut found = snapshot();
+    found.positions = vec![Position::new(long(), q("2"), px("100")).with_prices(Some(px("100")), None)];
+    found.orders = vec![close_all("web_person", "90")];
+    rig.snapshot(found).none();
+    rig.mark("100");
+    let mut report = close_all("web_person", "90");
+    report.state = ReportedState::Canceled;
+    let mut submits = rig.account(AccountEvent::Order { report }).submits();
+    submits.extend(rig.run_for(Duration::from_secs(5)).iter().flat_map(Outcomes::submits));
+    assert_eq!(submits.len(), 1);
+    assert!(submits[0].is_close_all_stop());
+}
+
+#[test]
+fn adoption_can_be_switched_off_and_is_then_said() {
+    let config = EngineConfig { adopt_stop: None, ..EngineConfig::default() };
+    let mut rig = Rig::cold(config, Box::new(PermitAll), 0);
+    rig.start(1);
+    let mut found = snapshot();
+    found.positions = vec![Position::new(long(), q("2"), px("100")).with_prices(Some(px("100")), None)];
+    let outcomes = rig.snapshot(found);
+    outcomes.none();
+    assert_eq!(outcomes.alerts().len(), 1);
+    assert!(rig.run_for(Duration::from_secs(30)).iter().all(|later| later.submits().is_empty()));
+}
+
+#[test]
+fn a_stranger_s_fill_is_booked_named_and_protected() {
+    let mut rig = Rig::new();
+    let fill = rig.strange_fill(short(), Action::Open, "0.5", "100");
+    let outcomes = rig.account(AccountEvent::Fill { fill: fill.clone() });
+    assert_eq!(rig.leg(&short()).qty, d("0.5"));
+    let stop = outcomes.only();
+    assert_eq!((stop.is_close_all_stop(), stop.trigger()), (true, Some(px("105"))));
+    assert_eq!(outcomes.snapshots(), 1);
+    let again = rig.account(AccountEvent::Fill { fill });
+    assert!(again.effects.is_empty() && again.alerts().is_empty(), "the same execution counts once");
+    assert_eq!(rig.leg(&short()).qty, d("0.5"));
+}
+
+#[test]
+fn a_liquidation_is_a_close_that_we_did_not_order() {
+    let mut rig = Rig::new();
+    let (_, stop) = rig.opened();
+    let mut fill = rig.strange_fill(long(), Action::Close, "1", "60");
+    fill.client_id = Some(ReportedId::parse("autoclose-1732100000"));
+    let outcomes = rig.account(AccountEvent::Fill { fill });
+    outcomes.none();
+    assert_eq!(outcomes.cancels(), [stop.id]);
+    assert_eq!(rig.leg(&long()).realized, d("-40"));
+    rig.identity_holds();
+}
+
+#[test]
+fn an_entry_that_never_filled_leaves_no_plan_for_a_stranger() {
+    let mut rig = Rig::new();
+    let entry = rig.open(long(), "95").only();
+    rig.report(&entry, ReportedState::Expired, "0");
+    rig.mark("60");
+    let fill = rig.strange_fill(long(), Action::Open, "1", "60");
+    let stop = rig.account(AccountEvent::Fill { fill }).only();
+    assert_eq!(stop.trigger(), Some(px("57")), "5 % below today's mark, not yesterday's plan");
+}
+
+#[test]
+fn where_somebody_s_close_all_stop_keeps_ours_out_a_quantity_bridges_and_nothing_is_closed() {
+    let mut rig = Rig::new();
+    let report = close_all("web_person", "80");
+    rig.account(AccountEvent::Order { report });
+    let entry = rig.open(long(), "95").only();
+    let stop = rig.fill(&entry, "1", "100").only();
+    let outcomes = rig.reject(&stop, RejectReason::SecondCloseAll, -4130);
+    let bridge = outcomes.only();
+    assert!(matches!(bridge.leg, Leg::Close(Exit::StopMarket { .. }, Coverage::Qty)), "{bridge:?}");
+    assert!(!outcomes.is_muted());
+    rig.ack(&bridge);
+    assert!(rig.run_for(Duration::from_secs(10)).iter().all(|later| later.submits().is_empty()));
+    assert_eq!(rig.leg(&long()).unprotected_since, None);
+}

@@ -1,0 +1,217 @@
+//! Moving a stop: never a moment without one, the old one goes only after the new one is confirmed.
+
+use hedge_core::*;
+
+use crate::rig::*;
+
+fn protect(trigger: &str) -> Intent {
+    Intent::Protect { position: long(), trigger: px(trigger), because: "trail".into() }
+}
+
+/// The live stops of the LONG leg that the venue has confirmed and nobody has asked to cancel.
+fn standing(rig: &Rig) -> usize {
+    rig.book()
+        .live_orders_of(&long())
+        .filter(|order| order.purpose == OrderPurpose::Stop && order.state == OrderState::Working)
+        .count()
+}
+
+#[test]
+fn the_old_stop_is_cancelled_only_when_the_new_one_is_confirmed() {
+    let mut rig = Rig::new();
+    let (_, old) = rig.opened();
+    let moved = rig.want(protect("97"));
+    assert!(moved.cancels().is_empty());
+    let new = moved.only();
+    assert!(new.is_close_all_stop());
+    assert_eq!(standing(&rig), 1);
+    assert_eq!(rig.ack(&new).cancels(), [old.id]);
+    assert_eq!(standing(&rig), 1);
+    rig.cancelled(&old).none();
+    assert_eq!(rig.book().stop_of(&long()).unwrap().client_id, new.id);
+    assert_eq!(rig.leg(&long()).unprotected_since, None);
+}
+
+#[test]
+fn a_second_move_waits_until_the_first_is_through() {
+    let mut rig = Rig::new();
+    let (_, old) = rig.opened();
+    let first = rig.want(protect("96")).only();
+    let second = rig.want(protect("97"));
+    second.none();
+    assert_eq!(second.refused_by().as_deref(), Some("stop_pending"));
+    rig.ack(&first);
+    let during_cancel = rig.want(protect("97"));
+    during_cancel.none();
+    rig.cancelled(&old);
+    let third = rig.want(protect("97")).only();
+    assert_eq!(third.trigger(), Some(px("97")));
+}
+
+#[test]
+fn a_move_to_the_same_place_or_through_the_mark_is_refused() {
+    let mut rig = Rig::new();
+    rig.opened();
+    assert_eq!(
+        rig.want(protect("95.04")).refused_by().as_deref(),
+        Some("stop_same"),
+        "95.04 is 95 on the grid"
+    );
+    assert_eq!(rig.want(protect("100")).refused_by().as_deref(), Some("stop_side"));
+    assert_eq!(rig.want(protect("101")).refused_by().as_deref(), Some("stop_side"));
+}
+
+#[test]
+fn a_moved_stop_that_is_refused_leaves_the_old_one_standing() {
+    let mut rig = Rig::new();
+    let (_, old) = rig.opened();
+    let new = rig.want(protect("99.9")).only();
+    let outcomes = rig.reject(&new, RejectReason::WouldTrigger, -2021);
+    outcomes.none();
+    assert!(outcomes.cancels().is_empty());
+    assert_eq!(rig.state(&old.id), OrderState::Working);
+    assert_eq!(rig.leg(&long()).unprotected_since, None);
+    rig.want(protect("97")).only();
+}
+
+#[test]
+fn a_moved_stop_of_unknown_outcome_leaves_the_old_one_standing() {
+    let mut rig = Rig::new();
+    let (_, old) = rig.opened();
+    let new = rig.want(protect("97")).only();
+    let outcomes = rig.time_out(&new);
+    outcomes.none();
+    assert_eq!(outcomes.queries(), [new.id]);
+    assert_eq!(rig.state(&old.id), OrderState::Working);
+    let report = rig.report_of(&new, ReportedState::Working, "0");
+    assert_eq!(rig.answer(&new, Some(report), Vec::new(), "1").cancels(), [old.id]);
+}
+
+#[test]
+fn where_a_second_close_all_stop_is_refused_one_by_quantity_bridges() {
+    let mut rig = Rig::new();
+    let (_, old) = rig.opened();
+    let refused = rig.want(protect("97")).only();
+    let outcomes = rig.reject(&refused, RejectReason::SecondCloseAll, -4130);
+    let bridge = outcomes.only();
+    assert_eq!(
+        bridge.leg,
+        Leg::Close(Exit::StopMarket { trigger: px("97"), by: TriggerBy::Mark }, Coverage::Qty)
+    );
+    assert_eq!((bridge.qty, bridge.purpose), (d("1"), OrderPurpose::Stop));
+    assert!(outcomes.cancels().is_empty() && !outcomes.is_muted());
+    assert_eq!(standing(&rig), 1);
+    assert_eq!(rig.ack(&bridge).cancels(), [old.id]);
+    let later = rig.cancelled(&old);
+    assert!(later.submits().iter().all(Sent::is_close_all_stop), "{:?}", later.submits());
+    assert_eq!(rig.leg(&long()).unprotected_since, None);
+}
+
+#[test]
+fn after_a_bridge_the_stop_can_still_be_moved_without_a_gap() {
+    let mut rig = Rig::new();
+    let (_, old) = rig.opened();
+    let refused = rig.want(protect("96")).only();
+    let bridge = rig.reject(&refused, RejectReason::SecondCloseAll, -4130).only();
+    rig.ack(&bridge);
+    let mut next = rig.cancelled(&old).submits();
+    for round in 0..4 {
+        // Whatever goes out is taken; the venue refuses a close-all stop only beside another one.
+        while let Some(order) = next.pop() {
+            let second = rig.book().live_orders_of(&long()).any(|other| {
+                other.is_close_all_stop() && other.client_id != order.id && other.state.is_confirmed_live()
+            });
+            let outcomes = if order.is_close_all_stop() && second {
+                rig.reject(&order, RejectReason::SecondCloseAll, -4130)
+            } else {
+                rig.ack(&order)
+            };
+            next.extend(outcomes.submits());
+            assert!(standing(&rig) >= 1, "round {round}: no stop stands");
+            for id in outcomes.cancels() {
+                let gone = sent_of(&rig, &id);
+                next.extend(rig.cancelled(&gone).submits());
+                assert!(standing(&rig) >= 1, "round {round}: no stop stands");
+            }
+        }
+        let trigger = ["96.5", "97", "97.5", "98"][round];
+        next = rig.want(protect(trigger)).submits();
+        assert_eq!(next.len(), 1, "round {round}");
+        assert_eq!(next[0].trigger(), Some(px(trigger)));
+    }
+}
+
+fn sent_of(rig: &Rig, id: &ClientOrderId) -> Sent {
+    let order = rig.book().order(id).unwrap();
+    Sent {
+        id: *id,
+        position: order.position,
+        leg: order.leg,
+        qty: order.qty.get(),
+        purpose: order.purpose,
+        side: order.position.side.order_side(order.leg.action()),
+        valid_until: None,
+    }
+}
+
+#[test]
+fn an_addition_to_a_leg_behind_a_bridge_is_covered_too() {
+    let mut rig = Rig::new();
+    let (_, old) = rig.opened();
+    let refused = rig.want(protect("97")).only();
+    let bridge = rig.reject(&refused, RejectReason::SecondCloseAll, -4130).only();
+    rig.ack(&bridge);
+    let mut pending = rig.cancelled(&old).submits();
+    for order in &pending {
+        rig.ack(order);
+    }
+    let add = rig.open(long(), "96").only();
+    pending = rig.fill(&add, "1", "100").submits();
+    let covered: bool = rig.book().live_orders_of(&long()).any(|order| {
+        order.purpose == OrderPurpose::Stop && (order.is_close_all_stop() || order.open_qty() >= d("2"))
+    });
+    assert!(covered, "2 are open behind a stop for 1; sent: {pending:?}");
+}
+
+#[test]
+fn a_bridge_that_is_refused_leaves_the_old_stop_standing() {
+    let mut rig = Rig::new();
+    let (_, old) = rig.opened();
+    let refused = rig.want(protect("97")).only();
+    let bridge = rig.reject(&refused, RejectReason::SecondCloseAll, -4130).only();
+    let outcomes = rig.reject(&bridge, RejectReason::WouldTrigger, -2021);
+    outcomes.none();
+    assert_eq!(rig.state(&old.id), OrderState::Working);
+}
+
+#[test]
+fn the_old_stop_fires_while_the_new_one_is_on_its_way() {
+    let mut rig = Rig::new();
+    let (_, old) = rig.opened();
+    let new = rig.want(protect("97")).only();
+    rig.triggered(&old);
+    rig.fill(&old, "1", "95").none();
+    rig.finished(&old, "1").none();
+    assert!(!rig.leg(&long()).is_open());
+    assert_eq!(rig.ack(&new).cancels(), [new.id], "nothing is left for it to protect");
+}
+
+#[test]
+fn a_replaced_stop_whose_cancel_failed_is_cancelled_again() {
+    let mut rig = Rig::new();
+    let (_, old) = rig.opened();
+    let new = rig.want(protect("97")).only();
+    assert_eq!(rig.ack(&new).cancels(), [old.id]);
+    let failed = rig.feed(Fact::CancelFailed {
+        order: old.id,
+        outcome: Outcome::Unknown,
+        reason: None,
+        message: "time-out".to_owned(),
+    });
+    assert_eq!(failed.queries(), [old.id]);
+    let report = rig.report_of(&old, ReportedState::Working, "0");
+    let mut cancels = rig.answer(&old, Some(report), Vec::new(), "1").cancels();
+    cancels.extend(rig.run_for(ms(10_000)).iter().flat_map(Outcomes::cancels));
+    assert!(cancels.contains(&old.id), "two stops stand, the old one fires first");
+    assert!(!cancels.contains(&new.id));
+}
