@@ -90,7 +90,7 @@ impl SignalRule for DonchianBreak {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signal::test_support::bar;
+    use crate::test_support::bar;
 
     fn run(rule: &mut DonchianBreak, closes: &[f64]) -> Vec<String> {
         closes

@@ -111,7 +111,7 @@ impl SignalRule for FastLane {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signal::test_support::bar;
+    use crate::test_support::bar;
 
     fn told(rule: &mut FastLane, z: f64, rsi: f64, crossing: Option<Crossing>) -> String {
         let seen = Screened {

@@ -10,6 +10,8 @@ mod ma_cross;
 mod momentum;
 mod screener;
 mod signal;
+#[cfg(test)]
+mod test_support;
 
 pub use breakout::{BtcBreakout, DonchianBreak};
 pub use fast_lane::{FastLane, FastLaneMode, SolFastLane};

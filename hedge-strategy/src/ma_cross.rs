@@ -175,7 +175,7 @@ mod tests {
     use hedge_core::Decimal;
 
     use super::*;
-    use crate::signal::test_support::{Bench, spec};
+    use crate::test_support::{Bench, spec};
 
     fn params(long: bool, short: bool) -> MaCrossParams {
         MaCrossParams {

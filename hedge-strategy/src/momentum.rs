@@ -73,7 +73,7 @@ impl SignalRule for Momentum {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signal::test_support::bar;
+    use crate::test_support::bar;
 
     const RULE: Momentum = Momentum { rsi_min: 50.0, z_max: 2.0, atr_min: 0.001, atr_max: 0.05 };
 

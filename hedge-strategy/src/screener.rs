@@ -147,7 +147,7 @@ pub(crate) fn reading(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signal::test_support::bar;
+    use crate::test_support::bar;
 
     #[test]
     fn a_screener_is_warm_exactly_after_its_warmup() {

@@ -47,7 +47,7 @@ pub fn protection(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signal::test_support::spec;
+    use crate::test_support::spec;
 
     fn rules() -> ExitRules {
         ExitRules {

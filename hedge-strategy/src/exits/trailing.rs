@@ -59,7 +59,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::signal::test_support::spec;
+    use crate::test_support::spec;
 
     fn rules() -> Trailing {
         Trailing {
