@@ -332,7 +332,6 @@ async fn the_unfinished_bar_is_dropped_by_the_venues_clock() {
     // Our own clock is an hour behind; only the venue's counts.
     let clock = TestClock::at(NOW_MS - 3_600_000);
     let client = client_at(&server.uri(), "ws://127.0.0.1:9", clock, quick_streams());
-    client.rest().sync_clock().await.unwrap();
     let query = BarQuery { instrument: eth(), interval: Interval::M15, from: None, to: None, limit: 2 };
     let bars = client.bars(&query).await.unwrap();
     let opens: Vec<i64> = bars.iter().map(|bar| bar.open_time.ms()).collect();

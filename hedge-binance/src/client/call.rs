@@ -28,6 +28,8 @@ use crate::{
 
 /// How often the venue's time is asked for one estimate, and how long an estimate is good for reads.
 const TIME_SAMPLES: usize = 3;
+/// 2017 to 2100: a time outside is a damaged answer, and nothing is signed with it.
+const PLAUSIBLE_MS: std::ops::Range<i64> = 1_483_228_800_000..4_102_444_800_000;
 const OFFSET_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
 /// The REST side of a client: every documented read as a typed method, and the one way in which anything is sent.
@@ -223,6 +225,14 @@ impl Rest {
         Ok(offset)
     }
 
+    /// Measures the venue's clock unless that was done before.
+    pub(crate) async fn ensure_clock(&self) -> Result<(), BrokerError> {
+        if lock(&self.offset).is_some() {
+            return Ok(());
+        }
+        self.sync_clock().await.map(|_| ())
+    }
+
     async fn time_sample(&self) -> Result<Sample, BrokerError> {
         // Time is asked for orders too, so it may use the whole budget.
         let request = ApiRequest {
@@ -233,6 +243,13 @@ impl Rest {
         let response = self.send_once(&request).await.result?;
         let received_ms = self.clock.now().ms();
         let time: ServerTime = json("time", &response.body)?;
+        if !PLAUSIBLE_MS.contains(&time.server_time) {
+            return Err(crate::decode::err(
+                "serverTime",
+                format!("{} is not in this century", time.server_time),
+            )
+            .into());
+        }
         Ok(Sample { sent_ms, received_ms, server_ms: time.server_time })
     }
 
@@ -253,8 +270,9 @@ impl Rest {
 
     /// A command: sent once (see [`Rest`] for the one exception).
     pub(crate) async fn exchange(&self, request: &ApiRequest) -> Exchange {
-        let needs_clock = request.security == Security::Signed && lock(&self.offset).is_none();
-        if needs_clock && let Err(error) = self.sync_clock().await {
+        if request.security == Security::Signed
+            && let Err(error) = self.ensure_clock().await
+        {
             // Without the venue's time we do not sign: the answer would be -1021, or an old stamp accepted late.
             return Exchange::unsent(CallError::Http(HttpError::NotSent {
                 target: request.path.to_owned(),

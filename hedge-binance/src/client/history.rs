@@ -24,6 +24,7 @@ impl Rest {
     /// # Errors
     /// [`BrokerError`]; a page that fails after its repeats fails the whole.
     pub async fn bars(&self, query: &BarQuery) -> Result<Vec<Bar>, BrokerError> {
+        self.ensure_clock().await?;
         let rows = match query.from {
             Some(from) => self.klines_forward(query, from).await?,
             None => self.klines_backward(query).await?,
@@ -56,7 +57,7 @@ impl Rest {
             if !full || last < from.ms() {
                 break;
             }
-            from = Timestamp::from_ms(last + query.interval.ms());
+            from = Timestamp::from_ms(last.saturating_add(query.interval.ms()));
             if query.to.is_some_and(|to| from > to) {
                 break;
             }
@@ -80,7 +81,7 @@ impl Rest {
             if !full {
                 break;
             }
-            to = Some(Timestamp::from_ms(first - 1));
+            to = Some(Timestamp::from_ms(first.saturating_sub(1)));
         }
         Ok(pages.into_iter().rev().flatten().collect())
     }
@@ -121,7 +122,7 @@ impl Rest {
             let mut next = page.iter().map(|row| row.id).max();
             rows.extend(page);
             while let Some(last) = next {
-                let page = self.user_trades_from(symbol, last + 1, PAGE).await?;
+                let page = self.user_trades_from(symbol, last.saturating_add(1), PAGE).await?;
                 next = (page.len() >= PAGE as usize).then(|| page.iter().map(|row| row.id).max()).flatten();
                 rows.extend(page);
             }
@@ -178,7 +179,7 @@ impl Rest {
 
 fn in_order(interval: Interval, page: &[Kline]) -> Result<(), BrokerError> {
     let step = interval.ms();
-    match page.windows(2).find(|pair| pair[1].open_time < pair[0].open_time + step) {
+    match page.windows(2).find(|pair| pair[1].open_time < pair[0].open_time.saturating_add(step)) {
         None => Ok(()),
         Some(pair) => Err(decode::err(
             "klines",

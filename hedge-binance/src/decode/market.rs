@@ -5,6 +5,9 @@ use hedge_core::{Bar, Decimal, Interval, Timestamp};
 use super::{DecodeError, err};
 use crate::wire::{event::KlineBody, market::Kline};
 
+/// The year 2100: a later bar is a damaged answer.
+const LAST_MS: i64 = 4_102_444_800_000;
+
 /// A bar from a queried kline.
 ///
 /// # Errors
@@ -33,6 +36,9 @@ fn build(
     prices: [Decimal; 4],
     volume: Decimal,
 ) -> Result<Bar, DecodeError> {
+    if !(0..LAST_MS).contains(&open_ms) {
+        return Err(err("kline", format!("open time {open_ms} is not in this century")));
+    }
     let price_scale = prices.iter().map(|price| price.normalize().scale()).max().unwrap_or_default();
     let volume_scale = volume.normalize().scale();
     let [open, high, low, close] = prices;

@@ -109,6 +109,12 @@ pub async fn mock_time(server: &MockServer) {
     mock(server, "GET", "/fapi/v1/time", 200, json!({ "serverTime": NOW_MS })).await;
 }
 
+/// Answers `GET /fapi/v1/time` with what the test's clock says.
+pub async fn mock_clock(server: &MockServer, clock: Arc<TestClock>) {
+    let now = move |_: &Request| answer(200, json!({ "serverTime": clock.0.load(Ordering::SeqCst) }));
+    Mock::given(method("GET")).and(path("/fapi/v1/time")).respond_with(now).mount(server).await;
+}
+
 pub async fn mock(server: &MockServer, verb: &str, at: &str, status: u16, body: Value) {
     Mock::given(method(verb))
         .and(path(at))
