@@ -1,0 +1,210 @@
+//! All four files and the variables, read together and checked against each other.
+
+use std::{collections::BTreeMap, path::Path};
+
+use hedge_core::{Leverage, Symbol};
+use hedge_risk::{DayCalendar, RiskLimits};
+use hedge_strategy::config::{StrategiesConfig, UniverseConfig};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::{
+    calendar,
+    check::{Checked, check_limits, check_strategies, check_universe},
+    files::{FileKind, Source, find, read_one},
+    outline::Outline,
+    problem::{ConfigError, Problem, nearest},
+    runtime::RuntimeConfig,
+    runtime_load::{self, RuntimeSources},
+};
+use crate::env::{Env, Switches};
+
+/// Leverage of a symbol that no strategy and no override names.
+const USUAL_LEVERAGE: u32 = 3;
+
+/// The effective configuration: complete, checked, without secrets.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What may be traded.
+    pub universe: UniverseConfig,
+    /// What trades, and how.
+    pub strategies: StrategiesConfig,
+    /// What may be risked; the universe's own minima are filled in.
+    pub limits: RiskLimits,
+    /// How the process runs.
+    pub runtime: RuntimeConfig,
+    /// The operators' switches.
+    pub switches: Switches,
+    /// When a trading day begins: `DAILY_RESET_TZ` and `DAILY_RESET_HOUR`, resolved.
+    pub calendar: DayCalendar,
+    pub(crate) files: [String; 4],
+    pub(crate) sources: RuntimeSources,
+}
+
+/// What the hash covers.
+#[derive(Serialize)]
+struct Effective<'a> {
+    universe: &'a UniverseConfig,
+    strategies: &'a StrategiesConfig,
+    limits: &'a RiskLimits,
+    runtime: &'a RuntimeConfig,
+}
+
+impl Config {
+    /// Reads a folder, or a single file with the others beside it; without a path the folder `config`, or what is built in.
+    ///
+    /// Errors: every problem of every file that could be read, one line each.
+    pub fn load(path: Option<&Path>, env: &Env) -> Result<Self, ConfigError> {
+        let [universe, strategies, limits, runtime] = find(path)?;
+        let mut problems = Vec::new();
+        let files = [&universe, &strategies, &limits, &runtime].map(|source| source.name.clone());
+        let universe = keep(check_universe(&universe), &mut problems);
+        let strategies_name = strategies.name.clone();
+        let strategies = keep(check_strategies(&strategies), &mut problems);
+        let limits_source = limits;
+        let limits = keep(check_limits(&limits_source), &mut problems);
+        let runtime = keep(runtime_load::load(&runtime.name, &runtime.text, env), &mut problems);
+        let switches = keep(env.switches(), &mut problems);
+        let calendar =
+            limits.as_ref().and_then(|limits| keep(calendar_of(&limits_source.name, limits), &mut problems));
+        if let (Some(universe), Some(strategies)) = (&universe, &strategies) {
+            problems.extend(cross_checks(&strategies_name, universe, strategies));
+        }
+        match (universe, strategies, limits, runtime, switches, calendar) {
+            (
+                Some(universe),
+                Some(strategies),
+                Some(limits),
+                Some(runtime),
+                Some(switches),
+                Some(calendar),
+            ) if problems.is_empty() => {
+                let universe = universe.value;
+                let minima = universe.symbols.iter().filter_map(|s| Some((*s, universe.min_notional(s)?)));
+                let mut limits = limits.value;
+                limits.min_notional_by_symbol = minima.collect::<BTreeMap<_, _>>();
+                let (runtime, sources) = runtime;
+                let strategies = strategies.value;
+                Ok(Self { universe, strategies, limits, runtime, switches, calendar, files, sources })
+            }
+            _ => Err(ConfigError { problems }),
+        }
+    }
+
+    /// SHA-256 over everything that decides how this process trades and runs; secrets are not part of it.
+    pub fn hash(&self) -> String {
+        let effective = Effective {
+            universe: &self.universe,
+            strategies: &self.strategies,
+            limits: &self.limits,
+            runtime: &self.runtime,
+        };
+        let text = serde_json::to_string(&effective).unwrap_or_default();
+        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// What a symbol is set to at the venue: the override, else its strategies' leverage.
+    pub fn leverage(&self, symbol: &Symbol) -> Leverage {
+        let of_strategy = self.strategies.enabled().filter(|block| block.symbol == *symbol);
+        self.universe
+            .target_leverage(symbol)
+            .or_else(|| of_strategy.filter_map(|block| block.leverage()).max())
+            .or_else(|| Leverage::new(USUAL_LEVERAGE).ok())
+            .unwrap_or(Leverage::ONE)
+    }
+
+    /// The name of a file in messages: its path, or that it is built in.
+    pub fn file(&self, kind: FileKind) -> &str {
+        &self.files[kind as usize]
+    }
+}
+
+/// Checks a folder, or one file alone, and says what it found: a line a file. Errors: as [`Config::load`].
+pub fn check(path: Option<&Path>, env: &Env) -> Result<String, ConfigError> {
+    if let Some(file) = path.filter(|path| !path.is_dir()) {
+        let source = read_one(file)?;
+        return check_one(&source, env).map(|found| format!("{}: ok, {found}\n", source.name));
+    }
+    let config = Config::load(path, env)?;
+    let mut report = String::new();
+    for source in find(path)? {
+        report.push_str(&format!("{}: ok, {}\n", source.name, check_one(&source, env)?));
+    }
+    report.push_str(&format!("config_hash {}\n", config.hash()));
+    Ok(report)
+}
+
+fn check_one(source: &Source, env: &Env) -> Result<String, ConfigError> {
+    Ok(match source.kind {
+        FileKind::Universe => format!("{} symbols", check_universe(source)?.value.symbols.len()),
+        FileKind::Strategies => {
+            let strategies = check_strategies(source)?.value;
+            format!("{} strategies, {} enabled", strategies.strategies.len(), strategies.enabled().count())
+        }
+        FileKind::Limits => {
+            let limits = check_limits(source)?;
+            calendar_of(&source.name, &limits)?;
+            let limits = limits.value;
+            format!("halts at {} % drawdown, at most {} legs", limits.kill_dd_pct, limits.max_positions)
+        }
+        FileKind::Runtime => {
+            let (runtime, _) = runtime_load::load(&source.name, &source.text, env)?;
+            format!(
+                "recv_window {} ms, protect within {} ms",
+                runtime.binance.recv_window_ms, runtime.engine.protect_within_ms
+            )
+        }
+    })
+}
+
+fn keep<T>(result: Result<T, ConfigError>, problems: &mut Vec<Problem>) -> Option<T> {
+    result.map_err(|mut error| problems.append(&mut error.problems)).ok()
+}
+
+fn calendar_of(name: &str, limits: &Checked<RiskLimits>) -> Result<DayCalendar, ConfigError> {
+    let RiskLimits { daily_reset_tz, daily_reset_hour, .. } = &limits.value;
+    calendar::resolve(daily_reset_tz, *daily_reset_hour).map_err(|why| {
+        let line = line_of(&limits.outline, &["DAILY_RESET_TZ"]);
+        Problem::new(format!("{name}:{line}"), format!("DAILY_RESET_TZ = {daily_reset_tz:?}: {why}")).into()
+    })
+}
+
+fn line_of(outline: &Outline, path: &[&str]) -> usize {
+    outline.at(path).map_or(1, |spot| spot.line)
+}
+
+/// What no single file can tell.
+fn cross_checks(
+    name: &str,
+    universe: &Checked<UniverseConfig>,
+    strategies: &Checked<StrategiesConfig>,
+) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut leverages: BTreeMap<Symbol, (u32, String)> = BTreeMap::new();
+    for (i, block) in strategies.value.strategies.iter().enumerate() {
+        let index = i.to_string();
+        let mut problem = |key: &str, text: String| {
+            let line = line_of(&strategies.outline, &["strategies", &index, key]);
+            problems.push(Problem::new(format!("{name}:{line}"), format!("strategies[{i}].{key}{text}")));
+        };
+        if !universe.value.symbols.contains(&block.symbol) {
+            let symbols = universe.value.symbols.iter().map(Symbol::as_str);
+            let near = nearest(block.symbol.as_str(), symbols).unwrap_or_default();
+            let wanted = "expected a symbol of pairs_universe.json";
+            problem("symbol", format!(" = \"{}\": {wanted}; nearest: {near}", block.symbol));
+        }
+        let is_overridden = universe.value.target_leverage(&block.symbol).is_some();
+        if block.enabled && !is_overridden {
+            let own = (block.leverage, block.name.to_string());
+            let first = leverages.entry(block.symbol).or_insert_with(|| own.clone());
+            if first.0 != own.0 {
+                let wanted = format!(
+                    "expected {} as in strategy {}: a symbol has one leverage; set target_leverage in pairs_universe.json",
+                    first.0, first.1
+                );
+                problem("leverage", format!(" = {}: {wanted}", own.0));
+            }
+        }
+    }
+    problems
+}

@@ -1,0 +1,207 @@
+//! `runtime.toml` as types: how the process runs, not what it trades.
+
+use std::{fmt, time::Duration};
+
+use hedge_core::{Bps, Decimal, EngineConfig};
+use hedge_store::{Durability, FileOptions};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// The whole file. Keys, units, ranges, defaults and reasons are in [`RUNTIME_KEYS`](super::RUNTIME_KEYS).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "sections are named after what they configure")]
+pub struct RuntimeConfig {
+    pub binance: BinanceSection,
+    pub engine: EngineSection,
+    pub journal: JournalSection,
+    pub reconcile: ReconcileSection,
+    pub history: HistorySection,
+    pub views: ViewsSection,
+    pub log: LogSection,
+    pub paper: PaperSection,
+}
+
+/// How the venue is spoken to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "every key is explained in RUNTIME_KEYS")]
+pub struct BinanceSection {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rest_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ws_url: Option<String>,
+    pub recv_window_ms: u32,
+    pub timeout_ms: u64,
+}
+
+/// Where the engine's rules leave a choice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "every key is explained in RUNTIME_KEYS")]
+pub struct EngineSection {
+    pub protect_within_ms: u64,
+    pub mute_s: u64,
+    pub approval_ttl_ms: u64,
+    pub adopt_stop_bps: u32,
+}
+
+/// How the journal is written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "every key is explained in RUNTIME_KEYS")]
+pub struct JournalSection {
+    #[serde(with = "durability")]
+    pub durability: Durability,
+    pub segment_mb: u64,
+    pub min_free_mb: u64,
+}
+
+/// How often book and venue are compared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "every key is explained in RUNTIME_KEYS")]
+pub struct ReconcileSection {
+    pub interval_s: u64,
+}
+
+/// How much past is read before the start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "every key is explained in RUNTIME_KEYS")]
+pub struct HistorySection {
+    pub bars: usize,
+}
+
+/// How often views are written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "every key is explained in RUNTIME_KEYS")]
+pub struct ViewsSection {
+    pub interval_ms: u64,
+}
+
+/// What is logged, and in which form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "every key is explained in RUNTIME_KEYS")]
+pub struct LogSection {
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+    pub format: LogFormat,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// With the tags that operators grep.
+    Text,
+    /// The same fields as JSON.
+    Json,
+}
+
+/// The paper profile's market and account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "every key is explained in RUNTIME_KEYS")]
+pub struct PaperSection {
+    pub balance_usdt: Decimal,
+    pub seed: u64,
+    pub speed: Speed,
+    pub bars: usize,
+}
+
+/// How fast an embedded exchange's clock runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speed {
+    /// Bar after bar, in lockstep with the engine.
+    Max,
+    /// So many times as fast as wall time.
+    Times(Decimal),
+}
+
+impl fmt::Display for Speed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Max => f.write_str("max"),
+            Self::Times(times) => times.fmt(f),
+        }
+    }
+}
+
+impl std::str::FromStr for Speed {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "max" {
+            return Ok(Self::Max);
+        }
+        Decimal::from_str_exact(text)
+            .ok()
+            .filter(|times| *times >= Decimal::new(1, 2) && *times <= Decimal::from(10_000))
+            .map(|times| Self::Times(times.normalize()))
+            .ok_or_else(|| format!("speed {text:?} is not usable: expected a number, 0.01 to 10000, or max"))
+    }
+}
+
+impl Serialize for Speed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Speed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Number(f64),
+            Text(String),
+        }
+        let text = match Form::deserialize(deserializer)? {
+            Form::Number(number) => number.to_string(),
+            Form::Text(text) => text,
+        };
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+mod durability {
+    use super::{Deserialize, Deserializer, Durability, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(value: &Durability, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match value {
+            Durability::Fsync => "fsync",
+            Durability::Os => "os",
+        })
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Durability, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "fsync" => Ok(Durability::Fsync),
+            "os" => Ok(Durability::Os),
+            other => Err(de::Error::unknown_variant(other, &["fsync", "os"])),
+        }
+    }
+}
+
+impl RuntimeConfig {
+    /// The engine's part, with the slippage that the risk limits allow.
+    pub fn engine(&self, max_slippage: Bps) -> EngineConfig {
+        let adopt = self.engine.adopt_stop_bps;
+        EngineConfig {
+            max_slippage,
+            protect_within: Duration::from_millis(self.engine.protect_within_ms),
+            mute_for: Duration::from_secs(self.engine.mute_s),
+            approval_ttl: Duration::from_millis(self.engine.approval_ttl_ms),
+            adopt_stop: (adopt > 0).then(|| Bps::new(Decimal::from(adopt)).ok()).flatten(),
+            ..EngineConfig::default()
+        }
+    }
+    /// The file store's part.
+    pub const fn file_options(&self) -> FileOptions {
+        FileOptions {
+            durability: self.journal.durability,
+            segment_bytes: self.journal.segment_mb * 1024 * 1024,
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! Every key of `runtime.toml`, explained once: checks, documentation and `config explain` read this table.
+
+use figment::value::{Dict, Value};
+use hedge_core::Decimal;
+
+/// What a key accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A whole number.
+    Whole {
+        /// Smallest.
+        min: i64,
+        /// Largest.
+        max: i64,
+    },
+    /// A decimal number.
+    Number {
+        /// Smallest, in thousandths.
+        min_milli: i64,
+        /// Largest, in thousandths.
+        max_milli: i64,
+        /// A word that is accepted too.
+        or: Option<&'static str>,
+    },
+    /// One of some words.
+    Word(&'static [&'static str]),
+    /// A base URL with one of these schemes.
+    Url(&'static [&'static str]),
+}
+
+impl Kind {
+    /// What is accepted, in words.
+    pub fn range(&self) -> String {
+        match self {
+            Self::Whole { min, max } => format!("a whole number, {min} to {max}"),
+            Self::Number { min_milli, max_milli, or } => {
+                let (min, max) = (Decimal::new(*min_milli, 3), Decimal::new(*max_milli, 3));
+                let or = or.map(|word| format!(", or \"{word}\"")).unwrap_or_default();
+                format!("a number, {} to {}{or}", min.normalize(), max.normalize())
+            }
+            Self::Word(words) => words.join(", "),
+            Self::Url(schemes) => format!("a base URL, {}", schemes.join(" or ")),
+        }
+    }
+
+    /// Whether a value is accepted.
+    pub(crate) fn accepts(&self, value: &Value) -> bool {
+        match self {
+            Self::Whole { min, max } => {
+                value.to_i128().is_some_and(|n| (i128::from(*min)..=i128::from(*max)).contains(&n))
+            }
+            Self::Number { min_milli, max_milli, or } => {
+                let within =
+                    |n: Decimal| n >= Decimal::new(*min_milli, 3) && n <= Decimal::new(*max_milli, 3);
+                number(value).is_some_and(within) || (or.is_some() && value.as_str() == *or)
+            }
+            Self::Word(words) => value.as_str().is_some_and(|word| words.contains(&word)),
+            Self::Url(schemes) => value.as_str().is_some_and(|url| {
+                schemes.iter().any(|scheme| {
+                    url.strip_prefix(scheme).is_some_and(|rest| {
+                        !rest.trim_end_matches('/').is_empty() && !rest.contains([' ', '@', '?', '#'])
+                    })
+                })
+            }),
+        }
+    }
+
+    /// A variable's text as a value of this kind; still to be [accepted](Self::accepts).
+    pub(crate) fn read(&self, text: &str) -> Value {
+        match self {
+            Self::Word(_) | Self::Url(_) => Value::from(text),
+            Self::Whole { .. } => text.parse::<i64>().map_or_else(|_| Value::from(text), Value::from),
+            Self::Number { .. } => {
+                let whole = text.parse::<i64>().map(Value::from);
+                whole.or_else(|_| text.parse::<f64>().map(Value::from)).unwrap_or_else(|_| Value::from(text))
+            }
+        }
+    }
+}
+
+/// A number of a file as a decimal: what the shortest text of it says.
+fn number(value: &Value) -> Option<Decimal> {
+    match (value.to_i128(), value.to_f64()) {
+        (Some(whole), _) => Decimal::try_from_i128_with_scale(whole, 0).ok(),
+        (None, Some(float)) => Decimal::from_str_exact(&float.to_string()).ok(),
+        (None, None) => None,
+    }
+}
+
+/// One key of `runtime.toml`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuntimeKey {
+    /// `section.key`.
+    pub path: &'static str,
+    /// What is accepted.
+    pub kind: Kind,
+    /// What it is measured in.
+    pub unit: &'static str,
+    /// What holds when it is absent, as text; empty for nothing.
+    pub default: &'static str,
+    /// What it does, and why one would change it.
+    pub why: &'static str,
+}
+
+impl RuntimeKey {
+    /// The variable that overrides it.
+    pub fn variable(&self) -> String {
+        format!("HEDGE__{}", self.path.replace('.', "__").to_uppercase())
+    }
+    /// Section and key.
+    pub(crate) fn split(&self) -> (&'static str, &'static str) {
+        self.path.split_once('.').unwrap_or(("", self.path))
+    }
+}
+
+const fn key(
+    path: &'static str,
+    kind: Kind,
+    unit: &'static str,
+    default: &'static str,
+    why: &'static str,
+) -> RuntimeKey {
+    RuntimeKey { path, kind, unit, default, why }
+}
+
+const fn whole(min: i64, max: i64) -> Kind {
+    Kind::Whole { min, max }
+}
+
+/// All keys, in the order of the shipped file.
+pub const RUNTIME_KEYS: &[RuntimeKey] = &[
+    key(
+        "binance.rest_url",
+        Kind::Url(&["https://", "http://"]),
+        "base URL",
+        "",
+        "Another REST base than the venue's own, for example a simulated exchange. Give ws_url too.",
+    ),
+    key(
+        "binance.ws_url",
+        Kind::Url(&["wss://", "ws://"]),
+        "base URL",
+        "",
+        "Another WebSocket base; the client appends the routes. Give rest_url too.",
+    ),
+    key(
+        "binance.recv_window_ms",
+        whole(2_000, 5_000),
+        "ms",
+        "3000",
+        "How long the venue may still accept a request after its timestamp. Shorter settles unknown outcomes sooner; longer forgives a slow line.",
+    ),
+    key(
+        "binance.timeout_ms",
+        whole(1_000, 60_000),
+        "ms",
+        "10000",
+        "How long an HTTP request may take. After it the outcome of an order counts as unknown and is asked about.",
+    ),
+    key(
+        "engine.protect_within_ms",
+        whole(500, 60_000),
+        "ms",
+        "3000",
+        "How long a leg may be open without a confirmed stop before it is closed at the market.",
+    ),
+    key(
+        "engine.mute_s",
+        whole(0, 86_400),
+        "s",
+        "900",
+        "How long a symbol opens nothing after its protection failed.",
+    ),
+    key(
+        "engine.approval_ttl_ms",
+        whole(200, 30_000),
+        "ms",
+        "2000",
+        "How long an approved opening may wait before it is sent; later its price is stale and it is dropped.",
+    ),
+    key(
+        "engine.adopt_stop_bps",
+        whole(0, 5_000),
+        "bps of mark",
+        "500",
+        "Where a stop is placed on a position that somebody else opened. 0 leaves such positions alone and names them.",
+    ),
+    key(
+        "journal.durability",
+        Kind::Word(&["fsync", "os"]),
+        "word",
+        "fsync",
+        "fsync survives a power cut; os survives kill -9 only and saves some milliseconds an order.",
+    ),
+    key(
+        "journal.segment_mb",
+        whole(1, 1_024),
+        "MB",
+        "64",
+        "Size from which on a journal file is followed by a new one.",
+    ),
+    key(
+        "journal.min_free_mb",
+        whole(16, 1_000_000),
+        "MB",
+        "256",
+        "With less free space on the disk the engine opens nothing more, while it can still write down its exits.",
+    ),
+    key(
+        "reconcile.interval_s",
+        whole(5, 3_600),
+        "s",
+        "60",
+        "How often the whole account is read and compared with the book. Each read costs request weight.",
+    ),
+    key(
+        "history.bars",
+        whole(50, 1_500),
+        "bars",
+        "500",
+        "Bars before the start that warm up indicators, for each symbol and bar length; more where a strategy needs more.",
+    ),
+    key(
+        "views.interval_ms",
+        whole(100, 60_000),
+        "ms",
+        "1000",
+        "How often nav.json, positions.json and the other views are written at most.",
+    ),
+    key(
+        "log.level",
+        Kind::Word(&["error", "warn", "info", "debug", "trace"]),
+        "word",
+        "info",
+        "The least important messages that are shown. LOG_LEVEL sets it too.",
+    ),
+    key(
+        "log.format",
+        Kind::Word(&["text", "json"]),
+        "word",
+        "text",
+        "text keeps the tags that operators grep; json carries the same fields. --log sets it too.",
+    ),
+    key(
+        "paper.balance_usdt",
+        Kind::Number { min_milli: 10_000, max_milli: 100_000_000_000, or: None },
+        "USDT",
+        "10000",
+        "What the paper account starts with.",
+    ),
+    key(
+        "paper.seed",
+        whole(0, i64::MAX),
+        "number",
+        "42",
+        "Which generated market is traded; the same seed gives the same market.",
+    ),
+    key(
+        "paper.speed",
+        Kind::Number { min_milli: 10, max_milli: 10_000_000, or: Some("max") },
+        "times wall time",
+        "max",
+        "How fast the embedded exchange's clock runs; max plays bar after bar as fast as the engine decides.",
+    ),
+    key(
+        "paper.bars",
+        whole(1, 1_000_000),
+        "15m bars a symbol",
+        "2000",
+        "How long a paper run lasts. --bars sets it too.",
+    ),
+];
+
+/// The key of that path.
+pub(crate) fn find(path: &str) -> Option<&'static RuntimeKey> {
+    RUNTIME_KEYS.iter().find(|key| key.path == path)
+}
+
+/// The defaults as the lowest layer of the configuration.
+pub(crate) fn defaults() -> Dict {
+    let mut sections = Dict::new();
+    for key in RUNTIME_KEYS {
+        let (section, name) = key.split();
+        let value = sections.entry(section.to_owned()).or_insert_with(|| Value::from(Dict::new()));
+        if let Value::Dict(_, dict) = value
+            && !key.default.is_empty()
+        {
+            dict.insert(name.to_owned(), key.kind.read(key.default));
+        }
+    }
+    sections
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_accepted_and_every_key_has_a_reason() {
+        for key in RUNTIME_KEYS {
+            assert!(key.default.is_empty() || key.kind.accepts(&key.kind.read(key.default)), "{}", key.path);
+            assert!(key.why.len() > 20, "{}", key.path);
+            assert!(key.path.split_once('.').is_some(), "{}", key.path);
+        }
+    }
+
+    #[test]
+    fn the_variable_of_a_key_is_its_path_in_capitals() {
+        assert_eq!(find("binance.rest_url").unwrap().variable(), "HEDGE__BINANCE__REST_URL");
+    }
+
+    #[test]
+    fn a_number_is_accepted_at_its_bounds_and_not_beyond() {
+        let kind = Kind::Number { min_milli: 10, max_milli: 2_000, or: Some("max") };
+        for (text, accepted) in [
+            ("0.01", true),
+            ("0.009", false),
+            ("2", true),
+            ("2.001", false),
+            ("max", true),
+            ("maximum", false),
+        ] {
+            assert_eq!(kind.accepts(&kind.read(text)), accepted, "{text}");
+        }
+        assert!(!kind.accepts(&Value::from(f64::NAN)));
+        assert_eq!(kind.range(), "a number, 0.01 to 2, or \"max\"");
+    }
+}

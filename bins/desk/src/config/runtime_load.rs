@@ -1,0 +1,187 @@
+//! Defaults, then `runtime.toml`, then variables: merged by figment, checked against the table of keys.
+
+use std::collections::BTreeMap;
+
+use figment::{
+    Figment,
+    providers::{Format, Serialized, Toml},
+    value::{Dict, Value},
+};
+
+use super::{
+    json::{assignment, expected},
+    problem::{ConfigError, Problem, nearest},
+    runtime::RuntimeConfig,
+    runtime_keys::{RUNTIME_KEYS, defaults, find},
+    toml_lines::TomlLines,
+};
+use crate::env::Env;
+
+const PREFIX: &str = "HEDGE__";
+
+/// Where each value came from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RuntimeSources {
+    by_key: BTreeMap<&'static str, String>,
+}
+
+impl RuntimeSources {
+    /// `config/runtime.toml:12`, `environment`, or `default`.
+    pub(crate) fn of(&self, path: &str) -> &str {
+        self.by_key.get(path).map_or("default", String::as_str)
+    }
+}
+
+/// Variables that override keys: the key, its value and which variable it was.
+struct Overrides {
+    dict: Dict,
+    origins: BTreeMap<String, (String, String)>,
+}
+
+pub(crate) fn load(
+    name: &str,
+    text: &str,
+    env: &Env,
+) -> Result<(RuntimeConfig, RuntimeSources), ConfigError> {
+    let lines = TomlLines::scan(text);
+    let file: Dict = Figment::from(Toml::string(text)).extract().map_err(|error| unreadable(name, &error))?;
+    let mut problems = Vec::new();
+    let mut sources = RuntimeSources::default();
+    for (section, value) in &file {
+        let place = |path: &str| format!("{name}:{}", lines.of(path));
+        let Value::Dict(_, keys) = value else {
+            problems.push(unknown(place(section), section, &found(value)));
+            continue;
+        };
+        if !RUNTIME_KEYS.iter().any(|key| key.split().0 == section) {
+            let sections = RUNTIME_KEYS.iter().map(|key| key.split().0);
+            let near = nearest(section, sections).unwrap_or_default();
+            problems.push(Problem::new(
+                place(section),
+                format!("[{section}]: unknown section; nearest valid section: [{near}]"),
+            ));
+            continue;
+        }
+        for (key, value) in keys {
+            let path = format!("{section}.{key}");
+            match find(&path) {
+                None => problems.push(unknown(place(&path), &path, &found(value))),
+                Some(known) if !known.kind.accepts(value) => problems.push(Problem::new(
+                    place(&path),
+                    format!(
+                        "{}: {}",
+                        assignment(&path, &found(value)),
+                        expected(&known.kind.range(), known.unit)
+                    ),
+                )),
+                Some(known) => {
+                    sources.by_key.insert(known.path, place(&path));
+                }
+            }
+        }
+    }
+    let overrides = overrides(env, &mut problems);
+    for (path, (origin, variable)) in &overrides.origins {
+        if let Some(known) = find(path) {
+            sources.by_key.insert(known.path, format!("{variable} in {origin}"));
+        }
+    }
+    if !problems.is_empty() {
+        return Err(ConfigError { problems });
+    }
+    let config: RuntimeConfig = Figment::from(Serialized::defaults(defaults()))
+        .merge(Toml::string(text))
+        .merge(Serialized::defaults(overrides.dict))
+        .extract()
+        .map_err(|error| unreadable(name, &error))?;
+    let problems = cross_checks(&config, &sources);
+    if problems.is_empty() { Ok((config, sources)) } else { Err(ConfigError { problems }) }
+}
+
+/// What no single key can tell.
+fn cross_checks(config: &RuntimeConfig, sources: &RuntimeSources) -> Vec<Problem> {
+    let one_url_only = match (&config.binance.rest_url, &config.binance.ws_url) {
+        (Some(_), None) => Some(("binance.rest_url", "binance.ws_url")),
+        (None, Some(_)) => Some(("binance.ws_url", "binance.rest_url")),
+        _ => None,
+    };
+    one_url_only
+        .map(|(given, missing)| {
+            let text = format!("{given}: given without {missing}; override both or none");
+            Problem::new(sources.of(given), text)
+        })
+        .into_iter()
+        .collect()
+}
+
+fn overrides(env: &Env, problems: &mut Vec<Problem>) -> Overrides {
+    let mut overrides = Overrides { dict: Dict::new(), origins: BTreeMap::new() };
+    // The operators' own name for one key; the long form wins over it.
+    if let Some(level) = env.log_level() {
+        overrides.set("log.level", Value::from(level), env.origin("LOG_LEVEL"), "LOG_LEVEL");
+    }
+    for (variable, text) in env.starting_with(PREFIX) {
+        let origin = env.origin(variable);
+        let path = variable[PREFIX.len()..].to_lowercase().replace("__", ".");
+        match find(&path) {
+            None => {
+                let near = nearest(&path, RUNTIME_KEYS.iter().map(|key| key.path)).and_then(find);
+                let near = near.map(|key| key.variable()).unwrap_or_default();
+                problems.push(Problem::new(
+                    origin,
+                    format!("{variable}: unknown key {path}; nearest valid variable: {near}"),
+                ));
+            }
+            Some(key) => {
+                let value = key.kind.read(text);
+                if key.kind.accepts(&value) {
+                    overrides.set(key.path, value, origin, variable);
+                } else {
+                    let wanted = expected(&key.kind.range(), key.unit);
+                    let text = assignment(variable, &found(&Value::from(text)));
+                    problems.push(Problem::new(origin, format!("{text}: {wanted}")));
+                }
+            }
+        }
+    }
+    overrides
+}
+
+impl Overrides {
+    fn set(&mut self, path: &str, value: Value, origin: String, variable: &str) {
+        let Some((section, key)) = path.split_once('.') else { return };
+        let section = self.dict.entry(section.to_owned()).or_insert_with(|| Value::from(Dict::new()));
+        if let Value::Dict(_, dict) = section {
+            dict.insert(key.to_owned(), value);
+        }
+        self.origins.insert(path.to_owned(), (origin, variable.to_owned()));
+    }
+}
+
+/// A key that the table does not have. A key without its section is looked for in every section.
+fn unknown(place: String, path: &str, found: &str) -> Problem {
+    let near = match RUNTIME_KEYS.iter().find(|key| key.split().1 == path) {
+        Some(same_name) => Some(same_name.path),
+        None => nearest(path, RUNTIME_KEYS.iter().map(|key| key.path)),
+    };
+    let near = near.unwrap_or_default();
+    Problem::new(place, format!("{}: unknown key; nearest valid key: {near}", assignment(path, found)))
+}
+
+/// A value as it would be written.
+fn found(value: &Value) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// The TOML reader explains with a picture over several lines; one line is kept of it.
+fn unreadable(name: &str, error: &figment::Error) -> Problem {
+    let text = error.to_string();
+    let line = text
+        .split_once(" at line ")
+        .and_then(|(_, rest)| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<usize>().ok());
+    let why = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or(&text).trim().to_owned();
+    match line {
+        Some(line) => Problem::new(format!("{name}:{line}"), format!("not valid TOML: {why}")),
+        None => Problem::new(name, why),
+    }
+}
