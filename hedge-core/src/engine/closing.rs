@@ -54,16 +54,23 @@ impl Engine {
         for id in resting {
             self.cancel(cx, &id, Cow::Borrowed("the leg must become flat"));
         }
-        // A resting close holds its quantity until it has ended; its end brings us back here.
-        let held_back =
-            self.book.live_orders_of(key).any(|order| matches!(order.leg, Leg::Close(Exit::Limit { .. }, _)));
         let too_soon = self.forced_at(key).is_some_and(|last| cx.at < last.plus(CLOSE_PAUSE));
-        if held_back || too_soon || self.closable(key).is_none() {
+        if self.is_held_back(key) || too_soon || self.closable(key).is_none() {
             return;
         }
-        self.forced.retain(|(other, _)| other != key);
-        self.forced.push((*key, cx.at));
+        self.stamp(key, cx.at);
         self.close_at_market(cx, None, key, &Portion::All);
+    }
+
+    /// A resting close holds its quantity until it has ended; its end goes on with the closing.
+    pub(super) fn is_held_back(&self, key: &PositionKey) -> bool {
+        self.book.live_orders_of(key).any(|order| matches!(order.leg, Leg::Close(Exit::Limit { .. }, _)))
+    }
+
+    /// Remembers when something was last forced upon a leg.
+    pub(super) fn stamp(&mut self, key: &PositionKey, at: Timestamp) {
+        self.forced.retain(|(other, _)| other != key);
+        self.forced.push((*key, at));
     }
 
     pub(super) fn forced_at(&self, key: &PositionKey) -> Option<Timestamp> {

@@ -1,6 +1,6 @@
 //! What is not known, or known twice: queries, proof of absence, reconciliation.
 
-use super::run::{Cx, Engine};
+use super::run::{CLOSE_PAUSE, Cx, Engine};
 use super::step::Effect;
 use std::{borrow::Cow, time::Duration};
 
@@ -41,7 +41,10 @@ impl Engine {
         for key in bare {
             if self.is_adopted(&key) {
                 // Somebody else's position is protected again and again, never closed.
-                self.protect_new(cx, &key, None);
+                if self.forced_at(&key).is_none_or(|last| cx.at >= last.plus(CLOSE_PAUSE)) {
+                    self.stamp(&key, cx.at);
+                    self.protect_new(cx, &key, None);
+                }
                 continue;
             }
             let text = format!(

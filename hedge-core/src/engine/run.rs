@@ -134,7 +134,7 @@ impl Engine {
             }
         }
         for key in self.book.legs_to_flatten() {
-            if self.closable(key).is_some() {
+            if !self.is_held_back(key) && self.closable(key).is_some() {
                 consider(self.forced_at(key).map_or(Timestamp::EPOCH, |last| last.plus(CLOSE_PAUSE)));
             }
         }
@@ -155,7 +155,7 @@ impl Engine {
                 let due = since.plus(self.config.protect_within);
                 // A position of somebody else whose stop is on its way is waited for, not hurried.
                 if !(self.is_adopted(&leg.key) && self.has_stop(&leg.key)) {
-                    consider(due);
+                    consider(self.forced_at(&leg.key).map_or(due, |last| due.max(last.plus(CLOSE_PAUSE))));
                 }
             }
         }
