@@ -11,7 +11,7 @@ use crate::{
     gate::{Gate, is_beyond},
     id::{ClientOrderId, OrderPurpose},
     money::{Price, Ratio},
-    order::{Coverage, Exit, Leg, Portion, Protection, TriggerBy},
+    order::{Coverage, Exit, Leg, Portion, Protection, TakeProfit, TriggerBy},
     order_state::OrderState,
     position::{Action, PositionKey},
     risk::{GateCheck, Verdict},
@@ -166,9 +166,7 @@ impl Engine {
             OrderPurpose::Entry if open && !order.filled.is_zero() => {
                 let filled = order.filled;
                 if let Some(Protection::Stop { take_profits, .. }) = order.protection.clone() {
-                    for rung in take_profits {
-                        self.place_take_profit(cx, &key, filled * rung.portion.get(), rung.trigger);
-                    }
+                    self.place_ladder(cx, &key, filled, &take_profits);
                 }
             }
             OrderPurpose::Entry if !open => self.sweep(cx, &key),
@@ -277,24 +275,42 @@ impl Engine {
         }
     }
 
+    /// Take-profits by quantity. Where the portions add up to all of it, the last rung takes what rounding left.
+    fn place_ladder(&mut self, cx: &mut Cx<'_>, key: &PositionKey, filled: Decimal, rungs: &[TakeProfit]) {
+        let whole = rungs.iter().map(|rung| rung.portion.get()).sum::<Decimal>() == Decimal::ONE;
+        let mut left = filled;
+        for (i, rung) in rungs.iter().enumerate() {
+            let last = i + 1 == rungs.len();
+            let wanted = if last && whole { left } else { (filled * rung.portion.get()).min(left) };
+            left -= self.place_take_profit(cx, key, wanted, rung.trigger);
+        }
+    }
+
+    /// Places one rung; returns how much it takes, which may be nothing.
     pub(super) fn place_take_profit(
         &mut self,
         cx: &mut Cx<'_>,
         key: &PositionKey,
         qty: Decimal,
         trigger: Price,
-    ) {
-        let Some(position) = self.position(key) else { return };
-        let Some(spec) = self.spec_of(key) else { return };
-        let Some(qty) = spec.floor_qty(qty.min(position.qty().get()), &spec.market_lot) else { return };
+    ) -> Decimal {
+        let Some(position) = self.position(key) else { return Decimal::ZERO };
+        let Some(spec) = self.spec_of(key) else { return Decimal::ZERO };
+        let Some(qty) = spec.floor_qty(qty.min(position.qty().get()), &spec.market_lot) else {
+            return Decimal::ZERO;
+        };
         let gate = Gate::for_closing(spec, self.book.term());
         let id = self.new_id(OrderPurpose::TakeProfit);
         let exit = Exit::TakeProfitMarket { trigger, by: TriggerBy::Mark };
         match gate.close(id, &position, &Portion::Qty(qty), &exit) {
-            Ok(close) => self.submit(cx, None, close),
+            Ok(close) => {
+                self.submit(cx, None, close);
+                qty.get()
+            }
             Err(refusal) => {
                 let text = format!("no take-profit for {key}: {refusal}");
                 self.alert(cx, Some(*key), Cow::Owned(text));
+                Decimal::ZERO
             }
         }
     }
