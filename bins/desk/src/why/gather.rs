@@ -1,0 +1,231 @@
+//! From records to the answer.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use hedge_core::{
+    Book, Decision, Envelope, Event, InstrumentId, Intent, Leg, PositionKey, PositionSide, Posture, Reading,
+    Seq, StrategyId, Symbol, Timestamp,
+};
+use thiserror::Error;
+
+use super::{
+    explain::{LegNow, LiveOrder, MuteNow, PostureNow, Seen, StopNow, Why},
+    headline::headline,
+    tree::{Forest, record},
+};
+use crate::journal::{Lines, order_words};
+
+/// How many openings and other decisions are told.
+const TOLD: usize = 3;
+/// Over how many of its last bars a strategy's vetoes are counted.
+const TALLIED_BARS: usize = 96;
+
+/// A question that the journal cannot answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum WhyError {
+    /// There is nothing to look at.
+    #[error("the journal has no records")]
+    Empty,
+    /// The moment lies before the journal.
+    #[error("the journal begins at {first}, after {at}; ask about a later time")]
+    TooEarly {
+        /// What was asked about.
+        at: Timestamp,
+        /// When the journal begins.
+        first: Timestamp,
+    },
+    /// The symbol is not traded there.
+    #[error("{symbol} is not in this journal; it has {known}")]
+    UnknownSymbol {
+        /// What was asked about.
+        symbol: Symbol,
+        /// What it has.
+        known: String,
+    },
+}
+
+/// Explains a leg as it was at a moment, or at the end of the journal. Records are those of a whole journal, from the
+/// first. Errors: [`WhyError`].
+pub fn explain(
+    records: &[Envelope],
+    symbol: Symbol,
+    side: PositionSide,
+    at: Option<Timestamp>,
+) -> Result<Why, WhyError> {
+    let first = records.first().ok_or(WhyError::Empty)?;
+    let end = at.map_or(records.len(), |at| records.partition_point(|record| record.at <= at));
+    let records = &records[..end];
+    let last = records.last().ok_or(WhyError::TooEarly { at: at.unwrap_or_default(), first: first.at })?;
+
+    let mut notes = Notes::default();
+    let mut lines = Lines::default();
+    for envelope in records {
+        lines.learn(envelope);
+        notes.take(envelope, symbol);
+    }
+    let key = PositionKey::new(notes.instrument(symbol)?, side);
+    let forest = Forest::grow(records, key);
+    let (openings, since) = told(&forest, records);
+    let tree = |seqs: &[Seq]| {
+        seqs.iter().filter_map(|seq| forest.tree(*seq, records, &lines, &notes.book)).collect()
+    };
+
+    let asked = at.unwrap_or(last.at);
+    let mut why = Why {
+        symbol: symbol.to_string(),
+        side: side.to_string(),
+        as_of: last.seq,
+        as_of_time: asked.to_string(),
+        headline: String::new(),
+        leg: leg_now(&notes.book, &key),
+        posture: notes.posture(),
+        mute: notes.mute(asked),
+        readings: notes.readings(),
+        openings: tree(&openings),
+        since: tree(&since),
+    };
+    why.headline = headline(&why, &notes.book, &key, records, &forest, &openings);
+    Ok(why)
+}
+
+/// The last openings, and everything else after the oldest of them, newest first.
+fn told(forest: &Forest, records: &[Envelope]) -> (Vec<Seq>, Vec<Seq>) {
+    let is_opening = |seq: &Seq| {
+        record(records, *seq).is_some_and(|envelope| {
+            matches!(envelope.event, Event::Decision(Decision::Intended { intent: Intent::Open { .. }, .. }))
+        })
+    };
+    let (openings, others): (Vec<Seq>, Vec<Seq>) =
+        forest.roots().iter().rev().partition(|seq| is_opening(seq));
+    let mut chosen: Vec<Seq> = openings.iter().take(TOLD).copied().collect();
+    // The opening that filled last explains the leg, however many refused ones came after it.
+    let filled = openings.iter().find(|&&root| {
+        forest.all_under(root).iter().any(|seq| record(records, *seq).is_some_and(super::headline::is_fill))
+    });
+    chosen.extend(filled.filter(|root| !chosen.contains(root)));
+    (chosen, others.into_iter().take(TOLD).collect())
+}
+
+/// What one pass over the journal notes down.
+#[derive(Default)]
+struct Notes {
+    book: Book,
+    posture: Option<(Posture, String, Timestamp)>,
+    mute: Option<(Timestamp, String)>,
+    readings: BTreeMap<StrategyId, VecDeque<(Seq, Timestamp, Reading)>>,
+}
+
+impl Notes {
+    fn take(&mut self, envelope: &Envelope, symbol: Symbol) {
+        self.book.apply(envelope, &mut Vec::new());
+        let Event::Decision(decision) = &envelope.event else { return };
+        match decision {
+            Decision::PostureChanged { posture, because } => {
+                self.posture = Some((*posture, because.to_string(), envelope.at));
+            }
+            Decision::Muted { instrument, until, because } if instrument.symbol == symbol => {
+                self.mute = Some((*until, because.to_string()));
+            }
+            Decision::Screened { strategy, reading } if reading.instrument.symbol == symbol => {
+                let kept = self.readings.entry(*strategy).or_default();
+                if kept.len() == TALLIED_BARS {
+                    kept.pop_front();
+                }
+                kept.push_back((envelope.seq, envelope.at, reading.clone()));
+            }
+            _ => {}
+        }
+    }
+
+    fn instrument(&self, symbol: Symbol) -> Result<InstrumentId, WhyError> {
+        let known: Vec<InstrumentId> = self.book.instruments().map(|(_, spec)| spec.id).collect();
+        known.iter().find(|id| id.symbol == symbol).copied().ok_or_else(|| {
+            let known: Vec<&str> = known.iter().map(|id| id.symbol.as_str()).collect();
+            let known = if known.is_empty() { "no symbols yet".to_owned() } else { known.join(", ") };
+            WhyError::UnknownSymbol { symbol, known }
+        })
+    }
+
+    fn posture(&self) -> PostureNow {
+        match &self.posture {
+            Some((posture, because, since)) => {
+                PostureNow { posture: *posture, because: because.clone(), since: Some(since.to_string()) }
+            }
+            None => PostureNow { posture: Posture::Normal, because: String::new(), since: None },
+        }
+    }
+
+    fn mute(&self, now: Timestamp) -> Option<MuteNow> {
+        self.mute.as_ref().map(|(until, because)| MuteNow {
+            until: until.to_string(),
+            because: because.clone(),
+            holds: now < *until,
+        })
+    }
+
+    fn readings(&self) -> Vec<Seen> {
+        let seen = |(strategy, kept): (&StrategyId, &VecDeque<(Seq, Timestamp, Reading)>)| {
+            let (seq, at, reading) = kept.back()?;
+            Some(Seen {
+                strategy: *strategy,
+                seq: *seq,
+                at: at.to_string(),
+                reading: reading.clone(),
+                bars: kept.len(),
+                tally: tally(kept.iter().map(|(_, _, reading)| reading)),
+            })
+        };
+        self.readings.iter().filter_map(seen).collect()
+    }
+}
+
+fn tally<'r>(readings: impl Iterator<Item = &'r Reading>) -> Vec<(String, usize)> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for reading in readings {
+        if reading.emitted {
+            *counts.entry("entered").or_default() += 1;
+        }
+        for word in &reading.veto {
+            *counts.entry(word).or_default() += 1;
+        }
+    }
+    let mut counts: Vec<(String, usize)> =
+        counts.into_iter().map(|(word, times)| (word.to_owned(), times)).collect();
+    counts.sort_by(|a, b| b.1.cmp(&a.1));
+    counts
+}
+
+fn leg_now(book: &Book, key: &PositionKey) -> LegNow {
+    let Some(leg) = book.leg(key) else { return LegNow::default() };
+    let mark = book.mark_of(&key.instrument).map(|(mark, _)| mark);
+    let open = leg.is_open();
+    LegNow {
+        qty: leg.qty,
+        entry: leg.entry().map(|entry| entry.get()),
+        mark: mark.map(|mark| mark.get()),
+        unrealised: mark.filter(|_| open).map(|mark| leg.unrealized(mark)),
+        opened_at: leg.opened_at.map(|at| at.to_string()),
+        owner: leg.owner,
+        stop: book.stop_of(key).filter(|_| open).map(|stop| StopNow {
+            order: stop.client_id,
+            trigger: match &stop.leg {
+                Leg::Close(exit, _) => exit.trigger().map(|trigger| trigger.get()),
+                Leg::Open(_) => None,
+            },
+            state: format!("{:?}", stop.state),
+        }),
+        unprotected_since: leg.unprotected_since.filter(|_| open).map(|since| since.to_string()),
+        live_orders: book
+            .live_orders_of(key)
+            .map(|order| LiveOrder {
+                order: order.client_id,
+                what: order_words(order.purpose, &order.position, &order.leg, order.qty),
+                state: format!("{:?}", order.state),
+                filled: order.filled,
+            })
+            .collect(),
+        realised: leg.realized,
+        fees: leg.fees,
+        funding: leg.funding,
+    }
+}
