@@ -1,0 +1,33 @@
+//! The Binance client with the configuration's settings.
+
+use std::{sync::Arc, time::Duration};
+
+use hedge_binance::{
+    Binance, BinanceConfig, ConnectError, Credentials, Endpoints, ReadOnly, RecvWindow, World,
+};
+use hedge_core::Clock;
+
+use crate::config::BinanceSection;
+
+/// Where to connect, as whom, by which clock.
+#[derive(Debug)]
+pub struct ClientSettings<W: World> {
+    /// Hosts.
+    pub endpoints: Endpoints<W>,
+    /// Keys.
+    pub credentials: Credentials<W>,
+    /// Our clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Sets up a client that can only look; nothing is sent yet. Errors: [`ConnectError`].
+pub fn connect<W: World>(
+    settings: ClientSettings<W>,
+    section: &BinanceSection,
+) -> Result<Binance<ReadOnly>, ConnectError> {
+    let mut config = BinanceConfig::new(settings.endpoints, settings.clock);
+    // The configuration layer has checked the range.
+    config.recv_window = RecvWindow::new(section.recv_window_ms).unwrap_or_default();
+    config.http.timeout = Duration::from_millis(section.timeout_ms);
+    Binance::connect(config, settings.credentials)
+}

@@ -1,0 +1,13 @@
+//! The lines that operators grep, and the rest of the log.
+//!
+//! Lines keep the tags of the operators' runbook. In text a line is its tag and its content; with `--log json` each line
+//! is one JSON object with the same fields, the tag in `tag`. Everything goes to stdout.
+
+mod lines;
+mod operator;
+mod requests;
+mod sink;
+
+pub use lines::{Line, account_ok, preflight};
+pub use operator::{Environment, OperatorLog};
+pub use sink::{Format, Sink, init};

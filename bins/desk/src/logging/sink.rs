@@ -1,0 +1,118 @@
+//! Where lines go.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+use super::{lines::Line, requests::Requests};
+
+/// How lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// The operators' lines.
+    #[default]
+    Text,
+    /// One JSON object a line, with the same fields.
+    Json,
+}
+
+/// Writes whole lines to one place. Cheap to clone.
+#[derive(Clone)]
+pub struct Sink {
+    format: Format,
+    eager: bool,
+    out: Arc<Mutex<Box<dyn Write + Send>>>,
+}
+
+impl std::fmt::Debug for Sink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sink").field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+impl Sink {
+    /// Lines to stdout. At a terminal each line is shown at once, otherwise as soon as somebody waits for it.
+    pub fn stdout(format: Format) -> Self {
+        let stdout = io::stdout();
+        let eager = stdout.is_terminal();
+        Self { format, eager, out: Arc::new(Mutex::new(Box::new(io::BufWriter::new(stdout)))) }
+    }
+    /// Lines to somewhere else; for tests.
+    pub fn to(format: Format, out: impl Write + Send + 'static) -> Self {
+        Self { format, eager: true, out: Arc::new(Mutex::new(Box::new(out))) }
+    }
+    /// How lines look.
+    pub const fn format(&self) -> Format {
+        self.format
+    }
+    /// The same sink that shows each line at once.
+    #[must_use]
+    pub fn eager(self) -> Self {
+        Self { eager: true, ..self }
+    }
+    /// Writes an operators' line.
+    pub fn line(&self, line: &Line) {
+        self.raw(&line.render(self.format));
+    }
+    /// Writes a line as it is.
+    pub fn raw(&self, text: &str) {
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        // A closed pipe must not stop trading; the journal is the record.
+        let _ = writeln!(out, "{text}");
+        if self.eager {
+            let _ = out.flush();
+        }
+    }
+    /// Shows everything that is written.
+    pub fn flush(&self) {
+        let _ = self.out.lock().unwrap_or_else(PoisonError::into_inner).flush();
+    }
+}
+
+/// One line of `tracing` output, gathered and written whole.
+struct Gathered {
+    sink: Sink,
+    bytes: Vec<u8>,
+}
+
+impl Write for Gathered {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Gathered {
+    fn drop(&mut self) {
+        let text = String::from_utf8_lossy(&self.bytes);
+        let text = text.trim_end();
+        if !text.is_empty() {
+            self.sink.raw(text);
+        }
+    }
+}
+
+/// Sends the program's `tracing` events to the sink: requests as operators' lines, the rest as log lines at `level` and above.
+///
+/// A second call in one process changes nothing.
+pub fn init(sink: &Sink, level: &str) {
+    let target = sink.clone();
+    let writer = move || Gathered { sink: target.clone(), bytes: Vec::new() };
+    let filter = EnvFilter::try_new(format!(
+        "{level},hyper=warn,h2=warn,reqwest=warn,tungstenite=warn,hedge::order_req=off,hedge::order_err=off"
+    ))
+    .unwrap_or_else(|_| EnvFilter::new("info"));
+    let commentary = match sink.format() {
+        Format::Text => fmt::layer().with_ansi(false).with_writer(writer).with_filter(filter).boxed(),
+        Format::Json => {
+            fmt::layer().json().flatten_event(true).with_writer(writer).with_filter(filter).boxed()
+        }
+    };
+    let _ = tracing_subscriber::registry().with(Requests::new(sink.clone())).with(commentary).try_init();
+}

@@ -1,0 +1,81 @@
+//! Why a paper run did not start or did not end well, and with which exit code.
+
+use hedge_binance::{ArmError, ConnectError, CredentialsError, EndpointError};
+use hedge_core::{NoPass, StoreError};
+use hedge_runtime::RunError;
+use hedge_sim::binance::ExchangeError;
+use thiserror::Error;
+
+use crate::{backtest::SetupError, compose::ComposeError, config::ConfigError, runs::RunsError};
+
+/// A paper run that did not come to its end.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PaperError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Strategies, limits and instruments do not fit together.
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
+    /// Options that contradict each other or the run's folder.
+    #[error("{0}")]
+    Usage(String),
+    /// Recorded data cannot be used.
+    #[error(transparent)]
+    Data(#[from] SetupError),
+    /// The run's folder cannot be used.
+    #[error(transparent)]
+    Runs(#[from] RunsError),
+    /// The journal cannot be opened.
+    #[error("journal: {0}")]
+    Store(#[from] StoreError),
+    /// The embedded exchange.
+    #[error("embedded exchange: {0}")]
+    Exchange(#[from] ExchangeError),
+    /// Hosts that do not belong together.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// Keys that are missing or unusable.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// The client could not be set up.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// A check before the start failed.
+    #[error(transparent)]
+    Preflight(#[from] NoPass),
+    /// The pass did not fit the client.
+    #[error(transparent)]
+    Arm(#[from] ArmError),
+    /// The loop.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A task of ours crashed.
+    #[error("{0} has crashed; this is a defect, please report it with the journal")]
+    Crashed(&'static str),
+    /// The report could not be written.
+    #[error("writing {path} failed: {source}")]
+    Report {
+        /// Where to.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl PaperError {
+    /// 2 bad usage, 10 preflight, 74 journal, 78 configuration, 1 anything else.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::Runs(_) | Self::Data(_) => 2,
+            Self::Preflight(_) | Self::Arm(_) => 10,
+            Self::Store(_) => 74,
+            Self::Config(_) | Self::Compose(_) | Self::Endpoint(_) | Self::Credentials(_) => 78,
+            Self::Run(error) => error.exit_code(),
+            Self::Exchange(ExchangeError::Setting(_) | ExchangeError::Log(_)) => 2,
+            Self::Exchange(_) | Self::Connect(_) | Self::Crashed(_) | Self::Report { .. } => 1,
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! What a run amounted to: recorded while it goes, rendered as one self-contained page.
+
+mod chart;
+mod page;
+mod record;
+
+pub use page::{Heading, render};
+pub(crate) use page::{grouped, money, signed};
+pub use record::{Record, Recorder, Trade};

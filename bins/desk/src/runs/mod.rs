@@ -1,0 +1,150 @@
+//! Where a paper run lives and how far it goes.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use hedge_core::Timestamp;
+use hedge_store::{Owner, StateDir, StateDirError};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+const PLAN_FILE: &str = "plan.json";
+
+/// A run's folder or plan cannot be used.
+#[derive(Debug, Error)]
+pub enum RunsError {
+    /// The state directory.
+    #[error(transparent)]
+    StateDir(#[from] StateDirError),
+    /// The plan file.
+    #[error("{path}: {detail}", path = path.display())]
+    Plan {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+}
+
+/// Takes the state directory of a paper run: the given one, else a new one below `root`.
+///
+/// Errors: [`StateDirError::Foreign`] for a directory of another profile or venue.
+pub fn open(given: Option<&Path>, root: &Path, venue: &str, now: Timestamp) -> Result<StateDir, RunsError> {
+    Ok(match given {
+        Some(path) => {
+            let owner = Owner { profile: "paper".to_owned(), venue: venue.to_owned(), run: None };
+            StateDir::claim(path, &owner)?
+        }
+        None => StateDir::new_paper_run(root, venue, now)?,
+    })
+}
+
+/// What the run was asked to play. Kept in its folder, so that a run that was killed goes on to the same end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Venue time at which the bars of this plan begin. Units: milliseconds since 1970.
+    pub from_ms: i64,
+    /// Bars per symbol to play from there.
+    pub bars: u64,
+    /// Whether they were played to the end.
+    pub finished: bool,
+    /// Length of a bar. Units: milliseconds.
+    pub bar_ms: i64,
+    /// Seed or file of the market.
+    pub market: String,
+    /// Symbols, in order.
+    pub symbols: Vec<String>,
+    /// Bars of history before the first start.
+    pub history: usize,
+}
+
+impl Plan {
+    /// The plan in a run's folder, if there is one.
+    pub fn load(dir: &Path) -> Result<Option<Self>, RunsError> {
+        let path = dir.join(PLAN_FILE);
+        let bad = |detail: String| RunsError::Plan { path: path.clone(), detail };
+        match fs::read(&path) {
+            Ok(text) => serde_json::from_slice(&text)
+                .map(Some)
+                .map_err(|error| bad(format!("not a plan ({error}); choose another --state-dir"))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(bad(error.to_string())),
+        }
+    }
+
+    /// Writes the plan, whole or not at all.
+    pub fn save(&self, dir: &Path) -> Result<(), RunsError> {
+        let path = dir.join(PLAN_FILE);
+        let bad = |detail: String| RunsError::Plan { path: path.clone(), detail };
+        let text = serde_json::to_string(self).map_err(|error| bad(error.to_string()))?;
+        let temporary = dir.join(format!(".{PLAN_FILE}.tmp"));
+        let write = || -> io::Result<()> {
+            fs::write(&temporary, text + "\n")?;
+            fs::File::open(&temporary)?.sync_all()?;
+            fs::rename(&temporary, &path)
+        };
+        write().map_err(|error| bad(error.to_string()))
+    }
+
+    /// First venue time that is not played any more. Units: milliseconds since 1970.
+    pub const fn until_ms(&self) -> i64 {
+        self.from_ms + self.bars as i64 * self.bar_ms
+    }
+
+    /// The plan of this start: a killed run goes on to its end, a finished one plays `bars` more from `now_ms`.
+    #[must_use]
+    pub fn next(self, now_ms: i64, bars: u64) -> Self {
+        if self.finished {
+            // Bars begin on the grid of the first ones.
+            let played = (now_ms - self.from_ms).div_euclid(self.bar_ms);
+            let from_ms = self.from_ms + played * self.bar_ms;
+            Self { from_ms, bars, finished: false, ..self }
+        } else {
+            self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> Plan {
+        Plan {
+            from_ms: 900_000,
+            bars: 10,
+            finished: false,
+            bar_ms: 900_000,
+            market: "seed 1".into(),
+            symbols: vec!["BTCUSDT".into()],
+            history: 500,
+        }
+    }
+
+    #[test]
+    fn a_killed_run_goes_on_to_its_own_end() {
+        assert_eq!(plan().next(4_500_000, 99), plan());
+        assert_eq!(plan().until_ms(), 9_900_000);
+    }
+
+    #[test]
+    fn a_finished_run_plays_more_from_where_the_market_stands() {
+        let more = Plan { finished: true, ..plan() }.next(9_900_000, 3);
+        assert_eq!((more.from_ms, more.until_ms(), more.finished), (9_900_000, 12_600_000, false));
+    }
+
+    #[test]
+    fn a_plan_reads_back_what_it_wrote() {
+        let dir = std::env::temp_dir().join(format!("hedge-plan-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        assert_eq!(Plan::load(&dir).unwrap(), None);
+        plan().save(&dir).unwrap();
+        assert_eq!(Plan::load(&dir).unwrap(), Some(plan()));
+        fs::write(dir.join(PLAN_FILE), "{").unwrap();
+        assert!(Plan::load(&dir).unwrap_err().to_string().contains("not a plan"));
+        fs::remove_dir_all(&dir).unwrap();
+    }
+}
