@@ -3,13 +3,14 @@
 //! Each function wants a way to make the strategy afresh, runs it on generated markets and panics where the property does
 //! not hold. They return how often the strategy wanted something, so that a test can assert that it was not idle:
 //!
-//! ```no_run
-//! # fn my_strategy() -> Box<dyn hedge_core::Strategy> { unimplemented!() }
+//! ```
 //! use hedge_testkit::conformance::strategy;
 //!
+//! # fn run(my_strategy: fn() -> Box<dyn hedge_core::Strategy>) {
 //! assert!(strategy::is_deterministic(my_strategy) > 0);
 //! assert!(strategy::survives_replay(my_strategy) > 0);
-//! strategy::is_silent_during_warmup(my_strategy);
+//! assert!(strategy::is_silent_during_warmup(my_strategy) > 0);
+//! # }
 //! ```
 
 use std::collections::BTreeMap;
