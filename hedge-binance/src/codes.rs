@@ -454,15 +454,11 @@ impl Verdict {
 
 /// Reads status and body of an answer that is no success.
 ///
-/// Only what the vendor documents as "not executed" counts as such; everything else with a 5xx, and every code that is not in
-/// the table, leaves the outcome unknown. Source: fact sheet 6.2.
+/// Only what the vendor documents as "not executed" counts as such; everything else with a 5xx, a 429 without its documented
+/// code, and every code that is not in the table, leaves the outcome unknown. Source: fact sheet 6.2.
 pub fn judge(status: u16, body: Option<&ErrorBody>) -> Verdict {
     match (status, body) {
         (418, body) => Verdict::Banned { until_ms: body.and_then(|body| banned_until_ms(&body.msg)) },
-        (429, body) => match body.and_then(|body| banned_until_ms(&body.msg)) {
-            Some(until_ms) => Verdict::Banned { until_ms: Some(until_ms) },
-            None => Verdict::Limited,
-        },
         (503, Some(body)) => judge_503(body),
         (403, None) => Verdict::NotExecuted,
         (408 | 500..=599, _) => Verdict::Unknown,
@@ -570,6 +566,7 @@ mod tests {
         assert_eq!(verdict(418, -1003, ban), Verdict::Banned { until_ms: Some(1_795_169_400_000) });
         assert_eq!(judge(418, None), Verdict::Banned { until_ms: None });
         assert_eq!(judge(403, None), Verdict::NotExecuted);
+        assert_eq!(judge(429, None), Verdict::Unknown, "a gateway's limit proves nothing about the venue");
         for verdict in
             [Verdict::Limited, Verdict::Banned { until_ms: None }, Verdict::NotExecuted, Verdict::Clock]
         {

@@ -362,7 +362,11 @@ impl Rest {
         }
         let body = ErrorBody::parse(&response.body);
         let verdict = judge(response.status, body.as_ref());
-        let retry_after = self.back_off(request, verdict, body.as_ref(), response.retry_after());
+        let retry_after = match (verdict, response.status) {
+            // Whoever said so: slower.
+            (Verdict::Unknown, 429) => self.back_off(request, Verdict::Limited, None, response.retry_after()),
+            _ => self.back_off(request, verdict, body.as_ref(), response.retry_after()),
+        };
         Err(CallError::Answer { verdict, status: response.status, body, retry_after })
     }
 

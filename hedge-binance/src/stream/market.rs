@@ -276,7 +276,12 @@ impl Feed {
                     }
                     Ok(())
                 }
-                () = sleep_until(self.silent_at()) => Err(End::Lost(self.silence())),
+                () = sleep_until(self.silent_at()) => match socket.last_look().await {
+                    Some(Ok(frame @ Frame::Text(_))) => self.on_frame(frame, &mut socket).await,
+                    Some(Err(error)) => Err(error.into()),
+                    // Pings alone are not data.
+                    Some(Ok(Frame::Ping | Frame::Other)) | None => Err(End::Lost(self.silence())),
+                },
             };
             if let Err(end) = step {
                 return end;

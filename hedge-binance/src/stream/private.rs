@@ -414,25 +414,34 @@ impl Account {
     async fn on_tick(&mut self, socket: &mut Socket, life: &mut Life) -> Result<(), End> {
         let timing = self.shared.streams;
         self.key.keep_alive(&self.shared).await?;
-        match life.asked_at {
-            Some(at) if at.elapsed() > timing.pong_timeout => {
-                return Err(End::Lost(format!("no pong within {:?}", timing.pong_timeout)));
-            }
-            None if life.heard_at.elapsed() > timing.private_ping => {
-                socket.ping().await?;
-                life.asked_at = Some(Instant::now());
-            }
-            _ => {}
+        if let Some(reason) = self.doubt(life) {
+            return match socket.last_look().await {
+                Some(Ok(frame)) => {
+                    life.heard();
+                    self.on_frame(frame, socket).await
+                }
+                Some(Err(error)) => Err(error.into()),
+                None => Err(End::Lost(reason)),
+            };
         }
-        if let Some(order_id) = self.shared.tracker.overdue(timing.ack_silence) {
-            return Err(End::Lost(format!(
-                "order {order_id} was acknowledged and the stream does not mention it"
-            )));
+        if life.asked_at.is_none() && life.heard_at.elapsed() > timing.private_ping {
+            socket.ping().await?;
+            life.asked_at = Some(Instant::now());
         }
         if let Some(pending) = self.pending_flows.take_if(|pending| Instant::now() >= pending.next_at) {
             self.ask_for_flows(pending).await?;
         }
         Ok(())
+    }
+
+    /// Why the connection may be dead, if there is a reason to think so.
+    fn doubt(&self, life: &Life) -> Option<String> {
+        let timing = self.shared.streams;
+        if life.asked_at.is_some_and(|at| at.elapsed() > timing.pong_timeout) {
+            return Some(format!("no pong within {:?}", timing.pong_timeout));
+        }
+        let order_id = self.shared.tracker.overdue(timing.ack_silence)?;
+        Some(format!("order {order_id} was acknowledged and the stream does not mention it"))
     }
 }
 

@@ -9,6 +9,9 @@ use tokio_tungstenite::{
     tungstenite::{Bytes, Error, Message, Utf8Bytes},
 };
 
+/// How long [`Socket::last_look`] looks.
+const GRACE: Duration = Duration::from_millis(50);
+
 /// What a connection said.
 #[derive(Debug)]
 pub(crate) enum Frame {
@@ -67,6 +70,12 @@ impl Socket {
             Some(Err(error)) => Err(error.into()),
             None => Err(SocketError("the connection ended".to_owned())),
         }
+    }
+
+    /// What may lie in the buffer before the connection is called dead: after a pause of the whole process the timers are due
+    /// and the data is there as well.
+    pub(crate) async fn last_look(&mut self) -> Option<Result<Frame, SocketError>> {
+        tokio::time::timeout(GRACE, self.next()).await.ok()
     }
 
     /// Sends the pong that the last ping asked for.
