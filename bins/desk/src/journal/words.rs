@@ -143,7 +143,9 @@ pub fn rule_meaning(rule: &str) -> Option<&'static str> {
         "price_bounds" | "price_band" => "the price is outside what the venue accepts",
         "protection" => "the stop is not on the losing side of the mark",
         "min_qty" => "the quantity is below the symbol's smallest lot",
-        "venue_min_notional" | "min_notional" => "the order is below the smallest notional",
+        "venue_min_notional" | "min_notional" | "shrunk_notional" => {
+            "the order is below the smallest notional"
+        }
         "kill_dd_pct" => "equity has fallen too far from its peak (KILL_DD_PCT); an operator must resume",
         "kill_daily_loss_pct" => {
             "the day has lost too much (KILL_DAILY_LOSS_PCT); it re-arms with the next day"
@@ -163,6 +165,8 @@ pub fn rule_meaning(rule: &str) -> Option<&'static str> {
         }
         "max_notional_total" => "all legs together would be too large (MAX_NOTIONAL_TOTAL_USDT)",
         "liq_distance_pct" => "the account would come too close to liquidation (LIQ_DISTANCE_MIN_PCT)",
+        "closable" | "close_qty" => "nothing of the leg is left to close, or less than one lot",
+        "stop_move" => "whether the stop may be moved there",
         "stop_side" => "the mark is already through the new stop",
         "stop_pending" => "another stop of the leg is on its way",
         "stop_same" => "the stop is already there",

@@ -191,7 +191,7 @@ fn tally<'r>(readings: impl Iterator<Item = &'r Reading>) -> Vec<(String, usize)
     }
     let mut counts: Vec<(String, usize)> =
         counts.into_iter().map(|(word, times)| (word.to_owned(), times)).collect();
-    counts.sort_by(|a, b| b.1.cmp(&a.1));
+    counts.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
     counts
 }
 
@@ -227,5 +227,125 @@ fn leg_now(book: &Book, key: &PositionKey) -> LegNow {
         realised: leg.realized,
         fees: leg.fees,
         funding: leg.funding,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use hedge_core::{Engine, EngineConfig, Interval, PermitAll};
+    use hedge_risk::{DayCalendar, RiskStack};
+    use hedge_sim::{
+        backtest::{Backtest, BacktestConfig, Instruments},
+        market::GeneratedMarket,
+    };
+
+    use super::*;
+    use crate::{
+        config::Config,
+        env::Env,
+        journal::{rule_meaning, veto_meaning},
+    };
+
+    /// The shipped strategies on a generated market.
+    fn records() -> Vec<Envelope> {
+        let config = Config::load(None, &Env::from_pairs([])).unwrap();
+        let symbols = ["BTCUSDT", "ETHUSDT", "SOLUSDT"].map(|symbol| Symbol::parse(symbol).unwrap());
+        let mut market = GeneratedMarket::built_in(3);
+        let data = market.data_set(&symbols, Interval::M15, 1_767_225_600_000, 1_500, 200).unwrap();
+        let rules = Instruments::built_in(&data).unwrap().rules;
+        let risk = RiskStack::from_limits(&config.limits, DayCalendar::utc(0).unwrap()).unwrap();
+        let settings = EngineConfig { journal_market: false, ..EngineConfig::default() };
+        let engine = Engine::new(settings, Box::new(risk), config.strategies.build().unwrap());
+        let settings = BacktestConfig { history: 200, ..BacktestConfig::default() };
+        let mut backtest = Backtest::new(engine, Arc::new(data), rules, &settings).unwrap();
+        backtest.run(&mut ()).unwrap();
+        backtest.records().to_vec()
+    }
+
+    #[test]
+    fn every_rule_and_veto_word_of_the_shipped_parts_is_put_in_plain_words() {
+        let mut rules = 0;
+        for record in records() {
+            match record.event {
+                Event::Decision(Decision::Assessed { checks, .. }) => {
+                    for check in checks {
+                        assert!(rule_meaning(&check.rule).is_some(), "{}", check.rule);
+                        rules += 1;
+                    }
+                }
+                Event::Decision(Decision::Screened { reading, .. }) => {
+                    for word in reading.veto {
+                        assert!(veto_meaning(&word).is_some(), "{word}");
+                    }
+                }
+                _ => {}
+            }
+        }
+        assert!(rules > 100);
+    }
+
+    #[test]
+    fn a_leg_is_explained_at_every_moment_of_a_run() {
+        let records = records();
+        let symbol = Symbol::parse("BTCUSDT").unwrap();
+        let (mut open, mut flat) = (0, 0);
+        for record in records.iter().step_by(97) {
+            let why = explain(&records, symbol, PositionSide::Long, Some(record.at)).unwrap();
+            match why.leg.entry {
+                Some(_) => {
+                    open += 1;
+                    assert!(why.headline.starts_with("BTCUSDT LONG is open: "), "{}", why.headline);
+                    assert!(why.headline.contains(" opened it: "), "{}", why.headline);
+                    assert!(why.headline.contains("Stop h"), "{}", why.headline);
+                }
+                None => {
+                    flat += 1;
+                    assert!(why.headline.starts_with("BTCUSDT LONG is flat. "), "{}", why.headline);
+                }
+            }
+        }
+        assert!(open > 0 && flat > 0, "{open} {flat}");
+    }
+
+    #[test]
+    fn a_refused_opening_names_the_rule_with_value_and_limit() {
+        let mut records = records();
+        // The last opening, as if one rule had refused it; nothing came after it.
+        let at = records.iter().rposition(|record| {
+            matches!(record.event, Event::Decision(Decision::Intended { intent: Intent::Open { .. }, .. }))
+        });
+        let at = at.unwrap();
+        records.truncate(at + 2);
+        let Event::Decision(Decision::Assessed { position, checks, verdict }) = &mut records[at + 1].event
+        else {
+            panic!("an assessment follows an intent")
+        };
+        let key = *position;
+        let check = checks.iter_mut().find(|check| check.rule == "max_positions").unwrap();
+        check.verdict = hedge_core::CheckVerdict::Refuse;
+        check.value = 9.into();
+        *verdict = hedge_core::Verdict::Refuse { rule: "max_positions".into() };
+        let why = explain(&records, key.instrument.symbol, key.side, None).unwrap();
+        assert!(
+            why.headline.contains("was refused by max_positions (value 9, limit 8): too many legs"),
+            "{}",
+            why.headline
+        );
+    }
+
+    #[test]
+    fn an_engine_without_strategies_is_said_to_want_nothing() {
+        let symbol = Symbol::parse("BTCUSDT").unwrap();
+        let data = GeneratedMarket::built_in(3).data_set(&[symbol], Interval::M15, 0, 20, 5).unwrap();
+        let rules = Instruments::built_in(&data).unwrap().rules;
+        let engine = Engine::new(EngineConfig::default(), Box::new(PermitAll), Vec::new());
+        let settings = BacktestConfig { history: 5, ..BacktestConfig::default() };
+        let mut backtest = Backtest::new(engine, Arc::new(data), rules, &settings).unwrap();
+        backtest.run(&mut ()).unwrap();
+        let why = explain(backtest.records(), symbol, PositionSide::Short, None).unwrap();
+        assert!(why.headline.contains("no strategy has decided on a bar"), "{}", why.headline);
+        assert_eq!(explain(&[], symbol, PositionSide::Short, None), Err(WhyError::Empty));
     }
 }
