@@ -1,5 +1,7 @@
 //! The crates that decide do no I/O: neither an async runtime nor an HTTP client is in their tree.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::process::Command;
 
 use hedge_tests::workspace;

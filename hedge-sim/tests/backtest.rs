@@ -1,5 +1,7 @@
 //! The engine against the pure exchange: protection, hedge legs, conservation of money, repeatability.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::sync::Arc;
 
 use hedge_core::{
