@@ -1,11 +1,10 @@
 //! `hedge-exchange-sim`: the simulated exchange as a program. See `docs/simulator.md`.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
-use hedge_sim::binance::{
-    ApiKey, Environment, Exchange, ExchangeConfig, Instruments, MarketSource, Pace, SecondCloseAll,
-};
+use hedge_sim::binance::{ApiKey, Environment, Exchange, ExchangeConfig, Instruments, MarketSource};
+use hedge_sim::binance::{Pace, SecondCloseAll};
 use rust_decimal::Decimal;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -20,7 +19,7 @@ struct Args {
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
     /// Which of the venue's two environments to imitate.
-    #[arg(long, value_parser = ["demo", "mainnet"], default_value = "demo")]
+    #[arg(long, default_value = "demo", value_parser = ["demo", "mainnet"])]
     environment: String,
     /// API key to accept; without one the documented demonstration key is used.
     #[arg(long, env = "SIM_API_KEY", allow_hyphen_values = true, hide_env_values = true)]
@@ -47,7 +46,7 @@ struct Args {
     #[arg(long, default_value = "1", allow_hyphen_values = true, value_parser = speed)]
     speed: f64,
     /// What happens to a second close-all stop of the same leg and direction.
-    #[arg(long, value_parser = ["refuse", "accept"], default_value = "refuse")]
+    #[arg(long, default_value = "refuse", value_parser = ["refuse", "accept"])]
     second_close_all: String,
 }
 
@@ -67,65 +66,55 @@ async fn main() -> ExitCode {
         Err(error) if error.use_stderr() => Err(one_line(&error.to_string())),
         Err(help) => help.exit(),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("hedge-exchange-sim: {message}");
-            ExitCode::FAILURE
-        }
-    }
+    let Err(message) = outcome else { return ExitCode::SUCCESS };
+    eprintln!("hedge-exchange-sim: {message}");
+    ExitCode::FAILURE
 }
 
 /// What is wrong, without the usage that follows it.
 fn one_line(error: &str) -> String {
-    let said = error
-        .lines()
-        .map(str::trim)
-        .take_while(|line| !line.starts_with("Usage") && !line.starts_with("For more"));
-    said.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+    let said = error.split("\n\nUsage").next().and_then(|said| said.split("\n\nFor more").next());
+    said.unwrap_or(error).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 async fn serve(args: Args) -> Result<(), String> {
-    let (api_key, defaulted) = match (&args.api_key, &args.api_secret) {
-        (Some(key), Some(secret)) => (ApiKey::new(key, secret), false),
-        (None, None) => (ApiKey::demo(), true),
+    let is_default = args.api_key.is_none();
+    let api_key = match (&args.api_key, &args.api_secret) {
+        (Some(key), Some(secret)) => ApiKey::new(key, secret),
+        (None, None) => ApiKey::demo(),
         _ => return Err("give both --api-key and --api-secret, or neither".to_owned()),
     };
-    let demo_key = defaulted.then(|| api_key.key().to_owned());
     let handle = Exchange::start(config(args, api_key)).await.map_err(|error| error.to_string())?;
-    for note in handle.notes() {
-        eprintln!("hedge-exchange-sim: {note}");
-    }
+    handle.notes().iter().for_each(|note| eprintln!("hedge-exchange-sim: {note}"));
     let mut ready = serde_json::json!({"venue": "binance", "rest": handle.rest_url(), "ws": handle.ws_url()});
-    demo_key.into_iter().for_each(|key| ready["api_key"] = key.into());
-    println!("{ready}");
-    until_stopped().await?;
+    if is_default {
+        ready["api_key"] = ApiKey::DEMO_KEY.into();
+    }
+    writeln!(std::io::stdout(), "{ready}").map_err(|error| format!("cannot write to stdout: {error}"))?;
+    let stop = |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
+    let (mut interrupt, mut terminate) = (stop(SignalKind::interrupt())?, stop(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
     handle.shutdown().await;
     Ok(())
 }
 
 fn config(args: Args, api_key: ApiKey) -> ExchangeConfig {
+    let is_demo = args.environment == "demo";
+    let refuses = args.second_close_all == "refuse";
     let recorded = |path| MarketSource::Recorded { path, symbols: Vec::new() };
-    let refuse = args.second_close_all == "refuse";
     ExchangeConfig {
         listen: args.listen,
-        environment: if args.environment == "demo" { Environment::Demo } else { Environment::Mainnet },
+        environment: if is_demo { Environment::Demo } else { Environment::Mainnet },
         api_key,
         instruments: args.instruments.map_or(Instruments::Builtin, Instruments::File),
         balance_usdt: args.balance,
         market: args.data.map_or_else(|| MarketSource::generated(args.seed), recorded),
         history_bars: args.history,
         pace: Pace::Speed(args.speed),
-        second_close_all: if refuse { SecondCloseAll::Refuse4130 } else { SecondCloseAll::Accept },
+        second_close_all: if refuses { SecondCloseAll::Refuse4130 } else { SecondCloseAll::Accept },
         ..ExchangeConfig::default()
-    }
-}
-
-async fn until_stopped() -> Result<(), String> {
-    let stop = |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
-    let (mut interrupt, mut terminate) = (stop(SignalKind::interrupt())?, stop(SignalKind::terminate())?);
-    tokio::select! {
-        _ = interrupt.recv() => Ok(()),
-        _ = terminate.recv() => Ok(()),
     }
 }

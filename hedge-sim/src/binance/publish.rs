@@ -193,10 +193,13 @@ impl Core {
 
     fn kline_topics(&self, ix: u16) -> Vec<KlineInterval> {
         let of = |topic| match topic {
-            Topic::Kline(of, interval) if of == ix => Some(interval),
+            Topic::Kline(of, interval) | Topic::ContinuousKline(of, interval) if of == ix => Some(interval),
             _ => None,
         };
-        self.hub.topics().into_iter().filter_map(of).collect()
+        let mut intervals: Vec<KlineInterval> = self.hub.topics().into_iter().filter_map(of).collect();
+        intervals.sort_unstable();
+        intervals.dedup();
+        intervals
     }
 
     fn push_kline(&self, ix: u16, interval: KlineInterval, open_ms: i64, at_ms: i64, closed: bool) {
@@ -205,8 +208,16 @@ impl Core {
         let Some(rules) = self.venue.rules(SymbolId(ix)) else { return };
         let price_places = rules.tick.normalize().scale();
         let last_id = self.last_print(SymbolId(ix)).map_or(0, |print| print.last_trade);
+        let bars = kline_json(interval, open_ms, &candle, price_places, last_id, closed);
+        let now_ms = self.now_ms();
         self.hub.publish(Topic::Kline(ix, interval), || {
-            kline_event(&symbol, interval, open_ms, self.now_ms(), &candle, price_places, last_id, closed)
+            let mut k = bars.clone();
+            k["s"] = json!(symbol);
+            json!({"e": "kline", "E": now_ms, "s": symbol, "k": k}).to_string()
+        });
+        self.hub.publish(Topic::ContinuousKline(ix, interval), || {
+            json!({"e": "continuous_kline", "E": now_ms, "ps": symbol, "ct": "PERPETUAL", "k": bars})
+                .to_string()
         });
     }
 
@@ -327,27 +338,20 @@ fn depth_event(
     .to_string()
 }
 
-#[expect(clippy::too_many_arguments, reason = "the columns of one event")]
-fn kline_event(
-    symbol: &str,
+fn kline_json(
     interval: KlineInterval,
     open_ms: i64,
-    now_ms: i64,
     candle: &Candle,
     price_places: u32,
     last_id: u64,
     closed: bool,
-) -> String {
+) -> Value {
     json!({
-        "e": "kline", "E": now_ms, "s": symbol,
-        "k": {
-            "t": open_ms, "T": interval.next_open_ms(open_ms) - 1, "s": symbol, "i": interval.as_str(),
-            "f": last_id.saturating_sub(candle.trades.saturating_sub(1)), "L": last_id,
-            "o": padded(candle.open, price_places), "c": padded(candle.close, price_places),
-            "h": padded(candle.high, price_places), "l": padded(candle.low, price_places),
-            "v": plain(candle.volume), "n": candle.trades, "x": closed, "q": plain(candle.quote),
-            "V": plain(candle.taker_volume), "Q": plain(candle.taker_quote), "B": "0",
-        },
+        "t": open_ms, "T": interval.next_open_ms(open_ms) - 1, "i": interval.as_str(),
+        "f": last_id.saturating_sub(candle.trades.saturating_sub(1)), "L": last_id,
+        "o": padded(candle.open, price_places), "c": padded(candle.close, price_places),
+        "h": padded(candle.high, price_places), "l": padded(candle.low, price_places),
+        "v": plain(candle.volume), "n": candle.trades, "x": closed, "q": plain(candle.quote),
+        "V": plain(candle.taker_volume), "Q": plain(candle.taker_quote), "B": "0",
     })
-    .to_string()
 }

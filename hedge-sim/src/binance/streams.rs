@@ -31,6 +31,7 @@ pub(crate) enum Topic {
     Mark(u16, bool),
     AllMarks(bool),
     Kline(u16, KlineInterval),
+    ContinuousKline(u16, KlineInterval),
     MiniTicker(u16),
     AllMiniTickers,
     Ticker(u16),
@@ -94,9 +95,14 @@ impl Topic {
         if symbol.chars().any(char::is_uppercase) {
             return None;
         }
-        let upper = symbol.to_uppercase();
+        let pair = symbol.strip_suffix("_perpetual");
+        let upper = pair.unwrap_or(symbol).to_uppercase();
         let ix = u16::try_from(symbols.iter().position(|known| *known == upper)?).ok()?;
         let (kind, pace) = kind.split_once('@').map_or((kind, None), |(kind, pace)| (kind, Some(pace)));
+        if pair.is_some() {
+            let interval = kind.strip_prefix("continuousKline_").filter(|_| pace.is_none())?;
+            return Some(Self::ContinuousKline(ix, KlineInterval::parse(interval)?));
+        }
         match (kind, pace) {
             ("bookTicker", None) => Some(Self::BookTicker(ix)),
             ("aggTrade", None) => Some(Self::AggTrade(ix)),
@@ -129,6 +135,9 @@ impl Topic {
             Self::Trade(ix) => format!("{}@trade", of(ix)),
             Self::Mark(ix, fast) => format!("{}@markPrice{}", of(ix), second(fast)),
             Self::AllMarks(fast) => format!("!markPrice@arr{}", second(fast)),
+            Self::ContinuousKline(ix, interval) => {
+                format!("{}_perpetual@continuousKline_{}", of(ix), interval.as_str())
+            }
             Self::Kline(ix, interval) => format!("{}@kline_{}", of(ix), interval.as_str()),
             Self::MiniTicker(ix) => format!("{}@miniTicker", of(ix)),
             Self::AllMiniTickers => "!miniTicker@arr".to_owned(),
@@ -171,7 +180,8 @@ mod tests {
         vec!["BTCUSDT".to_owned(), "ETHUSDT".to_owned()]
     }
 
-    const NAMES: [&str; 25] = [
+    const NAMES: [&str; 26] = [
+        "ethusdt_perpetual@continuousKline_1h",
         "ethusdt@bookTicker",
         "!bookTicker",
         "ethusdt@depth",

@@ -12,10 +12,9 @@ use crate::venue::{Command, Moved, Reply, SymbolId};
 
 /// Wall time between two ticks. Units: milliseconds.
 pub(crate) const TICK_MS: u64 = 50;
-/// The book is stirred and a recorded price moved on every so many ticks.
-const STIR_EVERY: u64 = 2;
-/// A recorded market prints a trade on every so many ticks.
-const PRINT_EVERY: u64 = 4;
+/// The book is stirred, a recorded price moved and a recorded market's trade printed on every so many ticks: five times
+/// a second, so that every depth stream has something to push and a command log stays readable.
+const STIR_EVERY: u64 = 4;
 /// Connections are cut after a day. Source: fact sheet 8.1.
 const LONGEST_CONNECTION_MS: i64 = 24 * 3_600_000;
 /// A live market that lags further behind goes by minute bars instead of prints.
@@ -104,7 +103,7 @@ impl Core {
         }
         self.hub.cut_older(now_ms - LONGEST_CONNECTION_MS);
         if self.play.is_live() {
-            self.live_market(now_ms)?;
+            self.live_market(now_ms, n)?;
         } else {
             self.recorded_market(now_ms, n)?;
         }
@@ -122,23 +121,21 @@ impl Core {
                 self.announce(&applied.events);
             }
         }
+        if !n.is_multiple_of(STIR_EVERY) {
+            return Ok(());
+        }
         for ix in 0..self.symbol_count() {
-            if !n.is_multiple_of(STIR_EVERY) {
-                continue;
-            }
             if let Some(price) = self.play.price_now(ix, now_ms) {
                 self.go_to(ix, price, now_ms)?;
             }
             self.stir(ix, now_ms)?;
-            if n.is_multiple_of(PRINT_EVERY) {
-                self.print_share(ix, now_ms);
-            }
+            self.print_share(ix, now_ms);
         }
         Ok(())
     }
 
     /// Goes through the generated market since the last tick.
-    fn live_market(&mut self, now_ms: i64) -> Result<(), LogError> {
+    fn live_market(&mut self, now_ms: i64, n: u64) -> Result<(), LogError> {
         let since_ms = self.live_until_ms.min(now_ms);
         for ix in 0..self.symbol_count() {
             let mut from_ms = since_ms;
@@ -151,7 +148,9 @@ impl Core {
                 let _ = self.command_at(payment.at_ms, &funding)?;
             }
             self.live_prices(ix, from_ms, now_ms)?;
-            self.stir(ix, now_ms)?;
+            if n.is_multiple_of(STIR_EVERY) {
+                self.stir(ix, now_ms)?;
+            }
         }
         self.live_until_ms = now_ms;
         Ok(())
@@ -211,7 +210,7 @@ impl Core {
             Pace::Speed(speed) => speed,
             Pace::Lockstep => 1.0,
         };
-        let span_ms = (TICK_MS * PRINT_EVERY) as f64 * speed;
+        let span_ms = (TICK_MS * STIR_EVERY) as f64 * speed;
         let share = self.play.current_bar(ix, now_ms).map(|bar| {
             let part = (span_ms / bar.interval.ms() as f64).min(1.0);
             bar.volume_decimal() * Decimal::try_from(part).unwrap_or_default()
