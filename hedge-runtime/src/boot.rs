@@ -3,14 +3,14 @@
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use hedge_core::{
-    BarQuery, Brokerage, Channel, Fact, InstrumentId, InstrumentIx, InstrumentSpec, Interval, MarketEvent,
+    BarQuery, Brokerage, Channel, Fact, InstrumentId, InstrumentIx, InstrumentSpec, Interval, MarketEvent, OrderRef, OrderState,
     PositionMode, RunId, RunStarted, Seq, Subscription, Term, Timestamp, Venue, event::JOURNAL_FORMAT,
 };
 use tracing::{info, warn};
 
 use crate::{
     activity::Kind,
-    dispatch::{Context, Dispatch},
+    dispatch::{Context, Dispatch, query},
     error::RunError,
     feed,
     journal::Journal,
@@ -23,6 +23,8 @@ use crate::{
 const PAGE: u32 = 4_096;
 /// How far back the first look at an account goes: what lies there is known, not news.
 const FIRST_LOOK: Duration = Duration::from_secs(86_400);
+/// Executions are looked for from this much before the order was decided: clocks differ.
+const QUESTION_OVERLAP: Duration = Duration::from_secs(60);
 /// A record that nobody waits for is written at most this late.
 const LONGEST_LINGER: Duration = Duration::from_millis(100);
 
@@ -45,6 +47,7 @@ impl Runtime {
         self.prepare_accounts().await?;
         self.list_instruments(&running, &instruments).await?;
         self.prepare_instruments().await?;
+        self.first_questions(&running).await?;
         self.first_snapshots(&running, &instruments).await?;
         // Connected before the history is read, so that no bar falls between the two; the engine drops doubles.
         let subscriptions = self.subscriptions(&instruments)?;
@@ -196,6 +199,28 @@ impl Runtime {
                 .ensure_leverage(instrument, listing.leverage)
                 .await
                 .map_err(RunError::venue(format!("setting the leverage of {instrument}")))?;
+        }
+        Ok(())
+    }
+
+    /// Asks what became of orders that an earlier process left without an answer. Before the account is read: past
+    /// executions carry no client id, and are recognised only by the number that the answer brings.
+    async fn first_questions(&mut self, running: &Running) -> Result<(), RunError> {
+        let open: Vec<_> = self
+            .engine
+            .book()
+            .live_orders()
+            .filter(|order| order.state == OrderState::Unknown)
+            .map(|order| (order.client_id, order.position, order.space(), order.decided_at))
+            .collect();
+        for (order, position, space, decided_at) in open {
+            let broker = self.client(&position.instrument)?;
+            let (target, since) = (OrderRef::Client { id: order, space }, decided_at.minus(QUESTION_OVERLAP));
+            let fact = match query(broker.as_ref(), &position, &target, since).await {
+                Ok(answer) => Fact::QueryAnswered { order, answer: Box::new(answer) },
+                Err(error) => Fact::QueryFailed { order, message: error.to_string() },
+            };
+            self.take(running, fact).await?;
         }
         Ok(())
     }

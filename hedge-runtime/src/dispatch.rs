@@ -334,7 +334,7 @@ async fn cancel(
 }
 
 /// The evidence about one order. The clock is read first, so that "not found" is at least as young as it says.
-async fn query(
+pub(crate) async fn query(
     broker: &dyn Brokerage,
     position: &PositionKey,
     target: &OrderRef,

@@ -19,4 +19,4 @@ pub use clock::VenueTime;
 pub use error::PaperError;
 pub use lockstep::{Driven, Lockstep};
 pub use options::PaperOptions;
-pub use run::{Finished, run};
+pub use run::{Finished, run, run_and_inspect};

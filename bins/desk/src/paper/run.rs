@@ -8,7 +8,10 @@ use std::{
 
 use hedge_binance::{Binance, Live};
 use hedge_core::{PreflightPass, StateStore, engine::Engine};
-use hedge_runtime::{Activity, Observer, Parts, RunEnd, Runtime, Settings, Shutdown, SystemClock, Unfenced};
+use hedge_runtime::{
+    Activity, Listing, Parts, RunEnd, RunError, Runtime, Settings, Shutdown, SystemClock, Unfenced,
+};
+use hedge_sim::binance::ExchangeHandle;
 use hedge_store::{FileStore, StateDir};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
@@ -28,10 +31,12 @@ use crate::{
     env::Env,
     logging::{Environment, OperatorLog, Sink, preflight as preflight_line},
     progress::Progress,
-    report::{Heading, Recorder, render},
+    report::{Heading, Record, Recorder, render},
     runs::{self, Plan},
 };
 
+/// Legs that may have a command on its way at the same time, in real time.
+const PARALLEL_LEGS: usize = 4;
 const REPORT_FILE: &str = "report.html";
 /// How often a run in real time draws its progress.
 const DRAW_EVERY: Duration = Duration::from_millis(200);
@@ -58,6 +63,18 @@ pub async fn run(
     sink: &Sink,
     shutdown: Shutdown,
 ) -> Result<Finished, PaperError> {
+    run_and_inspect(options, config, env, sink, shutdown, |_| ()).await.map(|(finished, ())| finished)
+}
+
+/// Like [`run`], and looks at the embedded exchange, if there is one, before it is stopped.
+pub async fn run_and_inspect<R>(
+    options: &PaperOptions,
+    config: &Config,
+    env: &Env,
+    sink: &Sink,
+    shutdown: Shutdown,
+    inspect: impl FnOnce(Option<&ExchangeHandle>) -> R,
+) -> Result<(Finished, R), PaperError> {
     let started = hedge_core::Clock::now(&SystemClock);
     let root = &config.switches.state_root;
     let dir = runs::open(options.state_dir.as_deref(), root, Place::venue(config), started)?;
@@ -68,12 +85,13 @@ pub async fn run(
         notes.for_each(|note| eprintln!("{note}"));
     }
     let plan = plan(options, config, &dir, &place)?;
-    let finished =
-        trade(Trade { options, config, sink, shutdown, dir: &dir, store, place: &place, plan }).await;
+    let trade = Trade { options, config, sink, shutdown, dir: &dir, store, place: &place, plan };
+    let finished = trade.run().await;
+    let seen = inspect(place.embedded.as_ref());
     if let Some(exchange) = place.embedded {
         exchange.shutdown().await;
     }
-    finished
+    finished.map(|finished| (finished, seen))
 }
 
 fn open_store(dir: &StateDir, config: &Config) -> Result<Arc<FileStore>, PaperError> {
@@ -122,80 +140,97 @@ struct Trade<'a> {
     plan: Option<Plan>,
 }
 
-async fn trade(trade: Trade<'_>) -> Result<Finished, PaperError> {
-    let Trade { options, config, sink, shutdown, dir, store, place, plan } = trade;
-    let composition = compose(config, &place.symbols)?;
-    for name in &composition.left_out {
-        info!(strategy = name, "strategy left out: its symbol is not traded in this run");
-    }
-    info!(state_dir = %dir.path().display(), market = place.label, "paper run");
-    let client = armed(config, sink, place, &composition).await?;
+impl Trade<'_> {
+    async fn run(self) -> Result<Finished, PaperError> {
+        let Composition { engine, universe, read, left_out } = compose(self.config, &self.place.symbols)?;
+        for name in &left_out {
+            info!(strategy = name, "strategy left out: its symbol is not traded in this run");
+        }
+        info!(state_dir = %self.dir.path().display(), market = self.place.label, "paper run");
+        let client = armed(self.config, self.sink, self.place, &universe).await?;
+        let recorder = Recorder::default();
+        let count = BarCount::default();
+        let limit = limit(self.options, self.place, self.plan.as_ref());
+        let bars = BarLimit::new(read.len(), limit, Arc::clone(&count), self.shutdown.clone());
+        let activity = if self.place.is_lockstep { Activity::stepped() } else { Activity::free() };
+        let runtime = Runtime::new(engine, self.parts(client, universe, &recorder, bars, &activity));
 
-    let Composition { engine, universe, read, .. } = composition;
-    let recorder = Recorder::default();
-    let count = BarCount::default();
-    let limit = limit(options, place, plan.as_ref());
-    let observers: Vec<Box<dyn Observer>> = vec![
-        Box::new(OperatorLog::new(sink.clone(), Environment { testnet: false, dry_run: false })),
-        Box::new(recorder.clone()),
-        Box::new(BarLimit::new(read.len(), limit, Arc::clone(&count), shutdown.clone())),
-    ];
-    let activity = if place.is_lockstep { Activity::stepped() } else { Activity::free() };
-    let runtime = Runtime::new(
-        engine,
+        let min_free_mb = self.config.runtime.journal.min_free_mb;
+        let guard = disk::guard(self.dir.path().to_owned(), min_free_mb, runtime.operator());
+        let mut task = tokio::spawn(runtime.run());
+        let driver = Driver {
+            place: self.place,
+            plan: self.plan.as_ref(),
+            limit,
+            activity: &activity,
+            count: &count,
+            recorder: &recorder,
+        };
+        let driven = driver.drive(&mut task, &self.shutdown).await;
+        guard.abort();
+        let end = match driven? {
+            Some(end) => end,
+            None => joined(task.await)?,
+        };
+        let played = self.plan.as_ref().map_or(count.load(Relaxed), |plan| played(plan, self.place));
+        self.finish(end, &recorder.record(), played)
+    }
+
+    fn parts(
+        &self,
+        client: Binance<Live>,
+        universe: Vec<Listing>,
+        recorder: &Recorder,
+        bars: BarLimit,
+        activity: &Arc<Activity>,
+    ) -> Parts {
+        let environment = Environment { testnet: false, dry_run: false };
+        let runtime = &self.config.runtime;
         Parts {
-            store: Arc::clone(&store) as Arc<dyn StateStore>,
+            store: Arc::clone(&self.store) as Arc<dyn StateStore>,
             venues: vec![Arc::new(client)],
-            clock: Arc::clone(&place.clock),
+            clock: Arc::clone(&self.place.clock),
             fence: Arc::new(Unfenced),
-            activity: Arc::clone(&activity),
-            observers,
-            shutdown: shutdown.clone(),
+            activity: Arc::clone(activity),
+            observers: vec![
+                Box::new(OperatorLog::new(self.sink.clone(), environment)),
+                Box::new(recorder.clone()),
+                Box::new(bars),
+            ],
+            shutdown: self.shutdown.clone(),
             settings: Settings {
                 profile: "paper".to_owned(),
                 code_version: env!("CARGO_PKG_VERSION").to_owned(),
-                config_hash: config.hash(),
-                data_hash: place.market.as_ref().and_then(|market| market.data_hash.clone()),
-                history_bars: history(options, config),
-                reconcile_every: Duration::from_secs(config.runtime.reconcile.interval_s),
-                views_every: Duration::from_millis(config.runtime.views.interval_ms),
+                config_hash: self.config.hash(),
+                data_hash: self.place.market.as_ref().and_then(|market| market.data_hash.clone()),
+                history_bars: history(self.options, self.config),
+                reconcile_every: Duration::from_secs(runtime.reconcile.interval_s),
+                views_every: Duration::from_millis(runtime.views.interval_ms),
                 // One command at a time keeps the order of events at the venue the same in every run.
-                parallel_legs: if place.is_lockstep { 1 } else { 4 },
+                parallel_legs: if self.place.is_lockstep { 1 } else { PARALLEL_LEGS },
                 ..Settings::new(universe)
             },
-        },
-    );
-    let guard = disk::guard(dir.path().to_owned(), config.runtime.journal.min_free_mb, runtime.operator());
-    let mut loop_task = tokio::spawn(runtime.run());
-    let driven = drive(
-        Driver { place, plan: plan.as_ref(), limit, activity: &activity, count: &count, recorder: &recorder },
-        &mut loop_task,
-        &shutdown,
-    )
-    .await;
-    guard.abort();
-    let end = match driven? {
-        Some(end) => end,
-        None => joined(loop_task.await)?,
-    };
+        }
+    }
 
-    let played = plan.as_ref().map_or(count.load(Relaxed), |plan| played(plan, place));
-    if let Some(plan) = plan {
-        let finished = place.clock.now().ms() >= plan.until_ms();
-        Plan { finished, ..plan }.save(dir.path())?;
+    /// Notes how far the plan came, writes the report, prints the table.
+    fn finish(self, end: RunEnd, record: &Record, played: u64) -> Result<Finished, PaperError> {
+        if let Some(plan) = self.plan {
+            let finished = self.place.clock.now().ms() >= plan.until_ms();
+            Plan { finished, ..plan }.save(self.dir.path())?;
+        }
+        let report = self.dir.path().join(REPORT_FILE);
+        let page = render(&heading(self.config, self.place), record, end.engine.book());
+        std::fs::write(&report, page)
+            .map_err(|source| PaperError::Report { path: report.display().to_string(), source })?;
+        let format = self.sink.format();
+        for line in summary::lines(record, end.engine.book(), played, &end.because, format) {
+            self.sink.raw(&line);
+        }
+        self.sink.raw(&report.display().to_string());
+        self.sink.flush();
+        Ok(Finished { because: end.because, report, engine: end.engine })
     }
-    let record = recorder.record();
-    let report = dir.path().join(REPORT_FILE);
-    let page = render(&heading(config, place), &record, end.engine.book());
-    std::fs::write(&report, page)
-        .map_err(|source| PaperError::Report { path: report.display().to_string(), source })?;
-    drop(store);
-    for line in summary::lines(&record, end.engine.book(), played, &end.because, sink.format()) {
-        sink.raw(&line);
-    }
-    sink.raw(&report.display().to_string());
-    sink.flush();
-    Ok(Finished { because: end.because, report, engine: end.engine })
 }
 
 /// Says what is about to happen, looks, and arms the client.
@@ -203,13 +238,13 @@ async fn armed(
     config: &Config,
     sink: &Sink,
     place: &Place,
-    composition: &Composition,
+    universe: &[Listing],
 ) -> Result<Binance<Live>, PaperError> {
     let settings = place.client()?;
     sink.line(&preflight_line("paper", place.base(), false, false));
     sink.flush();
     let client = connect(settings, &config.runtime.binance)?;
-    let symbols: Vec<_> = composition.universe.iter().map(|listing| listing.instrument.symbol).collect();
+    let symbols: Vec<_> = universe.iter().map(|listing| listing.instrument.symbol).collect();
     let report = preflight::look(&client, &symbols).await;
     for check in &report.checks {
         info!(
@@ -248,56 +283,68 @@ struct Driver<'a> {
     recorder: &'a Recorder,
 }
 
-type LoopTask = JoinHandle<Result<RunEnd, hedge_runtime::RunError>>;
+type LoopTask = JoinHandle<Result<RunEnd, RunError>>;
 
-/// Lets the run go to its end. `Some` when the loop has ended by itself.
-async fn drive(
-    driver: Driver<'_>,
-    task: &mut LoopTask,
-    shutdown: &Shutdown,
-) -> Result<Option<RunEnd>, PaperError> {
-    let mut progress = Progress::on_terminal();
-    let total = driver.plan.map(|plan| plan.bars).or(driver.limit);
-    let note = |recorder: &Recorder| {
-        recorder.with(|record| format!("{} orders  {} fills", record.orders(), record.fills()))
-    };
-    if let (Some(exchange), true) = (&driver.place.embedded, driver.place.is_lockstep) {
-        let lockstep = Lockstep::new(exchange, driver.activity);
-        let until_ms = driver.plan.map(Plan::until_ms);
-        let bar_ms = driver.place.market.as_ref().map_or(0, |market| market.interval.ms());
+impl Driver<'_> {
+    /// Lets the run go to its end. `Some` when the loop has ended by itself.
+    async fn drive(self, task: &mut LoopTask, shutdown: &Shutdown) -> Result<Option<RunEnd>, PaperError> {
+        match &self.place.embedded {
+            Some(exchange) if self.place.is_lockstep => self.lockstep(exchange, task, shutdown).await,
+            _ => self.real_time(task, shutdown).await,
+        }
+    }
+
+    async fn lockstep(
+        &self,
+        exchange: &ExchangeHandle,
+        task: &mut LoopTask,
+        shutdown: &Shutdown,
+    ) -> Result<Option<RunEnd>, PaperError> {
+        let mut progress = Progress::on_terminal();
+        let bar_ms = self.place.market.as_ref().map_or(0, |market| market.interval.ms());
         let show = |_| {
-            if let (Some(plan), Some(total)) = (driver.plan, total) {
-                progress.update(played(plan, driver.place), total, || note(driver.recorder));
+            if let Some(plan) = self.plan {
+                progress.update(played(plan, self.place), plan.bars, || self.note());
             }
         };
-        return tokio::select! {
+        let lockstep = Lockstep::new(exchange, self.activity);
+        tokio::select! {
             biased;
-            end = &mut *task => joined(end).map(Some),
-            driven = lockstep.play(until_ms, bar_ms, show) => {
+            end = task => joined(end).map(Some),
+            driven = lockstep.play(self.plan.map(Plan::until_ms), bar_ms, show) => {
                 shutdown.trigger(match driven? {
                     Driven::Played => "all bars are played",
                     Driven::Ended => "the market has ended",
                 });
                 Ok(None)
             }
-        };
+        }
     }
-    let mut problems = driver.place.embedded.as_ref().map(|exchange| exchange.problems());
-    loop {
-        tokio::select! {
-            biased;
-            end = &mut *task => return joined(end).map(Some),
-            Some(problem) = trouble(&mut problems) => {
-                warn!(problem, "the embedded exchange cannot go on");
-                shutdown.trigger("the embedded exchange cannot go on");
-                return Ok(None);
-            }
-            () = tokio::time::sleep(DRAW_EVERY) => {
-                if let Some(total) = total {
-                    progress.update(driver.count.load(Relaxed), total, || note(driver.recorder));
+
+    /// The venue's clock runs by itself; the loop ends at its limit or when somebody asks.
+    async fn real_time(&self, task: &mut LoopTask, shutdown: &Shutdown) -> Result<Option<RunEnd>, PaperError> {
+        let mut progress = Progress::on_terminal();
+        let mut problems = self.place.embedded.as_ref().map(ExchangeHandle::problems);
+        loop {
+            tokio::select! {
+                biased;
+                end = &mut *task => return joined(end).map(Some),
+                Some(problem) = trouble(&mut problems) => {
+                    warn!(problem, "the embedded exchange cannot go on");
+                    shutdown.trigger("the embedded exchange cannot go on");
+                    return Ok(None);
+                }
+                () = tokio::time::sleep(DRAW_EVERY) => {
+                    if let Some(total) = self.limit {
+                        progress.update(self.count.load(Relaxed), total, || self.note());
+                    }
                 }
             }
         }
+    }
+
+    fn note(&self) -> String {
+        self.recorder.with(|record| format!("{} orders  {} fills", record.orders(), record.fills()))
     }
 }
 
@@ -313,7 +360,7 @@ async fn trouble(problems: &mut Option<tokio::sync::watch::Receiver<Option<Strin
 }
 
 fn joined(
-    end: Result<Result<RunEnd, hedge_runtime::RunError>, tokio::task::JoinError>,
+    end: Result<Result<RunEnd, RunError>, tokio::task::JoinError>,
 ) -> Result<RunEnd, PaperError> {
     Ok(end.map_err(|_| PaperError::Crashed("the loop"))??)
 }
