@@ -1,5 +1,7 @@
 //! `hedgectl backtest` as a user runs it. Recorded data comes from HEDGE_TEST_DATA; without it, a made-up market is used.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers fail the test that calls them")]
+
 mod support;
 
 use rust_decimal::Decimal;

@@ -62,7 +62,8 @@ pub struct Verified {
 
 impl fmt::Display for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} records of {} processes are whole", self.records, self.processes)?;
+        let processes = if self.processes == 1 { "process" } else { "processes" };
+        write!(f, "{} records of {} {processes} are whole", self.records, self.processes)?;
         match &self.replay {
             Replayed::Identical { records } => {
                 write!(f, "; replaying the facts gave all {records} records again, byte for byte")?;
@@ -154,5 +155,128 @@ fn compare_hash(journal: &Path) -> Result<Option<String>, VerifyError> {
         Some(stated) if stated == found => Ok(None),
         Some(stated) => Err(VerifyError::Hash { found, stated }),
         None => Ok(Some(format!("no summary.json states its hash, which is {found}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{path::PathBuf, sync::Arc};
+
+    use hedge_core::{Decision, Interval, Seq, StateStore, Timestamp};
+    use hedge_sim::{
+        backtest::{Backtest, BacktestConfig, Instruments},
+        market::GeneratedMarket,
+    };
+    use hedge_store::{FileOptions, FileStore, Owner, StateDir};
+
+    use super::*;
+    use crate::{compose::compose, config::Config, env::Env};
+
+    /// A state directory that vanishes with its test.
+    struct Temporary(PathBuf);
+
+    impl Drop for Temporary {
+        fn drop(&mut self) {
+            fs::remove_dir_all(&self.0).ok();
+        }
+    }
+
+    fn config() -> Config {
+        Config::load(None, &Env::from_pairs([])).unwrap()
+    }
+
+    fn fresh(run: &RunStarted, symbols: &[Symbol]) -> Result<Engine, String> {
+        let config = config();
+        if run.config_hash != config.hash() {
+            return Err("another configuration".to_owned());
+        }
+        compose(&config, symbols).map(|composition| composition.engine).map_err(|error| error.to_string())
+    }
+
+    /// What a live run would have journalled: market facts included.
+    fn records(config_hash: String) -> Vec<Envelope> {
+        let symbols = ["BTCUSDT", "ETHUSDT"].map(|symbol| Symbol::parse(symbol).unwrap());
+        let mut market = GeneratedMarket::built_in(5);
+        let data = market.data_set(&symbols, Interval::M15, 1_767_225_600_000, 600, 100).unwrap();
+        let rules = Instruments::built_in(&data).unwrap().rules;
+        let engine = compose(&config(), &symbols).unwrap().engine;
+        let settings = BacktestConfig { history: 100, config_hash, ..BacktestConfig::default() };
+        let mut backtest = Backtest::new(engine, Arc::new(data), rules, &settings).unwrap();
+        backtest.run(&mut ()).unwrap();
+        let mut records = backtest.records().to_vec();
+        let Event::Fact(Fact::RunStarted(run)) = &mut records[0].event else { panic!("a journal begins so") };
+        run.profile = "paper".to_owned();
+        records
+    }
+
+    fn stored(name: &str, records: &[Envelope]) -> (Temporary, JournalSource) {
+        let path = std::env::temp_dir().join(format!("hedge-verify-{name}-{}", std::process::id()));
+        let owner = Owner { profile: "paper".to_owned(), venue: "test".to_owned(), run: None };
+        StateDir::claim(&path, &owner).unwrap();
+        let store = FileStore::open(&path, FileOptions::default()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(store.append(Seq(0), records)).unwrap();
+        drop(store);
+        let (source, says) = JournalSource::find(&path, Some(&path)).unwrap();
+        assert!(says.contains("profile paper"), "{says}");
+        (Temporary(path), source)
+    }
+
+    #[test]
+    fn facts_lead_to_the_recorded_decisions_again() {
+        let records = records(config().hash());
+        assert!(records.iter().any(|r| matches!(r.event, Event::Decision(Decision::OrderApproved { .. }))));
+        let (_dir, source) = stored("same", &records);
+        let verified = verify(&source, &fresh).unwrap();
+        assert_eq!(verified.replay, Replayed::Identical { records: records.len() as u64 });
+        assert_eq!(verified.processes, 1);
+    }
+
+    #[test]
+    fn another_decision_than_the_facts_lead_to_is_named() {
+        let mut records = records(config().hash());
+        let (at, decision) = records
+            .iter_mut()
+            .enumerate()
+            .find_map(|(at, record)| match &mut record.event {
+                Event::Decision(Decision::Intended { strategy, .. }) => Some((at, strategy)),
+                _ => None,
+            })
+            .unwrap();
+        *decision = "somebody_else".parse().unwrap();
+        let (_dir, source) = stored("other", &records);
+        let error = verify(&source, &fresh).unwrap_err();
+        assert!(matches!(error, VerifyError::Diverged(_)), "{error}");
+        assert!(error.to_string().starts_with(&format!("record {at} differs: ")), "{error}");
+    }
+
+    #[test]
+    fn a_damaged_line_is_named_with_its_file() {
+        let (dir, source) = stored("damaged", &records(config().hash()));
+        let file = dir.0.join("journal/00000000000000000000.jsonl");
+        // The run's start is line 1, BTCUSDT line 2, ETHUSDT line 3.
+        let damaged = fs::read_to_string(&file).unwrap().replacen("ETHUSDT", "ETHUSDX", 1);
+        fs::write(&file, damaged).unwrap();
+        let error = verify(&source, &fresh).unwrap_err().to_string();
+        assert!(error.contains("00000000000000000000.jsonl line 3"), "{error}");
+    }
+
+    #[test]
+    fn with_another_configuration_decisions_are_not_replayed_and_that_is_said() {
+        let records = records("0123".to_owned());
+        let (_dir, source) = stored("config", &records);
+        let verified = verify(&source, &fresh).unwrap();
+        assert_eq!(verified.replay, Replayed::Skipped { because: "another configuration".to_owned() });
+        assert!(verified.to_string().contains("decisions were not replayed: another configuration"));
+    }
+
+    #[test]
+    fn a_journal_of_a_moment_ago_ends_where_it_ends() {
+        let stopped =
+            Envelope { seq: Seq(0), at: Timestamp::EPOCH, cause: None, event: Event::Fact(Fact::Tick) };
+        let (_dir, source) = stored("tick", &[stopped]);
+        let verified = verify(&source, &fresh).unwrap();
+        let because = "no process start is recorded".to_owned();
+        assert_eq!(verified.replay, Replayed::Skipped { because });
     }
 }

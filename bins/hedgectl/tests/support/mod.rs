@@ -1,5 +1,9 @@
 //! Runs the binary in a folder of its own, on made-up or recorded data.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test file uses a part of it; a helper fails the test"
+)]
 
 use std::{
     env, fs,
