@@ -51,12 +51,12 @@ struct Args {
 }
 
 /// Lockstep needs a driver in the exchange's own process.
-fn speed(text: &str) -> Result<f64, String> {
+fn speed(text: &str) -> Result<f64, &'static str> {
     if text == "max" {
-        return Err("max exists only inside a program that drives the market; give a number".to_owned());
+        return Err("max exists only inside a program that drives the market; give a number");
     }
-    let inside = text.parse().ok().filter(|speed| (0.001..=100_000.0).contains(speed));
-    inside.ok_or_else(|| "expected a number in 0.001..=100000".to_owned())
+    let range = 0.001..=100_000.0;
+    text.parse().ok().filter(|speed| range.contains(speed)).ok_or("expected a number in 0.001..=100000")
 }
 
 #[tokio::main(worker_threads = 2)]
@@ -78,6 +78,9 @@ fn one_line(error: &str) -> String {
 }
 
 async fn serve(args: Args) -> Result<(), String> {
+    // Whoever read the ready line may send a signal: the handlers are there before it.
+    let stop = |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
+    let (mut interrupt, mut terminate) = (stop(SignalKind::interrupt())?, stop(SignalKind::terminate())?);
     let is_default = args.api_key.is_none();
     let api_key = match (&args.api_key, &args.api_secret) {
         (Some(key), Some(secret)) => ApiKey::new(key, secret),
@@ -91,8 +94,6 @@ async fn serve(args: Args) -> Result<(), String> {
         ready["api_key"] = ApiKey::DEMO_KEY.into();
     }
     writeln!(std::io::stdout(), "{ready}").map_err(|error| format!("cannot write to stdout: {error}"))?;
-    let stop = |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
-    let (mut interrupt, mut terminate) = (stop(SignalKind::interrupt())?, stop(SignalKind::terminate())?);
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
@@ -102,8 +103,7 @@ async fn serve(args: Args) -> Result<(), String> {
 }
 
 fn config(args: Args, api_key: ApiKey) -> ExchangeConfig {
-    let is_demo = args.environment == "demo";
-    let refuses = args.second_close_all == "refuse";
+    let (is_demo, refuses) = (args.environment == "demo", args.second_close_all == "refuse");
     let recorded = |path| MarketSource::Recorded { path, symbols: Vec::new() };
     ExchangeConfig {
         listen: args.listen,
