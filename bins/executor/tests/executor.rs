@@ -1,4 +1,5 @@
 //! The program as operators meet it.
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
 use std::{
     fs,
@@ -8,8 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hedge_core::{Asset, Decimal, StateStore};
+use hedge_core::{Asset, Decimal, Envelope, Seq, StateStore, Symbol, replay::verify};
 use hedge_desk::{
+    compose::compose,
     config::Config,
     env::Env,
     logging::{Format, Sink},
@@ -261,6 +263,17 @@ async fn killed_ten_times_it_goes_on_to_its_end_and_books_equal_the_exchange() {
     assert_eq!(totals.corrections, Decimal::ZERO);
     assert_eq!(book.doubtful_orders(), 0);
     assert_eq!(book.last_fact_at().ms(), now_ms);
+
+    // All ten processes' facts, through fresh engines, lead to all their decisions.
+    let records = records(&temp.join("d"));
+    let symbols: Vec<Symbol> = book.instruments().map(|(_, spec)| spec.id.symbol).collect();
+    let verified = verify(&records, || compose(&config, &symbols).unwrap().engine).unwrap();
+    assert_eq!(verified, records.len() as u64);
+}
+
+fn records(dir: &Path) -> Vec<Envelope> {
+    let store = FileStore::open(dir, FileOptions::default()).unwrap();
+    store.records(Seq(0)).map(|record| record.unwrap()).collect()
 }
 
 fn sorted<T: Ord>(mut rows: Vec<T>) -> Vec<T> {

@@ -1,4 +1,5 @@
 //! The same bars lead to the same orders, in a backtest and through sockets.
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
 use std::{
     fs, io,

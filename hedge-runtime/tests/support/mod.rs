@@ -1,5 +1,5 @@
 //! A venue, a store and a clock that do what a test tells them.
-#![allow(dead_code, unreachable_pub)] // each test file uses its part of this one
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic)] // a test kit, used in parts
 
 use std::{
     collections::VecDeque,

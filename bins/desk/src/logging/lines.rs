@@ -68,7 +68,8 @@ pub fn preflight(profile: &str, base: &str, testnet: bool, dry_run: bool) -> Lin
 /// `[executor] account OK — futures=True testnet=… dry_run=… balances: […] positions: N`.
 pub fn account_ok(book: &Book, testnet: bool, dry_run: bool) -> Line {
     let usdt = book.wallet(&Asset::usdt()).round_dp(8).normalize();
-    let balances = format!("[{}]", object(&fields!("asset": Asset::usdt(), "balance": usdt.to_string())));
+    let balance: Fields = fields!("asset": Asset::usdt(), "balance": usdt.to_string());
+    let balances = format!("[{}]", object(&balance));
     let positions = book.open_legs().count();
     let mut fields = fields!("futures": true, "testnet": testnet, "dry_run": dry_run);
     fields.extend([("balances", balances.clone()), ("positions", json(&positions))]);

@@ -47,7 +47,7 @@ pub(super) fn open(options: &PaperOptions, config: &Config) -> Result<Market, Pa
             let recorded =
                 RecordedMarket::open(path, asked, &wanted, &lengths, options.instruments.as_deref())?;
             let hash = recorded.data.content_hash();
-            let name = path.file_name().map_or_else(|| path.as_os_str(), |name| name).to_string_lossy();
+            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
             Ok(Market {
                 symbols: recorded.data.symbols().collect(),
                 interval: recorded.data.interval,
