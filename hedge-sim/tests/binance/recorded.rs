@@ -12,6 +12,7 @@ fn recordings() -> Option<MarketSource> {
         println!("SKIP: HEDGE_TEST_DATA does not name the recorded data");
         return None;
     };
+    println!("DATA TEST: recorded bars over the wire");
     let path = PathBuf::from(root).join("binance_um").join("klines_15m");
     Some(MarketSource::Recorded { path, symbols: vec!["BTCUSDT".to_owned(), "ETHUSDT".to_owned()] })
 }
