@@ -25,19 +25,17 @@ impl Strategy for ThreeInARow {
         let (StrategyEvent::History { bar, .. } | StrategyEvent::Bar { bar, .. }) = event else { return };
         self.closes.push(bar.close);
         let Some([a, b, c, d]) = self.closes.last_chunk() else { return };
-        let side = match (a < b && b < c && c < d, a > b && b > c && c > d) {
-            (true, _) => PositionSide::Long,
-            (_, true) => PositionSide::Short,
-            _ => return,
-        };
+        let steps = [b - a, c - b, d - c];
+        let with = |side: &PositionSide| steps.iter().all(|step| step * side.sign() > 0);
+        let Some(side) = PositionSide::BOTH.into_iter().find(with) else { return };
         let other = PositionKey::new(self.instrument, side.opposite());
         if view.leg(&other).is_some() {
             out.want(Intent::close(other, "three closes against it"));
         }
         let leg = PositionKey::new(self.instrument, side);
-        let stop = Ratio::new(Decimal::new(-side.sign(), 2)).ok(); // 1 % on the losing side
-        let stop = stop.zip(bar.close_price()).and_then(|(away, close)| close.moved_by(away).ok());
-        if let Some(stop) = stop.filter(|_| view.is_free(&leg)) {
+        let away = Ratio::new(Decimal::new(-side.sign(), 2)).ok(); // 1 % on the losing side
+        let stop = bar.close_price().zip(away).and_then(|(close, away)| close.moved_by(away).ok());
+        if let (Some(stop), true) = (stop, view.is_free(&leg)) {
             out.want(Intent::open(leg, Size::Notional(self.capital), stop, "three closes in a row"));
         }
     }
@@ -45,15 +43,14 @@ impl Strategy for ThreeInARow {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let symbol = Symbol::parse("BTCUSDT")?;
-    let data =
-        GeneratedMarket::built_in(7).data_set(&[symbol], Interval::M15, 1_767_225_600_000, 2_000, 100)?;
+    let (interval, new_year_ms) = (Interval::M15, 1_767_225_600_000);
+    let data = GeneratedMarket::built_in(7).data_set(&[symbol], interval, new_year_ms, 2_000, 100)?;
     let rules = Instruments::built_in(&data)?.rules;
-    let (id, capital) = (StrategyId::parse("three_in_a_row")?, Notional::new(500.into())?);
-    let instrument = InstrumentId::new(Venue::Binance, symbol);
-    let strategy = ThreeInARow { id, instrument, capital, closes: Vec::new() };
-    let config = EngineConfig { journal_market: false, ..EngineConfig::default() };
+    let (id, instrument) = (StrategyId::parse("three_in_a_row")?, InstrumentId::new(Venue::Binance, symbol));
+    let strategy = ThreeInARow { id, instrument, capital: Notional::new(500.into())?, closes: Vec::new() };
+    let config = EngineConfig { journal_market: false, ..Default::default() };
     let engine = Engine::new(config, Box::new(PermitAll), vec![Box::new(strategy)]);
-    let config = BacktestConfig { history: 100, ..BacktestConfig::default() };
+    let config = BacktestConfig { history: 100, ..Default::default() };
     let mut backtest = Backtest::new(engine, Arc::new(data), rules, &config)?;
     backtest.run(&mut ())?;
     println!("{}", serde_json::to_string_pretty(&backtest.summary()?)?);
