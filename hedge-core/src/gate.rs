@@ -147,9 +147,17 @@ impl<'a> Gate<'a> {
         checks.push(GateCheck::holds("instrument_trading", self.spec.is_trading(), None));
         let hedge = book.mode() == Some(PositionMode::Hedge) && self.spec.mode == PositionMode::Hedge;
         checks.push(GateCheck::holds("hedge_mode", hedge, None));
-        let owner = book.leg(key).and_then(|leg| leg.owner);
-        let mine = owner.is_none_or(|owner| owner == request.strategy);
-        let note = owner.filter(|_| !mine).map(|owner| Cow::Owned(format!("leg belongs to {owner}")));
+        let leg = book.leg(key);
+        let owner = leg.and_then(|leg| leg.owner);
+        // An open leg without an owner is somebody else's position.
+        let mine = match owner {
+            Some(owner) => owner == request.strategy,
+            None => leg.is_none_or(|leg| !leg.is_open()),
+        };
+        let note = (!mine).then(|| match owner {
+            Some(owner) => Cow::Owned(format!("leg belongs to {owner}")),
+            None => Cow::Borrowed("leg holds a position that no strategy opened"),
+        });
         checks.push(GateCheck::holds("leg_owner", mine, note));
         checks.push(GateCheck::holds("outcome_known", !book.has_doubt(key), None));
         checks.push(GateCheck::holds("entry_in_flight", !book.has_live_entry(key), None));

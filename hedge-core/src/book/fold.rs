@@ -51,7 +51,7 @@ impl Book {
                     self.doubt(order, at, until);
                 }
             }
-            Fact::CancelAcked { .. } => {}
+            Fact::CancelAcked { order } => self.await_cancel(order, at),
             Fact::CancelFailed { order, outcome, .. } => {
                 self.advance(order, &OrderEvent::CancelFailed, at, changes);
                 self.cancel_refused(order, *outcome, at);
@@ -69,6 +69,15 @@ impl Book {
         self.term = started.term;
         self.connected = false;
         self.booting = true;
+        // A cancel that died with its process may never have been sent: the order counts as live until it is asked about.
+        let canceling: Vec<ClientOrderId> = self
+            .live_orders()
+            .filter(|order| order.state == OrderState::Canceling)
+            .map(|order| order.client_id)
+            .collect();
+        for id in canceling {
+            self.advance(&id, &OrderEvent::CancelFailed, at, &mut Vec::new());
+        }
         let unanswered: Vec<ClientOrderId> = self
             .live_orders()
             .filter(|order| matches!(order.state, OrderState::Journalled | OrderState::InFlight))
@@ -202,7 +211,7 @@ impl Book {
             }
             self.totals.nav_start = self.equity();
             // What is open already is in the start and will be counted again as unrealised.
-            self.totals.corrections = -self.unrealized();
+            self.totals.corrections = Decimal::ZERO - self.unrealized();
         }
         self.last_venue_time = self.last_venue_time.max(snapshot.account.venue_time);
         self.differs.clear();

@@ -119,6 +119,15 @@ impl Book {
                 }
             }
             qty -= fill.qty.get();
+        } else if qty < Decimal::ZERO {
+            // A close had overtaken this opening: what it sold is bought now, and the difference is realised.
+            let sign = Decimal::from(self.legs[slot].key.side.sign());
+            let owed = Decimal::ZERO - qty;
+            let covered = fill.qty.get().min(owed);
+            let share = if covered == owed { cost } else { (cost * covered / owed).round_dp(8) };
+            realized = (Decimal::ZERO - share - covered * fill.price.get()) * sign;
+            cost += (fill.qty.get() - covered) * fill.price.get() - share;
+            qty += fill.qty.get();
         } else {
             qty += fill.qty.get();
             cost += notional;
@@ -127,6 +136,12 @@ impl Book {
             // The venue rounds entry prices: what is left of the cost is that rounding, and no money.
             cost = Decimal::ZERO;
         }
+        if qty < Decimal::ZERO {
+            // If it stays so, a fill is missing: the account is read again.
+            self.differs.insert(self.legs[slot].key, at);
+        }
+        // A zero of either sign is the same money: it is written as 0.
+        realized += Decimal::ZERO;
         let leg = &mut self.legs[slot];
         leg.realized += realized;
         let settle = self.specs[slot / 2].as_ref().map_or_else(Asset::usdt, |spec| spec.settle);
@@ -142,7 +157,9 @@ impl Book {
     }
 
     pub(super) fn set_leg(&mut self, slot: usize, qty: Decimal, cost: Decimal, at: Timestamp) {
-        self.differs.remove(&self.legs[slot].key);
+        if qty >= Decimal::ZERO {
+            self.differs.remove(&self.legs[slot].key);
+        }
         let leg = &mut self.legs[slot];
         let was_open = leg.is_open();
         leg.qty = qty;

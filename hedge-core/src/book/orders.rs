@@ -109,6 +109,18 @@ impl Book {
         }
     }
 
+    /// A cancel was taken: if its end is not told in time, the order is asked about.
+    pub(super) fn await_cancel(&mut self, id: &ClientOrderId, at: Timestamp) {
+        if let Some(record) = self.orders.get_mut(id)
+            && record.state == OrderState::Canceling
+            && record.doubt.is_none()
+        {
+            let ask_at = at.plus(FILLS_DUE);
+            record.doubt = Some(Doubt { since: at, acceptable_until: at, asked: 0, ask_at, absent: 0 });
+            self.questions.insert(*id);
+        }
+    }
+
     pub(super) fn cancel_refused(&mut self, id: &ClientOrderId, outcome: Outcome, at: Timestamp) {
         let Some(record) = self.orders.get_mut(id) else { return };
         if record.state.is_live() {

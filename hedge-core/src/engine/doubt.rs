@@ -54,6 +54,12 @@ impl Engine {
             self.alert(cx, Some(key), Cow::Owned(text));
             self.force_close(cx, &key, "no stop in time");
         }
+        let bridged: Vec<PositionKey> =
+            self.bridges.iter().filter(|(_, due)| cx.at >= *due).map(|(key, _)| *key).collect();
+        self.bridges.retain(|(_, due)| cx.at < *due);
+        for key in bridged {
+            self.finish_bridge(cx, &key);
+        }
         let differs =
             self.book.differing_legs().any(|(_, since)| cx.at >= since.plus(self.config.protect_within));
         if differs || self.reread_at.is_some_and(|due| cx.at >= due) {
@@ -164,7 +170,9 @@ impl Engine {
                     let doubtful = matches!(&difference, Difference::LegSize { position, .. } if self.book.has_doubt(position));
                     if doubtful {
                         suspects.push(difference);
-                    } else if self.fresh_process || self.suspects.contains(&difference) {
+                    } else if self.fresh_process
+                        || self.suspects.iter().any(|seen| is_same_gap(seen, &difference))
+                    {
                         if let Difference::LegSize { position, book, venue, .. } = &difference {
                             let text = format!(
                                 "{position} is {venue} at the venue and was {book} in the book; the venue's word is taken"
@@ -216,18 +224,30 @@ impl Engine {
         for key in bare {
             self.protect_new(cx, &key, None);
         }
-        let flat: Vec<PositionKey> = self
-            .book
-            .legs()
-            .filter(|leg| !leg.is_open() && !leg.live.is_empty())
-            .map(|leg| leg.key)
-            .collect();
-        for key in flat {
+        let busy: Vec<PositionKey> =
+            self.book.legs().filter(|leg| !leg.live.is_empty()).map(|leg| leg.key).collect();
+        for key in busy {
+            self.retire_older_stops(cx, &key);
             self.sweep(cx, &key);
         }
         let flattening: Vec<PositionKey> = self.book.legs_to_flatten().copied().collect();
         for key in flattening {
             self.drive_flat(cx, &key);
         }
+    }
+}
+
+/// Whether two reads found the same thing missing, however much was traded in between.
+fn is_same_gap(a: &Difference, b: &Difference) -> bool {
+    match (a, b) {
+        (
+            Difference::LegSize { position: leg_a, book: book_a, venue: venue_a, .. },
+            Difference::LegSize { position: leg_b, book: book_b, venue: venue_b, .. },
+        ) => leg_a == leg_b && venue_a - book_a == venue_b - book_b,
+        (
+            Difference::Wallet { asset: asset_a, book: book_a, venue: venue_a },
+            Difference::Wallet { asset: asset_b, book: book_b, venue: venue_b },
+        ) => asset_a == asset_b && venue_a - book_a == venue_b - book_b,
+        _ => a == b,
     }
 }

@@ -36,10 +36,10 @@ impl Engine {
         } else {
             self.book.apply_market(cx.at, &event);
         }
-        if self.book.holds(instrument) {
+        let old = matches!(event, MarketEvent::History { .. });
+        if !old && self.book.holds(instrument) {
             self.adopt_waiting(cx, instrument);
         }
-        let old = matches!(event, MarketEvent::History { .. });
         if !old && (self.book.posture() != Posture::Normal || self.book.holds(instrument)) {
             self.risk.mark(&self.book, cx.at);
             self.update_posture(cx);
@@ -51,8 +51,9 @@ impl Engine {
             MarketEvent::Bar { instrument, bar } => self.bar(cx, instrument, &bar, false),
             MarketEvent::Gap { instrument, .. } => self.gap(cx, instrument, None),
             MarketEvent::Silent { instrument } => {
-                let symbol = self.book.spec(instrument).map(|spec| spec.id.symbol);
-                self.alert(cx, None, Cow::Owned(format!("no market data for {symbol:?}")));
+                if let Some(symbol) = self.book.spec(instrument).map(|spec| spec.id.symbol) {
+                    self.alert(cx, None, Cow::Owned(format!("no market data for {symbol}")));
+                }
             }
             _ => {}
         }

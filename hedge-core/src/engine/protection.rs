@@ -1,7 +1,7 @@
 //! Protection is part of opening: stops, take-profits, and what happens when a stop is lost.
 
 use super::run::{Cx, Engine};
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use rust_decimal::Decimal;
 
@@ -16,6 +16,9 @@ use crate::{
     position::{Action, PositionKey},
     risk::{GateCheck, Verdict},
 };
+
+/// How long a stop by quantity stands in before the stop over the whole leg is tried again.
+const BRIDGE_PAUSE: Duration = Duration::from_secs(60);
 
 impl Engine {
     pub(super) fn wants_stop(&self, key: &PositionKey) -> bool {
@@ -173,14 +176,16 @@ impl Engine {
             OrderPurpose::Stop if open && !self.has_stop(&key) && self.wants_stop(&key) => {
                 self.stop_lost(cx, &key, id, state);
             }
-            OrderPurpose::Stop if open && order.is_close_all_stop() => self.finish_bridge(cx, &key),
+            OrderPurpose::Stop if open && order.is_close_all_stop() && state != OrderState::Rejected => {
+                self.finish_bridge(cx, &key);
+            }
             _ => {}
         }
         self.drive_flat(cx, &key);
     }
 
     /// The old close-all stop is gone and a stop by quantity stands in: the new close-all stop takes over from it.
-    fn finish_bridge(&mut self, cx: &mut Cx<'_>, key: &PositionKey) {
+    pub(super) fn finish_bridge(&mut self, cx: &mut Cx<'_>, key: &PositionKey) {
         let stops = || self.book.live_orders_of(key).filter(|order| order.purpose == OrderPurpose::Stop);
         if stops().any(|order| order.is_close_all_stop()) {
             return;
@@ -258,14 +263,20 @@ impl Engine {
             return;
         }
         let Leg::Close(exit, _) = order.leg else { return };
-        if order.purpose == OrderPurpose::Close {
+        if matches!(order.purpose, OrderPurpose::Close | OrderPurpose::TakeProfit) {
+            let what = if order.purpose == OrderPurpose::Close { "close" } else { "take-profit" };
             let why = order.refusal.clone().unwrap_or_default();
-            self.alert(cx, Some(key), Cow::Owned(format!("the close {id} of {key} failed: {why}")));
+            self.alert(cx, Some(key), Cow::Owned(format!("the {what} {id} of {key} failed: {why}")));
         }
         match reason {
             // The venue allows one close-all stop a leg: a stop by quantity bridges the move.
             Some(RejectReason::SecondCloseAll) => {
-                if let Some(trigger) = exit.trigger() {
+                let bridged = self.book.stops_of(&key).any(|stop| !stop.is_close_all_stop());
+                if bridged {
+                    // The bridge protects the leg; the venue may take a while to forget the old stop.
+                    self.bridges.retain(|(other, _)| *other != key);
+                    self.bridges.push((key, cx.at.plus(BRIDGE_PAUSE)));
+                } else if let Some(trigger) = exit.trigger() {
                     self.place_stop(cx, &key, trigger, Coverage::Qty);
                 }
             }

@@ -47,6 +47,8 @@ pub struct Engine {
     /// Things that were named to the operator already.
     pub(super) named: BTreeSet<String>,
     pub(super) snapshot_pending: bool,
+    /// Legs behind a stop by quantity, and when the stop over the whole leg is tried again.
+    pub(super) bridges: Vec<(PositionKey, Timestamp)>,
     /// When a difference is looked at a second time.
     pub(super) reread_at: Option<Timestamp>,
     pub(super) fresh_process: bool,
@@ -93,6 +95,7 @@ impl Engine {
             suspects: Vec::new(),
             named: BTreeSet::new(),
             snapshot_pending: false,
+            bridges: Vec::new(),
             reread_at: None,
             fresh_process: true,
             gaps: 0,
@@ -137,6 +140,9 @@ impl Engine {
             if !self.is_held_back(key) && self.closable(key).is_some() {
                 consider(self.forced_at(key).map_or(Timestamp::EPOCH, |last| last.plus(CLOSE_PAUSE)));
             }
+        }
+        for (_, due) in &self.bridges {
+            consider(*due);
         }
         if !self.snapshot_pending {
             for (_, since) in self.book.differing_legs() {
