@@ -236,3 +236,51 @@ fn history_feeds_indicators_and_moves_neither_marks_nor_orders() {
     assert_eq!(rig.heard.lock().unwrap().last().unwrap(), "history");
     assert_eq!(rig.book().mark_of(&btc()).unwrap().0, px("100"));
 }
+
+#[test]
+fn a_wallet_that_is_off_by_the_same_amount_twice_is_corrected_while_trading_goes_on() {
+    let mut rig = Rig::new();
+    let entry = rig.open(long(), "95").only();
+    rig.ack(&entry);
+    let off_by_half = |rig: &mut Rig| {
+        let mut found = rig.agreeing_snapshot(&[]);
+        let venue = rig.book().wallet(&Asset::usdt()) + d("0.5");
+        found.account.balances[0].wallet = SignedAmount::from_decimal(venue);
+        rig.snapshot(found)
+    };
+    assert_eq!(off_by_half(&mut rig).corrections(), 0);
+    let mut fill = rig.fill_of(&entry, "1", "100");
+    fill.fee = Amount::usdt(d("0.04"));
+    rig.account(AccountEvent::Fill { fill });
+    rig.wait(Duration::from_secs(5));
+    assert_eq!(off_by_half(&mut rig).corrections(), 1);
+    assert_eq!(rig.book().totals().corrections, d("0.5"));
+    rig.identity_holds();
+}
+
+#[test]
+fn a_cancel_that_died_with_its_process_is_sent_again() {
+    // A leg that went flat: its stop must not close the next position.
+    let mut rig = Rig::new();
+    let (_, stop) = rig.opened();
+    let close = rig.want(Intent::close(long(), "enough")).only();
+    assert_eq!(rig.fill(&close, "1", "100").cancels(), [stop.id]);
+    rig.restart();
+    let found = rig.agreeing_snapshot(&[&stop]);
+    let mut cancels = rig.snapshot(found).cancels();
+    cancels.extend(rig.run_for(Duration::from_secs(10)).iter().flat_map(Outcomes::cancels));
+    assert_eq!(cancels, [stop.id]);
+
+    // A stop that was moved: the old one must go.
+    let mut rig = Rig::new();
+    let (_, old) = rig.opened();
+    let new =
+        rig.want(Intent::Protect { position: long(), trigger: px("97"), because: "trail".into() }).only();
+    assert_eq!(rig.ack(&new).cancels(), [old.id]);
+    rig.restart();
+    let found = rig.agreeing_snapshot(&[&old, &new]);
+    let mut cancels = rig.snapshot(found).cancels();
+    cancels.extend(rig.run_for(Duration::from_secs(10)).iter().flat_map(Outcomes::cancels));
+    assert_eq!(cancels, [old.id]);
+    assert_eq!(rig.leg(&long()).unprotected_since, None);
+}

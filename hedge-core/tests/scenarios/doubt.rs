@@ -184,6 +184,22 @@ fn a_stranger_s_old_fills_do_not_keep_an_order_unknown() {
 }
 
 #[test]
+fn a_stranger_whose_name_was_seen_does_not_keep_an_order_unknown() {
+    let mut rig = Rig::new();
+    rig.opened();
+    let close = rig.want(Intent::close(long(), "enough")).only();
+    rig.time_out(&close);
+    let theirs = rig.strange_fill(long(), Action::Close, "0.3", "100");
+    rig.account(AccountEvent::Fill { fill: theirs.clone() });
+    // Asked again, `userTrades` does not say whose it was; the stream did.
+    let nameless = Fill { client_id: None, ..theirs };
+    rig.wait(Duration::from_secs(30));
+    rig.answer(&close, None, vec![nameless.clone()], "0.7");
+    rig.answer(&close, None, vec![nameless], "0.7");
+    assert_eq!(rig.state(&close.id), OrderState::Dropped);
+}
+
+#[test]
 fn a_report_resolves_an_unknown_order() {
     let (mut rig, entry) = doubtful_entry();
     let report = rig.report_of(&entry, ReportedState::Working, "0");

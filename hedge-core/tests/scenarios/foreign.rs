@@ -229,3 +229,40 @@ fn where_somebody_s_close_all_stop_keeps_ours_out_a_quantity_bridges_and_nothing
     assert!(rig.run_for(Duration::from_secs(10)).iter().all(|later| later.submits().is_empty()));
     assert_eq!(rig.leg(&long()).unprotected_since, None);
 }
+
+#[test]
+fn no_strategy_opens_on_top_of_somebody_s_position() {
+    let (mut rig, outcomes) = with_stranger(Some("100"));
+    let stop = outcomes.only();
+    rig.ack(&stop);
+    rig.mark("100");
+    let refused = rig.open(long(), "95");
+    refused.none();
+    assert_eq!(refused.refused_by().as_deref(), Some("leg_owner"));
+    rig.want(Intent::close(long(), "not ours")).none();
+    rig.open(short(), "105").only();
+}
+
+#[test]
+fn an_old_bar_is_no_price_to_place_a_stop_by() {
+    let (mut rig, outcomes) = with_stranger(None);
+    outcomes.none();
+    let bar = Bar {
+        open_time: Timestamp::from_ms(START_MS / 900_000 * 900_000 - 86_400_000),
+        interval: Interval::M15,
+        open: 50,
+        high: 50,
+        low: 50,
+        close: 50,
+        price_scale: 0,
+        volume: 1,
+        volume_scale: 0,
+    };
+    rig.feed(Fact::Market { event: MarketEvent::History { instrument: InstrumentIx(0), bar } }).none();
+    let stop = rig
+        .feed(Fact::Market {
+            event: MarketEvent::Mark { instrument: InstrumentIx(0), mark: px("100"), venue_time: rig.now },
+        })
+        .only();
+    assert_eq!(stop.trigger(), Some(px("95")));
+}

@@ -207,6 +207,20 @@ fn a_stop_of_unknown_outcome_is_waited_for_until_the_deadline_then_the_leg_is_cl
 }
 
 #[test]
+fn a_leg_whose_close_is_unknown_gets_a_stop_meanwhile() {
+    let mut rig = Rig::new();
+    let entry = rig.open(long(), "95").only();
+    let stop = rig.fill(&entry, "1", "100").only();
+    let close = rig.reject(&stop, RejectReason::WouldTrigger, -2021).only();
+    assert!(close.is_market_close());
+    rig.time_out(&close);
+    // The doubt may last a minute. A stop over the whole leg closes nothing twice.
+    let sent: Vec<Sent> = rig.run_for(Duration::from_secs(20)).iter().flat_map(Outcomes::submits).collect();
+    assert!(sent.iter().all(Sent::is_close_all_stop), "{sent:?}");
+    assert!(!sent.is_empty(), "the leg stands bare while nobody knows");
+}
+
+#[test]
 fn a_stop_that_nobody_answers_for_gives_way_to_a_close_at_the_deadline() {
     let mut rig = Rig::new();
     let entry = rig.open(long(), "95").only();

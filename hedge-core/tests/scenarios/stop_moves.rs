@@ -215,3 +215,79 @@ fn a_replaced_stop_whose_cancel_failed_is_cancelled_again() {
     assert!(cancels.contains(&old.id), "two stops stand, the old one fires first");
     assert!(!cancels.contains(&new.id));
 }
+
+#[test]
+fn a_cancel_that_was_taken_and_never_reported_is_asked_about() {
+    let mut rig = Rig::new();
+    let (_, old) = rig.opened();
+    let new = rig.want(protect("97")).only();
+    assert_eq!(rig.ack(&new).cancels(), [old.id]);
+    rig.feed(Fact::CancelAcked { order: old.id });
+    let asked: Vec<ClientOrderId> = rig.run_for(ms(10_000)).iter().flat_map(Outcomes::queries).collect();
+    assert!(asked.contains(&old.id), "it would be on its way out for ever, and no stop could be moved");
+    let report = rig.report_of(&old, ReportedState::Canceled, "0");
+    rig.answer(&old, Some(report), Vec::new(), "1").none();
+    assert_eq!(rig.state(&old.id), OrderState::Canceled);
+    assert_eq!(rig.engine.deadline(), None);
+    rig.want(protect("98")).only();
+}
+
+#[test]
+fn a_venue_that_keeps_refusing_close_all_stops_is_not_flooded() {
+    let mut rig = Rig::new();
+    let (_, old) = rig.opened();
+    let refused = rig.want(protect("97")).only();
+    let bridge = rig.reject(&refused, RejectReason::SecondCloseAll, -4130).only();
+    rig.ack(&bridge);
+    let mut pending = rig.cancelled(&old).submits();
+    let mut sent = pending.len();
+    let end = rig.now.plus(ms(10_000));
+    while rig.now < end {
+        match pending.pop() {
+            Some(stop) => {
+                rig.wait(ms(20));
+                let outcomes = if stop.is_close_all_stop() {
+                    rig.reject(&stop, RejectReason::SecondCloseAll, -4130)
+                } else {
+                    rig.ack(&stop)
+                };
+                pending.extend(outcomes.submits());
+                sent += outcomes.submits().len();
+                for id in outcomes.cancels() {
+                    let gone = sent_of(&rig, &id);
+                    let outcomes = rig.cancelled(&gone);
+                    pending.extend(outcomes.submits());
+                    sent += outcomes.submits().len();
+                }
+            }
+            None => {
+                let Some(due) = rig.engine.deadline().filter(|due| *due <= end) else { break };
+                rig.now = rig.now.max(due);
+                let outcomes = rig.tick();
+                pending.extend(outcomes.submits());
+                sent += outcomes.submits().len();
+            }
+        }
+        assert!(standing(&rig) >= 1, "no stop stands");
+        assert!(sent < 50, "{sent} stops in {:?}", ms(10_000));
+    }
+    assert!(sent <= 25, "{sent} stops in 10 s");
+    assert_eq!(rig.leg(&long()).unprotected_since, None);
+}
+
+#[test]
+fn a_stop_that_somebody_cancels_is_placed_again_also_where_one_close_all_is_the_rule() {
+    let mut rig = Rig::new();
+    let (_, old) = rig.opened();
+    let refused = rig.want(protect("97")).only();
+    let bridge = rig.reject(&refused, RejectReason::SecondCloseAll, -4130).only();
+    rig.ack(&bridge);
+    let whole = rig.cancelled(&old).only();
+    assert!(whole.is_close_all_stop());
+    assert_eq!(rig.ack(&whole).cancels(), [bridge.id]);
+    rig.cancelled(&bridge);
+    rig.wait(ms(600_000));
+    let again = rig.cancelled(&whole).only();
+    assert!(again.is_close_all_stop(), "{again:?}");
+    assert_eq!(again.trigger(), Some(px("97")));
+}
