@@ -155,6 +155,8 @@ impl SignedAmount {
 impl Bps {
     /// No distance at all.
     pub const ZERO: Self = Self(Decimal::ZERO);
+    /// Five percent.
+    pub const FIVE_PERCENT: Self = Self(Decimal::from_parts(500, 0, 0, false, 0));
     /// As a plain fraction: 25 bps is 0.0025.
     pub fn ratio(self) -> Ratio {
         Ratio((self.0 / Decimal::from(10_000)).normalize())

@@ -8,7 +8,7 @@ use crate::{
     order_state::{OrderEvent, OrderState},
     position::{Action, PositionKey, PositionSide},
     time::Timestamp,
-    venue::{CashFlow, CashFlowKind, Fill},
+    venue::{CashFlow, CashFlowKind, Fill, ReportedId},
 };
 
 impl Book {
@@ -26,7 +26,7 @@ impl Book {
         let id = fill
             .client_id
             .as_ref()
-            .and_then(crate::venue::ReportedId::ours)
+            .and_then(ReportedId::ours)
             .copied()
             .filter(|id| self.orders.contains_key(id))
             .or_else(|| self.by_venue.get(&(fill.instrument, fill.order)).copied());
@@ -42,6 +42,12 @@ impl Book {
                 self.credit(&id, fill.qty.get(), at, changes);
             }
             None => {
+                if matches!(fill.client_id, Some(ReportedId::Foreign(_))) {
+                    self.strangers.insert((fill.instrument, fill.order));
+                    if self.strangers.len() > REMEMBERED_IDS {
+                        self.strangers.pop_first();
+                    }
+                }
                 *self.unclaimed.entry((fill.instrument, fill.order)).or_default() += fill.qty.get();
                 if self.unclaimed.len() > REMEMBERED_IDS {
                     self.unclaimed.pop_first();

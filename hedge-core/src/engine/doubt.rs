@@ -54,6 +54,20 @@ impl Engine {
             self.alert(cx, Some(key), Cow::Owned(text));
             self.force_close(cx, &key, "no stop in time");
         }
+        let doubtful: Vec<PositionKey> = self
+            .book
+            .open_legs()
+            .filter(|leg| {
+                leg.unprotected_since.is_some_and(|since| cx.at >= since.plus(self.config.protect_within))
+            })
+            .map(|leg| leg.key)
+            .filter(|key| self.is_bare_in_doubt(key))
+            .filter(|key| self.forced_at(key).is_none_or(|last| cx.at >= last.plus(CLOSE_PAUSE)))
+            .collect();
+        for key in doubtful {
+            self.stamp(&key, cx.at);
+            self.guard_in_doubt(cx, &key);
+        }
         let bridged: Vec<PositionKey> =
             self.bridges.iter().filter(|(_, due)| cx.at >= *due).map(|(key, _)| *key).collect();
         self.bridges.retain(|(_, due)| cx.at < *due);

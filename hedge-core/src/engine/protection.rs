@@ -6,11 +6,12 @@ use std::{borrow::Cow, time::Duration};
 use rust_decimal::Decimal;
 
 use crate::{
+    book::OrderRecord,
     error::RejectReason,
     event::{Decision, Event},
     gate::{Gate, is_beyond},
     id::{ClientOrderId, OrderPurpose},
-    money::{Price, Ratio},
+    money::{Bps, Price, Ratio},
     order::{Coverage, Exit, Leg, Portion, Protection, TakeProfit, TriggerBy},
     order_state::OrderState,
     position::{Action, PositionKey},
@@ -19,6 +20,14 @@ use crate::{
 
 /// How long a stop by quantity stands in before the stop over the whole leg is tried again.
 const BRIDGE_PAUSE: Duration = Duration::from_secs(60);
+/// How far from the mark a leg in doubt is guarded where nothing else is configured.
+const DOUBT_STOP: Bps = Bps::FIVE_PERCENT;
+
+/// A price on the losing side of `mark`, by that distance.
+fn away_from(mark: Price, distance: Bps, key: &PositionKey) -> Option<Price> {
+    let fraction = distance.ratio().get() * Decimal::from(-key.side.sign());
+    Ratio::new(fraction).ok().and_then(|fraction| mark.moved_by(fraction).ok())
+}
 
 impl Engine {
     pub(super) fn wants_stop(&self, key: &PositionKey) -> bool {
@@ -83,11 +92,40 @@ impl Engine {
             self.alert_once(cx, text);
             return;
         };
-        let fraction = distance.ratio().get() * Decimal::from(-key.side.sign());
-        if let Ok(trigger) = mark.moved_by(Ratio::new(fraction).unwrap_or_else(|_| distance.ratio())) {
+        if let Some(trigger) = away_from(mark, distance, key) {
             let text =
                 format!("{key} is open and was not opened by this journal; adopted with a stop at {trigger}");
             self.alert_once(cx, text);
+            self.place_stop(cx, key, trigger, Coverage::WholeLeg);
+        }
+    }
+
+    /// Whether a leg stands bare while a market close of it is in doubt: closing it again would be a guess.
+    pub(super) fn is_bare_in_doubt(&self, key: &PositionKey) -> bool {
+        let doubtful = |order: &OrderRecord| {
+            order.state == OrderState::Unknown && matches!(order.leg, Leg::Close(Exit::Market, _))
+        };
+        !self.has_stop(key) && self.book.live_orders_of(key).any(doubtful)
+    }
+
+    /// A stop over the whole leg closes nothing twice, so it may stand in until the doubt is over.
+    pub(super) fn guard_in_doubt(&mut self, cx: &mut Cx<'_>, key: &PositionKey) {
+        let mark = self.book.mark_of(&key.instrument).map(|(mark, _)| mark);
+        let distance = self.config.adopt_stop.unwrap_or(DOUBT_STOP);
+        let planned = match self.book.leg(key).and_then(|leg| leg.protection.as_ref()) {
+            Some(Protection::Stop { trigger, .. }) => Some(*trigger),
+            _ => None,
+        };
+        // The planned trigger, unless the price is through it.
+        let trigger = match (planned, mark) {
+            (Some(planned), Some(mark)) if !is_beyond(key.side, mark, planned) => {
+                away_from(mark, distance, key)
+            }
+            (Some(planned), _) => Some(planned),
+            (None, Some(mark)) => away_from(mark, distance, key),
+            (None, None) => None,
+        };
+        if let Some(trigger) = trigger {
             self.place_stop(cx, key, trigger, Coverage::WholeLeg);
         }
     }
@@ -230,7 +268,7 @@ impl Engine {
                 self.place_stop(cx, key, trigger, covers);
             }
             // We cancelled it ourselves, and what should have replaced it is gone too.
-            (OrderState::Canceled, Some(trigger)) if in_time && !second_refused => {
+            (OrderState::Canceled, Some(trigger)) if in_time => {
                 self.place_stop(cx, key, trigger, Coverage::WholeLeg);
             }
             _ => {
@@ -263,7 +301,8 @@ impl Engine {
             return;
         }
         let Leg::Close(exit, _) = order.leg else { return };
-        if matches!(order.purpose, OrderPurpose::Close | OrderPurpose::TakeProfit) {
+        let failed = matches!(order.state, OrderState::Rejected | OrderState::Dropped);
+        if failed && matches!(order.purpose, OrderPurpose::Close | OrderPurpose::TakeProfit) {
             let what = if order.purpose == OrderPurpose::Close { "close" } else { "take-profit" };
             let why = order.refusal.clone().unwrap_or_default();
             self.alert(cx, Some(key), Cow::Owned(format!("the {what} {id} of {key} failed: {why}")));

@@ -154,6 +154,12 @@ impl Engine {
         }
         for leg in self.book.open_legs() {
             if let Some(since) = leg.unprotected_since
+                && self.is_bare_in_doubt(&leg.key)
+            {
+                let due = since.plus(self.config.protect_within);
+                consider(self.forced_at(&leg.key).map_or(due, |last| due.max(last.plus(CLOSE_PAUSE))));
+            }
+            if let Some(since) = leg.unprotected_since
                 && self.wants_stop(&leg.key)
                 && !self.is_being_closed(&leg.key)
                 && !self.book.must_flatten(&leg.key)
