@@ -214,6 +214,7 @@ impl Book {
             self.totals.corrections = Decimal::ZERO - self.unrealized();
         }
         self.last_venue_time = self.last_venue_time.max(snapshot.account.venue_time);
+        self.snapshot_venue_time = snapshot.account.venue_time;
         self.differs.clear();
         self.foreign.clear();
         for report in &snapshot.orders {
@@ -311,6 +312,7 @@ impl Book {
             Difference::LegSize { position, venue, entry, .. } => {
                 let Some(slot) = self.slot(position) else { return };
                 let cost = entry.map_or(Decimal::ZERO, |price| price.get() * venue);
+                self.legs[slot].taken_over_at = self.snapshot_venue_time;
                 self.set_leg(slot, *venue, cost, at);
             }
             Difference::Wallet { asset, book, venue } => {

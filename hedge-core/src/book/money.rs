@@ -30,7 +30,10 @@ impl Book {
             .copied()
             .filter(|id| self.orders.contains_key(id))
             .or_else(|| self.by_venue.get(&(fill.instrument, fill.order)).copied());
-        self.book_fill(slot, fill, at);
+        let included = fill.venue_time <= self.legs[slot].taken_over_at;
+        if !included {
+            self.book_fill(slot, fill, at);
+        }
         match id {
             Some(id) => {
                 self.by_venue.insert((fill.instrument, fill.order), id);

@@ -197,6 +197,14 @@ impl Book {
         self.doubtful > 0 && self.live_orders_of(key).any(|order| order.state == OrderState::Unknown)
     }
 
+    /// Whether such a doubt may still explain a different leg size: the venue has not yet failed twice to find the order.
+    pub fn has_unsettled_doubt(&self, key: &PositionKey) -> bool {
+        self.doubtful > 0
+            && self.live_orders_of(key).any(|order| {
+                order.state == OrderState::Unknown
+                    && order.doubt.as_ref().is_none_or(|doubt| doubt.absent < 2)
+            })
+    }
     /// What our own plain closing orders may still take from a leg.
     pub fn resting_closes(&self, key: &PositionKey) -> Decimal {
         self.live_orders_of(key)

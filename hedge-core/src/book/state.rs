@@ -84,6 +84,8 @@ pub struct Book {
     pub(super) flattening: BTreeMap<PositionKey, String>,
     /// Orders with an open question.
     pub(super) questions: BTreeSet<ClientOrderId>,
+    /// The venue's time of the last snapshot.
+    pub(super) snapshot_venue_time: Timestamp,
     /// The venue's time of the first snapshot: older fills are in its position already.
     pub(super) first_venue_time: Timestamp,
     pub(super) wallet: BTreeMap<Asset, Decimal>,

@@ -181,7 +181,7 @@ impl Engine {
                     // A read may race with fills that are on their way: only what differs twice is taken over, except
                     // by a process that has just started and has nothing on its way.
                     // An order in doubt may explain it: then its answer comes first.
-                    let doubtful = matches!(&difference, Difference::LegSize { position, .. } if self.book.has_doubt(position));
+                    let doubtful = matches!(&difference, Difference::LegSize { position, .. } if self.book.has_unsettled_doubt(position));
                     if doubtful {
                         suspects.push(difference);
                     } else if self.fresh_process

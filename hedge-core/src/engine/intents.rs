@@ -101,6 +101,8 @@ impl Engine {
         entry: &Entry,
         protection: &Protection,
     ) {
+        // Baselines that depend on the time of day must be today's, also when no mark has moved equity since.
+        self.risk.mark(&self.book, cx.at);
         let mut checks = mem::take(&mut self.checks);
         checks.clear();
         // The assessment takes the next place, the order the one after it.
