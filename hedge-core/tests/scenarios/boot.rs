@@ -284,3 +284,79 @@ fn a_cancel_that_died_with_its_process_is_sent_again() {
     assert_eq!(cancels, [old.id]);
     assert_eq!(rig.leg(&long()).unprotected_since, None);
 }
+
+#[test]
+fn a_fill_that_becomes_visible_after_its_position_was_taken_over_is_not_booked_twice() {
+    let mut rig = Rig::new();
+    let entry = rig
+        .want(Intent::Open {
+            position: long(),
+            size: Size::Qty(q("1")),
+            entry: Entry::Limit { price: px("99"), tif: Tif::Gtc },
+            protection: Protection::Stop { trigger: px("95"), take_profits: Vec::new() },
+            because: "test".into(),
+        })
+        .only();
+    rig.ack(&entry);
+    let mut fill = rig.fill_of(&entry, "1", "99");
+    fill.fee = Amount::usdt(d("0.04"));
+    // It fills while the process is down. The position and the wallet show it at once, `userTrades` a little later.
+    rig.restart();
+    let mut found = rig.agreeing_snapshot(&[]);
+    found.positions = vec![Position::new(long(), q("1"), px("99"))];
+    found.account.balances[0].wallet = SignedAmount::parse("9999.96").unwrap();
+    let outcomes = rig.snapshot(found.clone());
+    assert_eq!(rig.leg(&long()).qty, d("1"));
+    assert!(outcomes.submits().iter().any(Sent::is_close_all_stop), "it is protected at once");
+    for stop in outcomes.submits() {
+        rig.ack(&stop);
+    }
+    found.fills = vec![Fill { client_id: None, ..fill.clone() }];
+    found.account.venue_time = rig.now;
+    rig.snapshot(found);
+    rig.account(AccountEvent::Fill { fill });
+    assert_eq!(rig.leg(&long()).qty, d("1"));
+    assert_eq!(rig.book().wallet(&Asset::usdt()), d("9999.96"));
+    rig.report(&entry, ReportedState::Filled, "1");
+    assert_eq!(rig.state(&entry.id), OrderState::Filled, "its order knows what became of it");
+    assert!(!rig.book().has_live_entry(&long()));
+    rig.identity_holds();
+}
+
+#[test]
+fn a_leg_that_differs_and_an_order_that_is_nowhere_do_not_wait_for_each_other() {
+    let mut rig = Rig::new();
+    rig.opened();
+    let close = rig.want(Intent::close(long(), "enough")).only();
+    rig.time_out(&close);
+    let end = rig.now.plus(Duration::from_secs(120));
+    let mut outcomes: Vec<Outcomes> = Vec::new();
+    let mut sent = Vec::new();
+    // The venue holds 0.4, knows nothing of the close, and has no executions to show for the rest.
+    while rig.now < end {
+        let effects: Vec<Did> = outcomes.iter().flat_map(|outcomes| outcomes.effects.clone()).collect();
+        outcomes.clear();
+        for effect in effects {
+            match effect {
+                Did::Query(id, ..) if id == close.id => {
+                    outcomes.push(rig.answer(&close, None, Vec::new(), "0.4"));
+                }
+                Did::Snapshot(_) => {
+                    let mut found = rig.agreeing_snapshot(&[]);
+                    found.positions = vec![Position::new(long(), q("0.4"), px("100"))];
+                    outcomes.push(rig.snapshot(found));
+                }
+                Did::Submit(order) => sent.push(order),
+                _ => {}
+            }
+        }
+        if outcomes.is_empty() {
+            let Some(due) = rig.engine.deadline().filter(|due| *due <= end) else { break };
+            rig.now = rig.now.max(due);
+            outcomes.push(rig.tick());
+        }
+    }
+    assert_eq!(rig.leg(&long()).qty, d("0.4"));
+    assert_eq!(rig.state(&close.id), OrderState::Dropped);
+    rig.identity_holds();
+}

@@ -1,6 +1,6 @@
 //! An exchange of one symbol, small enough to be read at once: hedge mode, conditional orders, positions, a wallet.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use hedge_core::*;
 
@@ -65,6 +65,8 @@ pub(crate) struct TinyVenue {
     pub(crate) one_close_all: bool,
     /// Expires close-all stops when their leg becomes flat.
     pub(crate) expires_with_leg: bool,
+    /// How far `userTrades` is behind positions and wallet.
+    pub(crate) lag: Duration,
     next: i64,
     pub(crate) dice: Dice,
 }
@@ -83,6 +85,7 @@ impl TinyVenue {
             fills: Vec::new(),
             one_close_all: dice.percent(50),
             expires_with_leg: dice.percent(50),
+            lag: Duration::ZERO,
             next: 1_000,
             dice,
         }
@@ -217,6 +220,7 @@ impl TinyVenue {
         }
         let sent = order.sent.clone();
         let fill = self.book(sent.position, sent.side, plain, Some(ReportedId::Ours(*id)), qty);
+        out.push(self.sizes(&sent.position));
         out.push(AccountEvent::Fill { fill });
         self.after_execution(&sent.position, out);
     }
@@ -260,6 +264,13 @@ impl TinyVenue {
         };
         self.fills.push(fill.clone());
         fill
+    }
+
+    /// The new size of a leg; told before the execution that made it.
+    fn sizes(&self, key: &PositionKey) -> AccountEvent {
+        let qty = self.legs[key].qty;
+        let row = LegSize { instrument: key.instrument, side: key.side.into(), qty, entry: None };
+        AccountEvent::Legs { legs: vec![row], venue_time: self.now }
     }
 
     fn after_execution(&mut self, key: &PositionKey, out: &mut Vec<AccountEvent>) {
@@ -385,11 +396,12 @@ impl TinyVenue {
         out.push(AccountEvent::Order { report: self.report(id) });
     }
 
-    /// As `userTrades` has them: without client ids.
+    /// As `userTrades` has them: without client ids, and the newest perhaps not yet.
     pub(crate) fn fills_since(&self, since: Timestamp) -> Vec<Fill> {
+        let visible_until = self.now.minus(self.lag);
         self.fills
             .iter()
-            .filter(|fill| fill.venue_time >= since)
+            .filter(|fill| fill.venue_time >= since && fill.venue_time <= visible_until)
             .map(|fill| Fill { client_id: None, ..fill.clone() })
             .collect()
     }
@@ -428,6 +440,7 @@ impl TinyVenue {
             let number = self.number();
             let id = Some(ReportedId::parse(&format!("web_{number}")));
             let fill = self.book(*key, key.side.order_side(Action::Close), number, id, part);
+            out.push(self.sizes(key));
             out.push(AccountEvent::Fill { fill });
             self.after_execution(key, out);
         }
