@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use hedge_core::{
-    BarQuery, Brokerage, Channel, Fact, InstrumentId, InstrumentIx, InstrumentSpec, Interval, MarketEvent, OrderRef, OrderState,
-    PositionMode, RunId, RunStarted, Seq, Subscription, Term, Timestamp, Venue, event::JOURNAL_FORMAT,
+    BarQuery, Brokerage, Channel, Fact, InstrumentId, InstrumentIx, InstrumentSpec, Interval, MarketEvent,
+    OrderRef, OrderState, PositionMode, RunId, RunStarted, Seq, Subscription, Term, Timestamp, Venue,
+    event::JOURNAL_FORMAT,
 };
 use tracing::{info, warn};
 

@@ -9,8 +9,8 @@ use std::{
 };
 
 use hedge_core::{
-    Approved, BrokerError, Brokerage, ClientOrderId, Clock, Decimal, Fact, InstrumentId, Order, OrderRef,
-    Outcome, PositionKey, QueryAnswer, Term, Timestamp, Venue, engine::Effect,
+    Action, Approved, BrokerError, Brokerage, ClientOrderId, Clock, Decimal, Fact, InstrumentId, Order,
+    OrderRef, Outcome, PositionKey, QueryAnswer, Term, Timestamp, Venue, engine::Effect,
 };
 use tokio::{
     sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
@@ -50,6 +50,15 @@ struct Job {
 impl Job {
     fn is_snapshot(&self) -> bool {
         matches!(self.effect, Effect::Snapshot { .. })
+    }
+
+    /// Closes, stops and cancels do not queue behind openings of other legs.
+    fn is_urgent(&self) -> bool {
+        match &self.effect {
+            Effect::Submit(order) => order.get().leg().action() == Action::Close,
+            Effect::Cancel { .. } => true,
+            Effect::Query { .. } | Effect::Snapshot { .. } => false,
+        }
     }
 }
 
@@ -176,7 +185,7 @@ impl Worker {
                     self.ended(ended.map(|(task, ())| task));
                 }
                 job = jobs.recv() => match job {
-                    Some(job) => self.accept(job),
+                    Some(job) => enqueue(&mut self.waiting, job),
                     None => break,
                 },
             }
@@ -189,23 +198,10 @@ impl Worker {
         }
     }
 
-    /// Of several waiting snapshots one is enough.
-    fn accept(&mut self, job: Job) {
-        if !job.is_snapshot() || !self.waiting.iter().any(Job::is_snapshot) {
-            self.waiting.push_back(job);
-        }
-    }
-
-    /// The oldest job whose leg is free, while fewer than the allowed number of commands are on their way.
+    /// The oldest job that may begin.
     fn next_startable(&mut self) -> Option<Job> {
-        let commands = self.running.iter().filter(|running| running.lane.is_some()).count();
-        let place = self.waiting.iter().position(|job| match job.lane {
-            None => !job.is_snapshot() || !self.running.iter().any(|running| running.is_snapshot),
-            Some(leg) => {
-                commands < self.context.parallel
-                    && !self.running.iter().any(|running| running.lane == Some(leg))
-            }
-        })?;
+        let place =
+            self.waiting.iter().position(|job| may_begin(job, &self.running, self.context.parallel))?;
         self.waiting.remove(place)
     }
 
@@ -255,6 +251,30 @@ impl Worker {
             None => return,
         });
     }
+}
+
+/// Of several waiting snapshots one is enough; it reaches back as far as the furthest of them.
+fn enqueue(waiting: &mut VecDeque<Job>, job: Job) {
+    if let Effect::Snapshot { since: wanted } = job.effect {
+        for other in &mut *waiting {
+            if let Effect::Snapshot { since } = &mut other.effect {
+                *since = wanted.min(*since);
+                return;
+            }
+        }
+    }
+    waiting.push_back(job);
+}
+
+/// Whether a job's leg is free and fewer than the allowed number of commands are on their way. That number holds openings
+/// back only: a stop must not wait until some other leg's opening has timed out. One command at a time means just that.
+fn may_begin(job: &Job, running: &[Running], parallel: usize) -> bool {
+    let Some(leg) = job.lane else {
+        return !job.is_snapshot() || !running.iter().any(|running| running.is_snapshot);
+    };
+    let commands = running.iter().filter(|running| running.lane.is_some()).count();
+    let is_free = !running.iter().any(|running| running.lane == Some(leg));
+    is_free && (commands < parallel || (parallel > 1 && job.is_urgent()))
 }
 
 async fn perform(broker: &dyn Brokerage, context: &Context, effect: Effect) -> Fact {
@@ -358,5 +378,82 @@ async fn snapshot(broker: &dyn Brokerage, context: &Context, since: Timestamp) -
         }
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(Duration::from_secs(5));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hedge_core::{PositionSide, VenueOrderId};
+
+    use super::*;
+
+    fn leg(symbol: &str, side: PositionSide) -> PositionKey {
+        PositionKey::new(InstrumentId::binance(symbol).unwrap(), side)
+    }
+
+    /// Commands on their way, one per leg.
+    fn on_their_way(tasks: &mut JoinSet<()>, lanes: &[PositionKey]) -> Vec<Running> {
+        let running = |lane: &PositionKey| Running {
+            task: tasks.spawn(std::future::pending()).id(),
+            lane: Some(*lane),
+            order: None,
+            is_snapshot: false,
+        };
+        lanes.iter().map(running).collect()
+    }
+
+    fn cancel(activity: &Arc<Activity>, lane: PositionKey) -> Job {
+        let effect = Effect::Cancel {
+            order: ClientOrderId::parse("h1").unwrap(),
+            instrument: lane.instrument,
+            target: OrderRef::Plain(VenueOrderId(1)),
+        };
+        Job { effect, lane: Some(lane), token: activity.count(Kind::Effect) }
+    }
+
+    #[tokio::test]
+    async fn a_cancel_does_not_wait_for_openings_of_other_legs() {
+        let (activity, mut tasks) = (Activity::free(), JoinSet::new());
+        let (btc, eth, sol) = (
+            leg("BTCUSDT", PositionSide::Long),
+            leg("ETHUSDT", PositionSide::Long),
+            leg("SOLUSDT", PositionSide::Short),
+        );
+        let running = on_their_way(&mut tasks, &[btc, eth]);
+        assert!(may_begin(&cancel(&activity, sol), &running, 2), "both places are taken by others");
+        assert!(!may_begin(&cancel(&activity, eth), &running, 2), "its own leg is busy");
+        assert!(
+            !may_begin(&cancel(&activity, sol), &running, 1),
+            "one at a time keeps the order of decisions"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_question_never_waits_for_commands() {
+        let (activity, mut tasks) = (Activity::free(), JoinSet::new());
+        let btc = leg("BTCUSDT", PositionSide::Long);
+        let running = on_their_way(&mut tasks, &[btc]);
+        let effect = Effect::Query {
+            order: ClientOrderId::parse("h1").unwrap(),
+            position: btc,
+            target: OrderRef::Plain(VenueOrderId(1)),
+            since: Timestamp::EPOCH,
+        };
+        let query = Job { effect, lane: None, token: activity.count(Kind::Effect) };
+        assert!(may_begin(&query, &running, 1));
+    }
+
+    #[test]
+    fn waiting_snapshots_become_one_that_reaches_back_the_furthest() {
+        let activity = Activity::free();
+        let mut waiting = VecDeque::new();
+        for since_ms in [5_000, 2_000, 9_000] {
+            let effect = Effect::Snapshot { since: Timestamp::from_ms(since_ms) };
+            enqueue(&mut waiting, Job { effect, lane: None, token: activity.count(Kind::Effect) });
+        }
+        assert_eq!(waiting.len(), 1);
+        assert!(
+            matches!(waiting[0].effect, Effect::Snapshot { since } if since == Timestamp::from_ms(2_000))
+        );
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use hedge_core::{
-    Brokerage, Clock, Fact, StateStore, Timestamp, Venue,
+    Book, Brokerage, Clock, Entry, Fact, Leg, OrderRecord, OrderState, StateStore, Tif, Timestamp, Venue,
     engine::{Engine, Step},
 };
 use tokio::{
@@ -148,8 +148,9 @@ impl Runtime {
         };
         let mut publisher = Publisher::start(Arc::clone(&self.store), self.settings.views_every);
         let because = self.follow(&mut running, &mut publisher).await?;
-        running.feeds.shutdown().await;
+        // The feeds live on through the drain: an answer may announce a fill that only the account stream brings.
         self.drain(&mut running).await?;
+        running.feeds.shutdown().await;
         self.take(&running, Fact::RunStopped { because: because.clone() }).await?;
         let Running { journal, dispatch, .. } = running;
         dispatch.stop().await;
@@ -253,28 +254,63 @@ impl Runtime {
         Ok(())
     }
 
-    /// On the way out: answers that are still on their way are taken in, and protection that follows from them goes out.
+    /// On the way out: answers and fills that are still on their way are taken in, and protection that follows from them
+    /// goes out. A leg is not left bare because the process stops.
     async fn drain(&mut self, running: &mut Running) -> Result<(), RunError> {
         let until = Instant::now() + self.settings.drain_within;
-        while self.activity.is_busy() {
+        loop {
+            let unsettled = is_unsettled(self.engine.book());
+            if !unsettled && !self.activity.is_busy() {
+                return Ok(());
+            }
+            let deadline = self
+                .engine
+                .deadline()
+                .map_or(Timestamp::MAX, |at| at.max(running.last_tick_at.plus(TICK_PAUSE)));
             let queued = tokio::select! {
                 biased;
                 error = running.journal.failed() => return Err(error.into()),
-                queued = self.sources.next_prompt() => queued,
+                queued = self.sources.next_prompt() => Some(queued),
                 () = sleep_until(until) => {
                     warn!("some answers did not come in time; their orders are asked about at the next start");
-                    break;
+                    return Ok(());
                 }
+                () = self.clock.sleep_until(deadline), if !self.activity.is_held() => None,
                 // The last effect may end without a fact.
-                () = self.activity.calm() => break,
+                () = self.activity.calm(), if !unsettled => return Ok(()),
             };
-            self.take(running, queued.fact).await?;
-            drop(queued.token);
+            match queued {
+                Some(Queued { fact, token }) => {
+                    self.take(running, fact).await?;
+                    drop(token);
+                }
+                None => {
+                    running.last_tick_at = self.clock.now();
+                    self.take(running, Fact::Tick).await?;
+                }
+            }
         }
-        Ok(())
     }
 
     fn publish(&mut self, publisher: &mut Publisher) {
         publisher.publish(self.views.render(self.engine.book(), self.clock.now()));
     }
+}
+
+/// Whether the next seconds will say more about the account than the book knows: fills that were announced or may come
+/// at once, and legs whose stop is not confirmed.
+fn is_unsettled(book: &Book) -> bool {
+    book.live_orders().any(may_move_at_once)
+        || book.differing_legs().next().is_some()
+        || book.open_legs().any(|leg| leg.unprotected_since.is_some())
+}
+
+fn may_move_at_once(order: &OrderRecord) -> bool {
+    let is_immediate = match order.leg {
+        Leg::Open(Entry::Market | Entry::Limit { tif: Tif::Ioc | Tif::Fok, .. }) => true,
+        Leg::Open(_) | Leg::Close(..) => false,
+    };
+    is_immediate
+        || order.filled < order.reported_filled
+        || matches!(order.state, OrderState::InFlight | OrderState::Unknown)
 }

@@ -11,6 +11,9 @@ use hedge_core::{
 
 /// Reads in a row that may disagree with themselves before the reader gives up.
 const ATTEMPTS: u32 = 5;
+/// Pause before the third read in a row, doubled from there: an account in motion comes to rest, and each read costs the
+/// request budget that questions about doubtful orders need too.
+const PAUSE: Duration = Duration::from_millis(250);
 /// Fills and flows are read from this much before the last known one; known ones are recognised by their ids.
 const OVERLAP: Duration = Duration::from_secs(60);
 
@@ -39,7 +42,10 @@ pub(crate) async fn read_account(
     traffic: &Traffic,
 ) -> Result<VenueSnapshot, BrokerError> {
     let since = since.minus(OVERLAP);
-    for _ in 0..ATTEMPTS {
+    for attempt in 0..ATTEMPTS {
+        if attempt > 1 {
+            tokio::time::sleep(PAUSE * (1 << (attempt - 2))).await;
+        }
         let before = traffic.seen();
         let first = (venue.account().await?, venue.positions().await?);
         let orders = venue.open_orders().await?;

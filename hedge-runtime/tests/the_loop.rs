@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hedge_core::{AccountEvent, Clock, Decision, Fact, MarketEvent, OperatorCommand, Outcome, Posture, Term};
 use hedge_runtime::{Activity, Fence, RunError};
-use support::{Answer, AtOrder, Bench};
+use support::{Answer, AtOrder, Bench, btc, fill_of_the_first_order};
 use tokio::time::Instant;
 
 #[tokio::test(start_paused = true)]
@@ -115,6 +115,25 @@ async fn a_stop_keeps_the_state_and_takes_in_answers_that_are_on_their_way() {
     {
         assert!(views.iter().any(|(known, _)| *known == name), "{name} is not written");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_does_not_leave_a_leg_bare_whose_fill_is_still_on_its_way() {
+    let bench = Bench::new(Activity::free());
+    let run = bench.start();
+    bench.live().await;
+    bench.venue.answers.lock().unwrap().push_back(Answer::FilledAfterMs(300));
+    bench.close_bar(0, 0);
+    bench.until("sent", |bench| bench.venue.called("submit") == 1).await;
+    bench.shutdown.trigger("SIGTERM");
+    bench.until("answered", |bench| bench.venue.called("answered") == 1).await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert!(!run.is_finished(), "the venue counts a fill that the stream has not told yet");
+    bench.venue.say(AccountEvent::Fill { fill: fill_of_the_first_order(btc()) });
+    let end = run.await.unwrap().unwrap();
+    assert_eq!(bench.venue.called("answered"), 2, "the stop is at the venue: {:?}", bench.venue.calls);
+    let leg = end.engine.book().open_legs().next().unwrap();
+    assert_eq!(leg.unprotected_since, None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,13 +10,14 @@ use std::{
 
 use async_trait::async_trait;
 use hedge_core::{
-    AccountEvent, AccountSnapshot, Approved, Asset, Balance, Bar, BarQuery, BrokerError, Brokerage,
+    AccountEvent, AccountSnapshot, Amount, Approved, Asset, Balance, Bar, BarQuery, BrokerError, Brokerage,
     Capabilities, CashFlow, Changed, Clock, DataNeed, Decimal, Decision, Envelope, Environment, Event,
     EventSource, Fact, Fill, InstrumentId, InstrumentSpec, InstrumentStatus, Intent, Interval, Leverage,
-    LotRule, MarginMode, MarketEvent, Notional, Order, OrderAck, OrderRef, OrderReport, OrderSpaces, Output,
-    Page, PermitAll, Position, PositionKey, PositionMode, Price, ReportedState, Seq, SignedAmount, Size,
-    StateStore, StoreError, Strategy, StrategyEvent, StrategyId, StrategyView, SubmitError, Subscription,
-    Timestamp, Venue, VenueFingerprint, VenueOrderId, VenueReader, View, ViewName,
+    LotRule, MarginMode, MarketEvent, Notional, Order, OrderAck, OrderRef, OrderReport, OrderSide,
+    OrderSpaces, Output, Page, PermitAll, Position, PositionKey, PositionMode, PositionSide, Price, Qty,
+    ReportedState, Seq, SignedAmount, Size, StateStore, StoreError, Strategy, StrategyEvent, StrategyId,
+    StrategyView, SubmitError, Subscription, Timestamp, TradeId, Venue, VenueFingerprint, VenueOrderId,
+    VenueReader, View, ViewName,
     engine::{Engine, EngineConfig},
 };
 use hedge_runtime::{
@@ -156,6 +157,7 @@ pub enum Answer {
     Working,
     TimedOut,
     AfterMs(u64),
+    FilledAfterMs(u64),
 }
 
 #[derive(Debug)]
@@ -281,7 +283,9 @@ impl Brokerage for ScriptedVenue {
         let answer = self.answers.lock().unwrap().pop_front().unwrap_or(Answer::Working);
         match answer {
             Answer::Working => {}
-            Answer::AfterMs(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
+            Answer::AfterMs(ms) | Answer::FilledAfterMs(ms) => {
+                tokio::time::sleep(Duration::from_millis(ms)).await
+            }
             Answer::TimedOut => {
                 return Err(SubmitError {
                     error: BrokerError::OutcomeUnknown { source: "timed out".into() },
@@ -289,12 +293,13 @@ impl Brokerage for ScriptedVenue {
                 });
             }
         }
+        let is_filled = matches!(answer, Answer::FilledAfterMs(_));
         self.call(format!("answered {}", order.position()));
         Ok(OrderAck {
             client_id: *order.client_id(),
             order: OrderRef::Plain(VenueOrderId(self.called("submit") as i64)),
-            state: ReportedState::Working,
-            filled: Decimal::ZERO,
+            state: if is_filled { ReportedState::Filled } else { ReportedState::Working },
+            filled: if is_filled { order.qty().get() } else { Decimal::ZERO },
         })
     }
     async fn cancel(&self, _: &InstrumentId, _: &OrderRef) -> Result<(), BrokerError> {
@@ -322,7 +327,7 @@ impl Brokerage for ScriptedVenue {
     }
 }
 
-fn spec(id: InstrumentId) -> InstrumentSpec {
+pub fn spec(id: InstrumentId) -> InstrumentSpec {
     let lot = LotRule { min: Decimal::new(1, 3), max: Decimal::from(1_000), step: Decimal::new(1, 3) };
     InstrumentSpec {
         id,
@@ -358,6 +363,24 @@ pub fn bar(interval: Interval, open_ms: i64) -> Bar {
     }
 }
 
+/// The whole fill of the first order that the venue saw: one unit of a LONG leg.
+pub fn fill_of_the_first_order(instrument: InstrumentId) -> Fill {
+    Fill {
+        instrument,
+        trade_id: TradeId(1),
+        order: VenueOrderId(1),
+        client_id: None,
+        side: PositionSide::Long.into(),
+        order_side: OrderSide::Buy,
+        qty: Qty::parse("1").unwrap(),
+        price: Price::parse("100").unwrap(),
+        fee: Amount::usdt(Decimal::new(4, 2)),
+        realized: None,
+        maker: false,
+        venue_time: Timestamp::from_ms(START_MS + 60_000),
+    }
+}
+
 /// Opens the LONG leg of its instrument on every closed bar on which it may.
 #[derive(Debug)]
 pub struct Opens(pub InstrumentId);
@@ -374,7 +397,7 @@ impl Strategy for Opens {
         if let StrategyEvent::Bar { .. } = event
             && view.is_free(&leg)
         {
-            let size = Size::Qty(hedge_core::Qty::parse("1").unwrap());
+            let size = Size::Qty(Qty::parse("1").unwrap());
             out.want(Intent::open(leg, size, Price::parse("95").unwrap(), "a bar has closed"));
         }
     }

@@ -1,0 +1,131 @@
+//! What operators find in the state directory.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use hedge_core::{
+    AccountEvent, AccountSnapshot, Amount, Asset, Balance, CashFlow, CashFlowKind, Decimal, Fact,
+    InstrumentIx, MarketEvent, PermitAll, Position, PositionKey, PositionMode, Price, Qty, RunId, RunStarted,
+    SignedAmount, Term, Timestamp, VenueSnapshot,
+    engine::{Engine, EngineConfig, Step},
+    event::JOURNAL_FORMAT,
+};
+use hedge_runtime::Views;
+use serde_json::Value;
+use support::{START_MS, btc, spec};
+
+/// An engine without strategies, and the views that follow it.
+struct Bench {
+    engine: Engine,
+    views: Views,
+    now: Timestamp,
+}
+
+impl Bench {
+    fn new(positions: Vec<Position>) -> Self {
+        let engine = Engine::new(EngineConfig::default(), Box::new(PermitAll), Vec::new());
+        let mut bench = Self { engine, views: Views::default(), now: Timestamp::from_ms(START_MS) };
+        bench.tell(Fact::RunStarted(RunStarted {
+            run: RunId(START_MS / 1_000),
+            term: Term(1),
+            format: JOURNAL_FORMAT,
+            code_version: String::new(),
+            config_hash: String::new(),
+            profile: "paper".into(),
+            data_hash: None,
+        }));
+        bench.tell(Fact::Instrument { ix: InstrumentIx(0), spec: Box::new(spec(btc())) });
+        let account = AccountSnapshot {
+            venue_time: bench.now,
+            balances: vec![Balance {
+                asset: Asset::usdt(),
+                wallet: SignedAmount::from_decimal(Decimal::from(1_000)),
+                available: None,
+            }],
+            mode: PositionMode::Hedge,
+            multi_assets: false,
+            can_trade: None,
+            can_withdraw: None,
+        };
+        let (orders, fills, flows) = (Vec::new(), Vec::new(), Vec::new());
+        bench.tell(Fact::Snapshot {
+            snapshot: Box::new(VenueSnapshot { account, positions, orders, fills, flows }),
+        });
+        bench
+    }
+    fn tell(&mut self, fact: Fact) {
+        let mut step = Step::default();
+        self.engine.step(self.now, fact, &mut step);
+        for envelope in &step.events {
+            self.views.observe(envelope, self.engine.book());
+        }
+    }
+    fn mark(&mut self, price: &str) {
+        let event = MarketEvent::Mark {
+            instrument: InstrumentIx(0),
+            mark: Price::parse(price).unwrap(),
+            venue_time: self.now,
+        };
+        self.tell(Fact::Market { event });
+    }
+    fn render(&self) -> BTreeMap<&'static str, String> {
+        let rendered = self.views.render(self.engine.book(), self.now);
+        rendered.into_iter().map(|(name, view)| (name.as_str(), view.json)).collect()
+    }
+    fn nav(&self) -> Value {
+        serde_json::from_str(&self.render()["nav"]).unwrap()
+    }
+}
+
+fn held(key: PositionKey, qty: &str, entry: &str) -> Position {
+    Position::new(key, Qty::parse(qty).unwrap(), Price::parse(entry).unwrap())
+}
+
+#[test]
+fn positions_have_one_row_a_leg_with_the_operators_names() {
+    let positions =
+        vec![held(PositionKey::long(btc()), "1.0", "100"), held(PositionKey::short(btc()), "2.50", "110")];
+    let mut bench = Bench::new(positions);
+    bench.mark("104");
+    assert_eq!(
+        bench.render()["positions"],
+        concat!(
+            r#"{"positions":[{"symbol":"BTCUSDT","side":"LONG","qty":"1","entry":"100","mark":"104","uPnl":"4"},"#,
+            r#"{"symbol":"BTCUSDT","side":"SHORT","qty":"2.5","entry":"110","mark":"104","uPnl":"15"}]}"#
+        )
+    );
+}
+
+#[test]
+fn drawdown_counts_from_the_peak_and_a_transfer_moves_the_peak() {
+    let mut bench = Bench::new(vec![held(PositionKey::long(btc()), "1", "100")]);
+    bench.mark("200");
+    bench.mark("150");
+    let before = bench.nav();
+    assert_eq!((&before["nav"], &before["peak"]), (&Value::from("1050"), &Value::from("1100")));
+    assert_eq!(before["drawdown_pct"], "4.5455");
+    let flow = CashFlow {
+        kind: CashFlowKind::Transfer,
+        amount: Amount::usdt(Decimal::from(-550)),
+        instrument: None,
+        venue_time: bench.now,
+        id: "t1".into(),
+    };
+    bench.tell(Fact::Account { event: Box::new(AccountEvent::CashFlow { flow }) });
+    let after = bench.nav();
+    assert_eq!((&after["nav"], &after["peak"]), (&Value::from("500"), &Value::from("550")));
+    assert_eq!(after["transfers"], "-550");
+}
+
+#[test]
+fn a_leg_without_a_stop_makes_health_degraded() {
+    let bench = Bench::new(vec![held(PositionKey::long(btc()), "1", "100")]);
+    let health: Value = serde_json::from_str(&bench.render()["health"]).unwrap();
+    assert_eq!(health["status"], "degraded");
+    assert_eq!(health["unprotected"][0], "BTCUSDT LONG");
+    assert_eq!(
+        serde_json::from_str::<Value>(&Bench::new(Vec::new()).render()["health"]).unwrap()["status"],
+        "ok"
+    );
+}
