@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::{
     error::MarketError,
     file_names::{FileKind, file_kind, file_name},
-    funding::{FundingPayment, FundingRows},
+    funding::{FundingFile, FundingPayment, FundingRows},
     klines::{parse_klines, read_bytes, read_klines},
     series::{Gap, Series},
 };
@@ -39,6 +39,8 @@ pub struct DataSet {
     pub gaps: Vec<Gap>,
     /// Names of the funding files that gave at least one settlement.
     pub funding_files: Vec<String>,
+    /// The same files with their symbol's place and the time they cover.
+    pub(super) funding_spans: Vec<(Symbol, FundingFile)>,
     /// Names of the mark price files that were read.
     pub mark_files: Vec<String>,
     /// What was chosen and what was left out, one sentence each, for the operator.
@@ -119,6 +121,7 @@ impl DataSet {
             funding,
             gaps,
             funding_files: Vec::new(),
+            funding_spans: Vec::new(),
             mark_files: Vec::new(),
             notes: Vec::new(),
         }
@@ -140,7 +143,7 @@ impl DataSet {
         self.series.iter().filter_map(Series::end).max()
     }
     /// Only the bars that open in `[from, to)` and the funding inside them; symbols without such a bar are left out.
-    /// The lists of files and notes stay as they are.
+    /// Only files with a settlement inside are still named.
     pub fn window(&self, from: Timestamp, to: Timestamp) -> Self {
         let mut series = Vec::new();
         let mut funding = Vec::new();
@@ -158,7 +161,17 @@ impl DataSet {
             });
         }
         let gaps = series.iter().flat_map(Series::gaps).collect();
-        Self { series, funding, gaps, ..self.clone() }
+        let mut window = Self { series, funding, gaps, ..self.clone() };
+        let symbols: Vec<Symbol> = window.symbols().collect();
+        window.funding_spans.retain(|(symbol, file)| {
+            symbols.contains(symbol) && file.first_ms <= to.ms() && file.last_ms >= from.ms()
+        });
+        window.funding_files = window.funding_spans.iter().map(|(_, file)| file.name.clone()).collect();
+        window.notes.retain(|note| {
+            !["funding from", "funding marks", "no funding"].iter().any(|start| note.starts_with(start))
+        });
+        window.note_funding();
+        window
     }
     /// SHA-256 over the parsed content (bars, funding, marks) in hex: the same data gives the same hash wherever it
     /// lies and however its numbers are padded.
@@ -197,7 +210,8 @@ impl DataSet {
             }
             let marks = read_marks(&mark_paths, symbol)?;
             let (payments, files) = rows.payments(start.ms(), end.ms(), marks.as_ref());
-            self.funding_files.extend(files);
+            self.funding_files.extend(files.iter().map(|file| file.name.clone()));
+            self.funding_spans.extend(files.into_iter().map(|file| (symbol, file)));
             if !payments.is_empty() {
                 self.mark_files.extend(marks.into_iter().flat_map(|marks| marks.sources));
             }

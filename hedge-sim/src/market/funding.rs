@@ -107,23 +107,38 @@ impl FundingRows {
         from_ms: i64,
         to_ms: i64,
         marks: Option<&Series>,
-    ) -> (Vec<FundingPayment>, Vec<String>) {
-        let mut used = vec![false; self.files.len()];
+    ) -> (Vec<FundingPayment>, Vec<FundingFile>) {
+        let mut used: Vec<Option<(i64, i64)>> = vec![None; self.files.len()];
+        let mut note = |file: usize, at_ms: i64| {
+            let (first, last) = used[file].unwrap_or((at_ms, at_ms));
+            used[file] = Some((first.min(at_ms), last.max(at_ms)));
+        };
         let payments = self
             .rows
             .range(from_ms..=to_ms.max(from_ms))
             .map(|(&at_ms, row)| {
-                used[row.rate_file] = true;
+                note(row.rate_file, at_ms);
                 if let Some((_, file)) = row.mark {
-                    used[file] = true;
+                    note(file, at_ms);
                 }
                 let mark = row.mark.map(|(mark, _)| mark).or_else(|| recorded_mark(marks?, at_ms));
                 FundingPayment { at_ms, rate: row.rate, mark }
             })
             .collect();
-        let files = self.files.iter().zip(used).filter(|(_, used)| *used).map(|(file, _)| file.clone());
+        let files = self.files.iter().zip(used).filter_map(|(file, span)| {
+            let (first_ms, last_ms) = span?;
+            Some(FundingFile { name: file.clone(), first_ms, last_ms })
+        });
         (payments, files.collect())
     }
+}
+
+/// A file that gave settlements, and from when to when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FundingFile {
+    pub(super) name: String,
+    pub(super) first_ms: i64,
+    pub(super) last_ms: i64,
 }
 
 /// The mark price at an instant: the open of the bar that opens there, else the close of the one that ends there.
