@@ -1,4 +1,5 @@
 //! What operators find in the state directory.
+#![allow(clippy::unwrap_used)] // helpers of tests
 
 mod support;
 

@@ -3,10 +3,10 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Parser, ValueEnum, value_parser};
+use clap::{Parser, value_parser};
 use hedge_core::Symbol;
 use hedge_desk::{
-    config::{Config, ConfigError, LogFormat, Profile, Speed, audit},
+    config::{Config, ConfigError, Profile, Speed, audit},
     env::Env,
     logging::{self, Format, Sink},
     paper::{self, PaperError, PaperOptions},
@@ -57,14 +57,8 @@ struct Args {
     #[arg(long, value_name = "X|max")]
     speed: Option<Speed>,
     /// Form of the log lines; as configured otherwise.
-    #[arg(long, value_enum)]
-    log: Option<Log>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Log {
-    Text,
-    Json,
+    #[arg(long, value_name = "text|json")]
+    log: Option<Format>,
 }
 
 fn main() -> ExitCode {
@@ -83,14 +77,14 @@ fn start(args: &Args) -> Result<(), (u8, String)> {
     let unusable = |error: ConfigError| (78, error.to_string());
     let env = Env::load(args.env_file.as_deref()).map_err(unusable)?;
     let config = Config::load(args.config.as_deref(), &env).map_err(unusable)?;
-    let format = match (args.log, config.runtime.log.format) {
-        (Some(Log::Json), _) | (None, LogFormat::Json) => Format::Json,
-        (Some(Log::Text), _) | (None, LogFormat::Text) => Format::Text,
-    };
+    let format = args.log.unwrap_or_else(|| config.runtime.log.format.into());
     // Who follows wants to see each line as it is written.
     let sink = if args.follow { Sink::stdout(format).eager() } else { Sink::stdout(format) };
     logging::init(&sink, &config.runtime.log.level);
-    audit(profile, &env, &config.switches).iter().for_each(|line| eprintln!("{line}"));
+    // What the audit says is about the embedded exchange; one at another address does use the key.
+    if config.runtime.binance.rest_url.is_none() {
+        audit(profile, &env, &config.switches).iter().for_each(|line| eprintln!("{line}"));
+    }
 
     // One thread on purpose: exchange, client and engine take turns in the same order every time.
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -18,7 +18,7 @@ use hedge_desk::{
     paper::{PaperOptions, run_and_inspect},
 };
 use hedge_runtime::Shutdown;
-use hedge_sim::binance::ExchangeHandle;
+use hedge_sim::binance::{ApiKey, Exchange, ExchangeConfig, ExchangeHandle};
 use hedge_store::{FileOptions, FileStore};
 
 /// A folder that goes away with the test.
@@ -175,16 +175,51 @@ fn a_finished_run_plays_more_bars_with_the_account_as_it_is() {
         let text = fs::read_to_string(temp.join("d/plan.json")).unwrap();
         serde_json::from_str::<serde_json::Value>(&text).unwrap()
     };
-    assert!(executor(&temp, &["--state-dir", "d", "--bars", "40"]).output().unwrap().status.success());
+    let args = ["--state-dir", "d", "--bars", "40", "--seed", "7", "--symbols", "BTCUSDT,ETHUSDT"];
+    assert!(executor(&temp, &args).output().unwrap().status.success());
     let first = plan();
     assert_eq!(first["finished"], true);
     assert!(executor(&temp, &["--state-dir", "d", "--bars", "20"]).output().unwrap().status.success());
     let second = plan();
     assert_eq!(second["finished"], true);
+    assert_eq!(second["seed"], 7, "the market goes on without being named again");
     let from = |plan: &serde_json::Value| plan["from_ms"].as_i64().unwrap();
     assert_eq!(from(&second) - from(&first), 40 * 900_000);
     let health = fs::read_to_string(temp.join("d/health.json")).unwrap();
     assert!(health.contains("\"term\":2"), "{health}");
+    let output = executor(&temp, &["--state-dir", "d", "--bars", "5", "--seed", "8"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "another market is refused");
+    assert!(error(&output).contains("seed 7"), "{}", error(&output));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_exchange_that_somebody_else_runs_on_this_machine_is_traded_in_real_time() {
+    let temp = Temp::new("external");
+    let exchange = Exchange::start(ExchangeConfig::default()).await.unwrap();
+    let key = ApiKey::demo();
+    let mut command = executor(&temp, &["--state-dir", "d", "--follow"]);
+    command
+        .env("HEDGE__BINANCE__REST_URL", exchange.rest_url())
+        .env("HEDGE__BINANCE__WS_URL", exchange.ws_url());
+    command.env("BINANCE_API_KEY", key.key()).env("BINANCE_API_SECRET", key.secret()).stdout(Stdio::piped());
+    let (mut child, ready) = tokio::task::spawn_blocking(move || {
+        let mut child = command.spawn().unwrap();
+        wait_for_line(&mut child, "[executor] account OK");
+        let ready = child.id().to_string();
+        (child, ready)
+    })
+    .await
+    .unwrap();
+    assert!(exchange.open_sockets() >= 2, "account and market streams");
+    assert!(Command::new("kill").args(["-INT", &ready]).status().unwrap().success());
+    let status = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
+    assert!(status.success());
+    let owner = fs::read_to_string(temp.join("d/owner.json")).unwrap();
+    assert!(owner.contains("binance-loopback"), "{owner}");
+    let output = executor(&temp, &["--state-dir", "d", "--bars", "5"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "its folder is not the embedded exchange's");
+    exchange.shutdown().await;
 }
 
 #[cfg(unix)]

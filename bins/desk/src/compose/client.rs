@@ -18,6 +18,8 @@ pub struct ClientSettings<W: World> {
     pub credentials: Credentials<W>,
     /// Our clock.
     pub clock: Arc<dyn Clock>,
+    /// How many times as fast as wall time the venue's clock runs; 1 for every real venue.
+    pub venue_speed: f64,
 }
 
 /// Sets up a client that can only look; nothing is sent yet. Errors: [`ConnectError`].
@@ -29,5 +31,11 @@ pub fn connect<W: World>(
     // The configuration layer has checked the range.
     config.recv_window = RecvWindow::new(section.recv_window_ms).unwrap_or_default();
     config.http.timeout = Duration::from_millis(section.timeout_ms);
+    // What the venue lets lapse lapses by its own clock; the client counts wall time.
+    let streams = &mut config.streams;
+    for limit in [&mut streams.listen_key_renewal, &mut streams.listen_key_max_age, &mut streams.rotate_after]
+    {
+        *limit = Duration::try_from_secs_f64(limit.as_secs_f64() / settings.venue_speed).unwrap_or(*limit);
+    }
     Binance::connect(config, settings.credentials)
 }

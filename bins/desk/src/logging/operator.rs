@@ -13,6 +13,9 @@ use super::{
 /// How often the account line is repeated, in the facts' time.
 const ACCOUNT_EVERY: Duration = Duration::from_secs(3_600);
 
+/// Readings that come within this time of the first belong to one cycle of closed bars.
+const CYCLE: Duration = Duration::from_secs(1);
+
 /// What the account line says about the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Environment {
@@ -82,14 +85,16 @@ impl OperatorLog {
         self.sink.line(&lines::intent(strategy, intent));
     }
 
-    /// A cycle ends when a reading of a later bar comes.
     fn count(&mut self, at: Timestamp, emitted: bool) {
-        if self.cycle.is_some_and(|cycle| cycle.at != at) {
-            self.end_cycle();
-        }
         let cycle = self.cycle.get_or_insert(Cycle { at, attempted: 0, emitted: 0 });
         cycle.attempted += 1;
         cycle.emitted += u64::from(emitted);
+    }
+
+    fn end_old_cycle(&mut self, at: Timestamp) {
+        if self.cycle.is_some_and(|cycle| at.since(cycle.at) >= CYCLE) {
+            self.end_cycle();
+        }
     }
 
     fn end_cycle(&mut self) {
@@ -113,6 +118,7 @@ impl Observer for OperatorLog {
     }
 
     fn on_step(&mut self, at: Timestamp, step: &Step, book: &Book) {
+        self.end_old_cycle(at);
         for envelope in &step.events {
             self.envelope(envelope);
         }

@@ -8,6 +8,7 @@ use std::{
 use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use super::{lines::Line, requests::Requests};
+use crate::config::LogFormat;
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,11 +20,33 @@ pub enum Format {
     Json,
 }
 
+impl std::str::FromStr for Format {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            other => Err(format!("log format {other:?} is not known: expected text or json")),
+        }
+    }
+}
+
+impl From<LogFormat> for Format {
+    fn from(configured: LogFormat) -> Self {
+        match configured {
+            LogFormat::Text => Self::Text,
+            LogFormat::Json => Self::Json,
+        }
+    }
+}
+
 /// Writes whole lines to one place. Cheap to clone.
 #[derive(Clone)]
 pub struct Sink {
     format: Format,
     eager: bool,
+    /// Whether a progress bar may stand in the line that is written next.
+    clears: bool,
     out: Arc<Mutex<Box<dyn Write + Send>>>,
 }
 
@@ -38,11 +61,12 @@ impl Sink {
     pub fn stdout(format: Format) -> Self {
         let stdout = io::stdout();
         let eager = stdout.is_terminal();
-        Self { format, eager, out: Arc::new(Mutex::new(Box::new(io::BufWriter::new(stdout)))) }
+        let clears = eager && io::stderr().is_terminal();
+        Self { format, eager, clears, out: Arc::new(Mutex::new(Box::new(io::BufWriter::new(stdout)))) }
     }
     /// Lines to somewhere else; for tests.
     pub fn to(format: Format, out: impl Write + Send + 'static) -> Self {
-        Self { format, eager: true, out: Arc::new(Mutex::new(Box::new(out))) }
+        Self { format, eager: true, clears: false, out: Arc::new(Mutex::new(Box::new(out))) }
     }
     /// How lines look.
     pub const fn format(&self) -> Format {
@@ -61,7 +85,8 @@ impl Sink {
     pub fn raw(&self, text: &str) {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         // A closed pipe must not stop trading; the journal is the record.
-        let _ = writeln!(out, "{text}");
+        let before = if self.clears { "\r\x1b[2K" } else { "" };
+        let _ = writeln!(out, "{before}{text}");
         if self.eager {
             let _ = out.flush();
         }

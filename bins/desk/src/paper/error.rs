@@ -51,6 +51,9 @@ pub enum PaperError {
     /// The loop.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// Somebody asked to stop before the run had begun.
+    #[error("stopped before the start ({0}); no order was sent")]
+    Stopped(String),
     /// A task of ours crashed.
     #[error("{0} has crashed; this is a defect, please report it with the journal")]
     Crashed(&'static str),
@@ -66,9 +69,10 @@ pub enum PaperError {
 }
 
 impl PaperError {
-    /// 2 bad usage, 10 preflight, 74 journal, 78 configuration, 1 anything else.
+    /// 0 stopped on request, 2 bad usage, 10 preflight, 74 journal, 78 configuration, 1 anything else.
     pub const fn exit_code(&self) -> u8 {
         match self {
+            Self::Stopped(_) => 0,
             Self::Usage(_) | Self::Runs(_) | Self::Data(_) => 2,
             Self::Preflight(_) | Self::Arm(_) => 10,
             Self::Store(_) => 74,

@@ -29,6 +29,7 @@ pub(super) struct Place {
     pub(super) label: String,
     pub(super) is_lockstep: bool,
     pub(super) clock: Arc<dyn Clock>,
+    speed: f64,
     rest: String,
     ws: String,
     key: (String, String),
@@ -82,6 +83,8 @@ impl Place {
             symbols: market.symbols.clone(),
             label: format!("embedded exchange, {}", market.label),
             is_lockstep: pace == Pace::Lockstep,
+            // In lockstep nothing lapses while the client is at work.
+            speed: if let Pace::Speed(speed) = pace { speed } else { 1.0 },
             embedded: Some(exchange),
             market: Some(market),
         })
@@ -108,6 +111,7 @@ impl Place {
             label: "exchange on this machine".to_owned(),
             is_lockstep: false,
             clock: Arc::new(SystemClock),
+            speed: 1.0,
             embedded: None,
             market: None,
             rest,
@@ -125,7 +129,8 @@ impl Place {
             )));
         }
         let credentials = Credentials::<Mainnet>::new(self.key.0.clone(), self.key.1.clone())?;
-        Ok(ClientSettings { endpoints, credentials, clock: Arc::clone(&self.clock) })
+        let clock = Arc::clone(&self.clock);
+        Ok(ClientSettings { endpoints, credentials, clock, venue_speed: self.speed })
     }
 
     /// REST base, for the log.

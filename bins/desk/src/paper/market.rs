@@ -17,7 +17,9 @@ pub(super) struct Market {
     /// Symbols in the engine's order.
     pub(super) symbols: Vec<Symbol>,
     pub(super) interval: Interval,
-    /// For the plan, the report and people.
+    /// Seed, where the market is generated.
+    pub(super) seed: Option<u64>,
+    /// For the report and people.
     pub(super) label: String,
     /// Hash of recorded data.
     pub(super) data_hash: Option<String>,
@@ -34,7 +36,15 @@ pub(super) fn wanted(options: &PaperOptions, config: &Config) -> Result<Vec<Symb
             "{stranger} is not in {}; add it there or leave it out of --symbols",
             config.file(crate::config::FileKind::Universe)
         ))),
-        None => Ok(asked.clone()),
+        None => {
+            let mut once: Vec<Symbol> = Vec::new();
+            for symbol in asked {
+                if !once.contains(symbol) {
+                    once.push(*symbol);
+                }
+            }
+            Ok(once)
+        }
     }
 }
 
@@ -52,6 +62,7 @@ pub(super) fn open(options: &PaperOptions, config: &Config) -> Result<Market, Pa
                 symbols: recorded.data.symbols().collect(),
                 interval: recorded.data.interval,
                 label: format!("recorded {name} ({})", hash.get(..12).unwrap_or(&hash)),
+                seed: None,
                 data_hash: Some(hash),
                 notes: recorded.notes.into_iter().chain(recorded.warnings).collect(),
                 source: MarketSource::Data(recorded.data),
@@ -88,6 +99,7 @@ fn generated(options: &PaperOptions, config: &Config, wanted: Vec<Symbol>) -> Re
         },
         symbols,
         interval,
+        seed: Some(seed),
         label: format!("generated, seed {seed}"),
         data_hash: None,
     })

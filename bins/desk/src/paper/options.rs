@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use hedge_core::Symbol;
 
-use crate::config::Speed;
+use crate::{config::Speed, runs::Plan};
 
 /// Everything that the command line may change; what is absent comes from the configuration.
 #[derive(Clone, Debug, Default)]
@@ -27,4 +27,18 @@ pub struct PaperOptions {
     pub history: Option<usize>,
     /// State directory to use as it is.
     pub state_dir: Option<PathBuf>,
+}
+
+impl PaperOptions {
+    /// The same options on the market of an earlier start in the same folder, where they do not name another one.
+    #[must_use]
+    pub fn continuing(mut self, plan: &Plan) -> Self {
+        if self.seed.is_none() && self.data.is_none() {
+            self.seed = plan.seed;
+            self.data.clone_from(&plan.data);
+        }
+        self.symbols.get_or_insert_with(|| plan.symbols.clone());
+        self.history.get_or_insert(plan.history);
+        self
+    }
 }

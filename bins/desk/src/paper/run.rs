@@ -79,12 +79,15 @@ pub async fn run_and_inspect<R>(
     let root = &config.switches.state_root;
     let dir = runs::open(options.state_dir.as_deref(), root, Place::venue(config), started)?;
     let store = open_store(&dir, config)?;
+    let earlier = Plan::load(dir.path())?;
+    let continued = earlier.as_ref().map(|plan| options.clone().continuing(plan));
+    let options = continued.as_ref().unwrap_or(options);
     let place = Place::open(options, config, env, dir.path()).await?;
     if let Some(exchange) = &place.embedded {
         let notes = exchange.notes().iter().chain(place.market.iter().flat_map(|market| &market.notes));
         notes.for_each(|note| eprintln!("{note}"));
     }
-    let plan = plan(options, config, &dir, &place)?;
+    let plan = plan(options, config, earlier, &dir, &place)?;
     let trade = Trade { options, config, sink, shutdown, dir: &dir, store, place: &place, plan };
     let finished = trade.run().await;
     let seen = inspect(place.embedded.as_ref());
@@ -106,6 +109,7 @@ fn open_store(dir: &StateDir, config: &Config) -> Result<Arc<FileStore>, PaperEr
 fn plan(
     options: &PaperOptions,
     config: &Config,
+    earlier: Option<Plan>,
     dir: &StateDir,
     place: &Place,
 ) -> Result<Option<Plan>, PaperError> {
@@ -113,15 +117,17 @@ fn plan(
         return Ok(None);
     };
     let bars = options.bars.unwrap_or(config.runtime.paper.bars as u64);
-    let plan = match Plan::load(dir.path())? {
+    let plan = match earlier {
         Some(plan) => plan.next(exchange.now_ms(), bars),
         None => Plan {
-            from_ms: exchange.now_ms(),
+            // Bars begin on their grid, also where the clock starts inside one.
+            from_ms: exchange.now_ms().div_euclid(market.interval.ms()) * market.interval.ms(),
             bars,
             finished: false,
             bar_ms: market.interval.ms(),
-            market: market.label.clone(),
-            symbols: market.symbols.iter().map(ToString::to_string).collect(),
+            seed: market.seed,
+            data: options.data.clone(),
+            symbols: market.symbols.clone(),
             history: history(options, config),
         },
     };
@@ -147,7 +153,11 @@ impl Trade<'_> {
             info!(strategy = name, "strategy left out: its symbol is not traded in this run");
         }
         info!(state_dir = %self.dir.path().display(), market = self.place.label, "paper run");
-        let client = armed(self.config, self.sink, self.place, &universe).await?;
+        let client = tokio::select! {
+            biased;
+            because = self.shutdown.requested() => return Err(PaperError::Stopped(because)),
+            client = armed(self.config, self.sink, self.place, &universe) => client?,
+        };
         let recorder = Recorder::default();
         let count = BarCount::default();
         let limit = limit(self.options, self.place, self.plan.as_ref());
@@ -322,7 +332,11 @@ impl Driver<'_> {
     }
 
     /// The venue's clock runs by itself; the loop ends at its limit or when somebody asks.
-    async fn real_time(&self, task: &mut LoopTask, shutdown: &Shutdown) -> Result<Option<RunEnd>, PaperError> {
+    async fn real_time(
+        &self,
+        task: &mut LoopTask,
+        shutdown: &Shutdown,
+    ) -> Result<Option<RunEnd>, PaperError> {
         let mut progress = Progress::on_terminal();
         let mut problems = self.place.embedded.as_ref().map(ExchangeHandle::problems);
         loop {
@@ -359,9 +373,7 @@ async fn trouble(problems: &mut Option<tokio::sync::watch::Receiver<Option<Strin
     }
 }
 
-fn joined(
-    end: Result<Result<RunEnd, RunError>, tokio::task::JoinError>,
-) -> Result<RunEnd, PaperError> {
+fn joined(end: Result<Result<RunEnd, RunError>, tokio::task::JoinError>) -> Result<RunEnd, PaperError> {
     Ok(end.map_err(|_| PaperError::Crashed("the loop"))??)
 }
 

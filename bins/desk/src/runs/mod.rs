@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hedge_core::Timestamp;
+use hedge_core::{Symbol, Timestamp};
 use hedge_store::{Owner, StateDir, StateDirError};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -53,10 +53,14 @@ pub struct Plan {
     pub finished: bool,
     /// Length of a bar. Units: milliseconds.
     pub bar_ms: i64,
-    /// Seed or file of the market.
-    pub market: String,
+    /// Seed of a generated market.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// File or folder of a recorded market.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
     /// Symbols, in order.
-    pub symbols: Vec<String>,
+    pub symbols: Vec<Symbol>,
     /// Bars of history before the first start.
     pub history: usize,
 }
@@ -118,8 +122,9 @@ mod tests {
             bars: 10,
             finished: false,
             bar_ms: 900_000,
-            market: "seed 1".into(),
-            symbols: vec!["BTCUSDT".into()],
+            seed: Some(1),
+            data: None,
+            symbols: vec![Symbol::parse("BTCUSDT").unwrap()],
             history: 500,
         }
     }
