@@ -1,8 +1,10 @@
 //! The answer in a few sentences.
 
+use std::collections::BTreeSet;
+
 use hedge_core::{
-    AccountEvent, Book, CheckVerdict, ClientOrderId, Decision, Envelope, Event, Fact, Intent, OrderPurpose,
-    OrderState, PositionKey, Posture, Seq, Verdict,
+    AccountEvent, Book, CheckVerdict, Decision, Envelope, Event, Fact, Fill, Intent, OrderPurpose,
+    OrderRecord, OrderRef, OrderState, PositionKey, Posture, Seq, Verdict,
 };
 
 use super::{
@@ -14,6 +16,19 @@ use crate::journal::{rule_meaning, veto_meaning};
 /// Whether a record is an execution.
 pub(super) fn is_fill(envelope: &Envelope) -> bool {
     matches!(&envelope.event, Event::Fact(Fact::Account { event }) if matches!(**event, AccountEvent::Fill { .. }))
+}
+
+/// The executions that a record tells of.
+fn fills(envelope: &Envelope) -> &[Fill] {
+    match &envelope.event {
+        Event::Fact(Fact::Account { event }) => match &**event {
+            AccountEvent::Fill { fill } => std::slice::from_ref(fill),
+            _ => &[],
+        },
+        Event::Fact(Fact::Snapshot { snapshot }) => &snapshot.fills,
+        Event::Fact(Fact::QueryAnswered { answer, .. }) => &answer.fills,
+        _ => &[],
+    }
 }
 
 pub(super) fn headline(
@@ -95,24 +110,39 @@ impl Told<'_> {
 
     /// `It was last closed at … by its stop h…s (record #…).`
     fn last_close(&self) -> Option<String> {
-        let (envelope, order) = self.records.iter().rev().find_map(|envelope| {
-            let Event::Fact(Fact::Account { event }) = &envelope.event else { return None };
-            let AccountEvent::Fill { fill } = &**event else { return None };
-            let ours = fill.instrument == self.key.instrument
-                && fill.side.leg() == Some(self.key.side)
-                && fill.is_close() == Some(true);
-            ours.then_some((envelope, fill.client_id.as_ref().and_then(|id| id.ours()).copied()))
-        })?;
-        let by = order.and_then(|id| self.book.order(&id)).map_or(
-            "an order that is not of this journal",
-            |order| match order.purpose {
-                OrderPurpose::Stop => "its stop",
-                OrderPurpose::TakeProfit => "its take-profit",
-                OrderPurpose::Close | OrderPurpose::Entry => "a close",
-            },
-        );
-        let id = order.map(|id| format!(" {id}")).unwrap_or_default();
-        Some(format!("It was last closed at {} by {by}{id} (record #{}).", envelope.at, envelope.seq))
+        let mut seen = BTreeSet::new();
+        let mut last = None;
+        for envelope in self.records {
+            for fill in fills(envelope) {
+                let ours = fill.instrument == self.key.instrument && fill.side.leg() == Some(self.key.side);
+                // A later read of the account tells of the same executions again.
+                if ours && seen.insert(fill.trade_id) && fill.is_close() == Some(true) {
+                    last = Some((envelope.seq, fill));
+                }
+            }
+        }
+        let (seq, fill) = last?;
+        let order = self.order_of(fill);
+        let by = order.map_or("an order that is not of this journal", |order| match order.purpose {
+            OrderPurpose::Stop => "its stop",
+            OrderPurpose::TakeProfit => "its take-profit",
+            OrderPurpose::Close | OrderPurpose::Entry => "a close",
+        });
+        let id = order.map(|order| format!(" {}", order.client_id)).unwrap_or_default();
+        Some(format!("It was last closed at {} by {by}{id} (record #{seq}).", fill.venue_time))
+    }
+
+    /// Fills of a back-fill do not name our id; the venue's number of the order, or of a fired stop's child, does.
+    fn order_of(&self, fill: &Fill) -> Option<&OrderRecord> {
+        if let Some(id) = fill.client_id.as_ref().and_then(|id| id.ours()) {
+            return self.book.order(id);
+        }
+        let is_it = |order: &&OrderRecord| match order.venue {
+            Some(OrderRef::Plain(number)) => number == fill.order,
+            Some(OrderRef::Algo { child, .. }) => child == Some(fill.order),
+            Some(OrderRef::Client { .. }) | None => false,
+        };
+        self.book.orders().filter(|order| order.position == *self.key).find(is_it)
     }
 
     /// What keeps the leg from being open now.
@@ -201,17 +231,13 @@ impl Told<'_> {
             }
             Some(order) => {
                 format!(
-                    "The opening of {at} by {who} filled {} and is closed again.",
-                    short_id(&order.client_id)
+                    "The opening of {at} by {who}, order {}, filled and is closed again.",
+                    order.client_id
                 )
             }
             None => format!("{who} wanted to open it at {at}; no order followed (record #{root})."),
         }
     }
-}
-
-fn short_id(id: &ClientOrderId) -> &str {
-    id.as_str()
 }
 
 fn said(seen: &Seen) -> String {

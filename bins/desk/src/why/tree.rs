@@ -187,6 +187,9 @@ impl Orders {
                     orders.by_id.insert(*client_id, envelope.seq);
                 }
                 Event::Fact(Fact::SubmitAcked { order, venue, .. }) => orders.name(order, *venue),
+                Event::Fact(Fact::QueryAnswered { order, answer }) => {
+                    answer.report.iter().for_each(|report| orders.name(order, report.order));
+                }
                 Event::Fact(Fact::Account { event }) => {
                     if let AccountEvent::Order { report } = &**event
                         && let Some(id) = report.client_id.ours()
