@@ -155,6 +155,27 @@ fn bad_input_is_one_clear_line_and_an_exit_code() {
     }
 }
 
+#[test]
+fn funding_beside_the_klines_is_paid_once_a_settlement_and_named() {
+    let data = Folder::with_venue(1_500);
+    let klines = data.0.join("venue/klines_15m").display().to_string();
+    let venue = data.0.join("venue").display().to_string();
+    let once = summary(&hedgectl(&["backtest", "--json", "--data", &klines]));
+    assert_balanced(&once);
+    assert_ne!(money(&once, "funding_net"), Decimal::ZERO);
+    assert_eq!(once["funding_files"], serde_json::json!(["BTCUSDT-fundingRate-2026.csv"]));
+    assert!(once["funding_mark_from_close"].as_u64().unwrap() > 0);
+    // The venue's folder is the same data, and a second file with the same settlements changes nothing.
+    let again = data.read("venue/funding/BTCUSDT-fundingRate-2026.csv").replace("7,8,", "3,8,");
+    data.write("venue/funding/BTCUSDT-fundingRate-again.csv", &again);
+    let twice = summary(&hedgectl(&["backtest", "--json", "--data", &venue]));
+    assert_eq!(once["journal_sha256"], twice["journal_sha256"]);
+    data.write("venue/funding/BTCUSDT-fundingRate-again.csv", &again.replacen("0.0001", "0.0002", 40));
+    let run = hedgectl(&["backtest", "--json", "--data", &klines]);
+    let error = run.stderr.lines().last().unwrap();
+    assert_eq!((run.code, error.contains("-2026.csv") && error.contains("-again.csv")), (1, true), "{error}");
+}
+
 /// The shipped configuration on one recorded window.
 fn assert_window_trades(from: &str, to: &str, btc_funding: &str) {
     let Some(data) = recorded("binance_um/klines_15m") else { return };

@@ -5,7 +5,10 @@ use hedge_risk::RiskStack;
 use hedge_sim::backtest::BacktestConfig;
 
 use super::market::RecordedMarket;
-use crate::config::{Config, ConfigError, Problem};
+use crate::{
+    compose,
+    config::{Config, ConfigError, Problem},
+};
 
 /// The engine of a configuration, for data that stays in its file: decisions are journalled, market facts are not.
 ///
@@ -34,12 +37,9 @@ pub fn account(config: &Config, market: &RecordedMarket) -> BacktestConfig {
     }
 }
 
-/// Bar lengths that enabled strategies decide on.
+/// Bar lengths that enabled strategies decide on, each once.
 pub fn intervals(config: &Config) -> Vec<Interval> {
-    let mut intervals: Vec<Interval> = config.strategies.enabled().map(|block| block.timeframe).collect();
-    intervals.sort_unstable();
-    intervals.dedup();
-    intervals
+    compose::intervals(config)
 }
 
 /// What will not happen although it is configured, one sentence each.

@@ -80,7 +80,21 @@ impl Folder {
         fs::read_to_string(self.0.join(name)).unwrap()
     }
     pub(crate) fn write(&self, name: &str, text: &str) {
-        fs::write(self.0.join(name), text).unwrap();
+        let path = self.0.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    /// The layout of a venue: klines with funding beside them, and a folder of instruments above.
+    pub(crate) fn with_venue(bars: usize) -> Self {
+        let folder = Self::new();
+        folder.write("venue/klines_15m/BTCUSDT-15m-2026.csv", &klines(bars, 600_000, 11));
+        let mut funding = String::from("calc_time,funding_interval_hours,last_funding_rate\n");
+        for i in 0..bars as i64 / 32 {
+            // Some milliseconds after the full hour, as exchanges stamp it.
+            funding.push_str(&format!("{},8,0.0001\n", 1_767_225_600_000 + i * 28_800_000 + 7));
+        }
+        folder.write("venue/funding/BTCUSDT-fundingRate-2026.csv", &funding);
+        folder
     }
 }
 
