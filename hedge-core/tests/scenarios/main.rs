@@ -12,6 +12,7 @@ mod hedge;
 mod idle;
 mod journal_text;
 mod late_events;
+mod life_cycle;
 mod money;
 mod posture;
 mod protection;

@@ -83,6 +83,33 @@ fn the_ladder_follows_when_the_entry_has_ended_and_splits_what_filled() {
     }));
 }
 
+/// The rungs that follow a fill of `qty` and the end of the entry.
+fn ladder_after(qty: &str, rungs: &[(&str, &str)]) -> Vec<Decimal> {
+    let mut rig = Rig::new();
+    let mut intent = with_ladder("95", rungs);
+    if let Intent::Open { size, .. } = &mut intent {
+        *size = Size::Qty(q(qty));
+    }
+    let entry = rig.want(intent).only();
+    rig.ack(&entry);
+    let mut sent = rig.fill(&entry, qty, "100").submits();
+    sent.extend(rig.report(&entry, ReportedState::Filled, qty).submits());
+    sent.iter().filter(|order| order.purpose == OrderPurpose::TakeProfit).map(|order| order.qty).collect()
+}
+
+#[test]
+fn a_ladder_never_takes_more_than_what_filled() {
+    assert_eq!(ladder_after("1", &[("110", "0.5"), ("120", "0.5")]), [d("0.5"), d("0.5")]);
+    assert_eq!(ladder_after("1.001", &[("110", "0.5"), ("120", "0.5")]), [d("0.5"), d("0.501")]);
+    assert_eq!(ladder_after("1", &[("110", "0.8"), ("120", "0.8")]).iter().sum::<Decimal>(), d("1"));
+    assert_eq!(
+        ladder_after("0.051", &[("110", "0.001"), ("120", "0.5")]),
+        [d("0.025")],
+        "too small a rung is left out"
+    );
+    assert_eq!(ladder_after("1", &[("110", "-0.5"), ("120", "0.5")]), [d("0.5")]);
+}
+
 #[test]
 fn an_expiry_that_overtakes_the_last_fill_waits_for_it() {
     let mut rig = Rig::new();
@@ -218,6 +245,42 @@ fn a_leg_whose_close_is_unknown_gets_a_stop_meanwhile() {
     let sent: Vec<Sent> = rig.run_for(Duration::from_secs(20)).iter().flat_map(Outcomes::submits).collect();
     assert!(sent.iter().all(Sent::is_close_all_stop), "{sent:?}");
     assert!(!sent.is_empty(), "the leg stands bare while nobody knows");
+}
+
+#[test]
+fn a_leg_whose_limit_close_is_unknown_gets_a_stop_meanwhile() {
+    let mut rig = Rig::new();
+    let (_, stop) = rig.opened();
+    let limit = rig
+        .want(Intent::Close {
+            position: long(),
+            portion: Portion::All,
+            exit: Exit::Limit { price: px("110"), tif: Tif::Gtc },
+            because: "target".into(),
+        })
+        .only();
+    rig.time_out(&limit);
+    // The quantity is held by an order that may or may not exist, and the stop is gone.
+    let mut sent = rig.report(&stop, ReportedState::Expired, "0").submits();
+    sent.extend(rig.run_for(Duration::from_secs(20)).iter().flat_map(Outcomes::submits));
+    assert!(sent.iter().any(Sent::is_close_all_stop), "{sent:?}");
+    assert!(sent.iter().all(Sent::is_close_all_stop), "{sent:?}");
+}
+
+#[test]
+fn a_leg_whose_close_and_stop_are_both_unknown_gets_another_stop() {
+    let mut rig = Rig::new();
+    let entry = rig.open(long(), "95").only();
+    let stop = rig.fill(&entry, "1", "100").only();
+    rig.time_out(&stop);
+    let closes: Vec<Sent> = rig.run_for(Duration::from_secs(4)).iter().flat_map(Outcomes::submits).collect();
+    assert_eq!(closes.len(), 1);
+    rig.time_out(&closes[0]);
+    let sent: Vec<Sent> = rig.run_for(Duration::from_secs(20)).iter().flat_map(Outcomes::submits).collect();
+    assert_eq!(sent.len(), 1, "{sent:?}");
+    assert!(sent[0].is_close_all_stop());
+    rig.ack(&sent[0]);
+    assert_eq!(rig.leg(&long()).unprotected_since, None);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Random trading through a venue and a network that do everything wrong for a while. When the storm is over, book and
-//! venue agree, every leg is protected, nothing is left over, and the journal is the state.
+//! venue agree, every leg is protected, nothing is left over, the journal is the state, and its facts reproduce its
+//! decisions.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -453,7 +454,7 @@ impl Storm {
     }
 
     fn give_up(&self, what: &str) -> ! {
-        let last = self.trace.len().saturating_sub(120);
+        let last = self.trace.len().saturating_sub(150);
         panic!("seed {}: {what}\n{}", self.seed, self.trace[last..].join("\n"));
     }
 
@@ -500,7 +501,53 @@ impl Storm {
             fold.apply(envelope, &mut Vec::new());
         }
         self.demand(fold == *book, || "the journal folds to another state".to_owned());
+        let script = script(&self.rig.journal);
+        let fresh = || {
+            let parrot = Parrot { script: script.clone() };
+            Engine::new(self.rig.config.clone(), Box::new(PermitAll), vec![Box::new(parrot)])
+        };
+        let verdict = hedge_core::replay::verify(&self.rig.journal, fresh);
+        self.demand(verdict == Ok(self.rig.journal.len() as u64), || {
+            format!("the replay differs: {verdict:?}")
+        });
     }
+}
+
+/// Wants again what was wanted at each bar of a recording.
+#[derive(Debug)]
+struct Parrot {
+    script: BTreeMap<Timestamp, Vec<Intent>>,
+}
+
+impl Strategy for Parrot {
+    fn id(&self) -> StrategyId {
+        StrategyId::parse("puppet").unwrap()
+    }
+    fn needs(&self) -> Vec<DataNeed> {
+        vec![DataNeed { instrument: btc(), interval: Interval::M15, warmup_bars: 0 }]
+    }
+    fn on_event(&mut self, event: &StrategyEvent<'_>, _: &StrategyView<'_>, out: &mut Output) {
+        if let StrategyEvent::Bar { bar, .. } = event {
+            for intent in self.script.get(&bar.open_time).into_iter().flatten() {
+                out.want(intent.clone());
+            }
+        }
+    }
+}
+
+fn script(journal: &[Envelope]) -> BTreeMap<Timestamp, Vec<Intent>> {
+    let mut script: BTreeMap<Timestamp, Vec<Intent>> = BTreeMap::new();
+    let mut bar_open = Timestamp::EPOCH;
+    for envelope in journal {
+        match &envelope.event {
+            Event::Fact(Fact::Market { event: MarketEvent::Bar { bar, .. } }) => bar_open = bar.open_time,
+            Event::Decision(Decision::Intended { intent, .. }) => {
+                script.entry(bar_open).or_default().push(intent.clone());
+            }
+            _ => {}
+        }
+    }
+    script
 }
 
 fn short_text(fact: &Fact) -> String {
