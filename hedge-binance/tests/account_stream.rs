@@ -7,6 +7,7 @@ mod venue;
 
 use std::time::Duration;
 
+use futures_util::SinkExt;
 use hedge_binance::{Binance, ReadOnly, StreamConfig};
 use hedge_core::{
     AccountEvent, Brokerage, CashFlowKind, EventSource, Exit, ReportedSide, ReportedState, VenueReader,
@@ -14,6 +15,7 @@ use hedge_core::{
 use serde_json::{Value, json};
 use support::*;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
 use venue::{LONG, Venue};
 use wiremock::{
     Mock, MockServer,
@@ -387,4 +389,39 @@ async fn a_ping_waits_for_the_consumer() {
     let waiting = tokio::spawn(async move { events.next().await });
     assert!(socket.heard().await.unwrap().is_pong());
     waiting.abort();
+}
+
+#[tokio::test]
+async fn a_back_fill_begins_by_the_venues_clock_and_not_by_ours() {
+    let mut rig = Rig::start().await;
+    rig.backfill(json!([]), json!([]), json!([])).await;
+    // Ours is an hour ahead.
+    let clock = TestClock::at(NOW_MS + 3_600_000);
+    let client = client_at(&rig.rest.uri(), &rig.venue.url, clock, quick_streams());
+    let mut events = client.account_events().await.unwrap();
+    drop(rig.venue.accept().await);
+    let _new = rig.venue.accept().await;
+    until_reconnected(&mut events).await;
+    let trades = requests(&rig.rest, "/fapi/v1/userTrades").await;
+    let since = format!("startTime={}", NOW_MS - 60_000);
+    assert!(trades.iter().any(|request| request.contains(&since)), "{trades:?}");
+}
+
+#[tokio::test]
+async fn a_fill_does_not_wait_for_the_handshake_of_the_next_connection() {
+    let rig = Rig::start().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let ws = format!("ws://{}", listener.local_addr().unwrap());
+    let streams = StreamConfig { rotate_after: Duration::from_millis(40), ..quick_streams() };
+    let client = client_at(&rig.rest.uri(), &ws, TestClock::at(NOW_MS), streams);
+    let (events, first) = tokio::join!(client.account_events(), async {
+        tokio_tungstenite::accept_async(listener.accept().await.unwrap().0).await.unwrap()
+    });
+    let (mut events, mut first) = (events.unwrap(), first);
+    // Accepted, and then nobody speaks.
+    let _mute = listener.accept().await.unwrap();
+    first.send(Message::Text(order_event("FILLED", "TRADE", 1).to_string().into())).await.unwrap();
+    let event =
+        timeout(Duration::from_secs(2), events.next()).await.expect("the handshake is waited for").unwrap();
+    assert!(matches!(event, AccountEvent::Fill { .. }), "{event:?}");
 }

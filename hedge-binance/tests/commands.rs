@@ -200,6 +200,18 @@ async fn too_many_orders_freeze_the_order_budget_for_as_long_as_the_venue_says()
 }
 
 #[tokio::test]
+async fn a_weight_limit_that_an_order_runs_into_stops_the_reads_too() {
+    let server = server().await;
+    mock(&server, "POST", "/fapi/v1/order", 429, json!({"code":-1003,"msg":"Too many requests"})).await;
+    mock(&server, "GET", "/fapi/v1/accountConfig", 200, account_config(true)).await;
+    let client = live(client(&server));
+    assert_eq!(client.submit(&market()).await.unwrap_err().error.outcome(), Outcome::NotSent);
+    let error = client.rest().account_config().await.unwrap_err();
+    assert!(matches!(error, BrokerError::RateLimited { .. }), "{error}");
+    assert!(requests(&server, "/fapi/v1/accountConfig").await.is_empty());
+}
+
+#[tokio::test]
 async fn a_ban_stops_everything_until_the_time_in_its_text() {
     let server = server().await;
     let msg = format!("Way too many requests; IP(203.0.113.9) banned until {}.", NOW_MS + 90_000);

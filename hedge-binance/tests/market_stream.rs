@@ -300,3 +300,36 @@ async fn a_venue_that_cannot_be_reached_is_an_error_at_once() {
     let client = client_at(&rest.uri(), "ws://127.0.0.1:9", TestClock::at(NOW_MS), quick_streams());
     assert!(client.market_events(&[want(Channel::Mark)]).await.is_err());
 }
+
+#[tokio::test]
+async fn a_mark_price_of_zero_silences_its_symbol_and_not_the_connection() {
+    let mut venue = Venue::start().await;
+    let (client, ..) = client(&venue, quick_streams()).await;
+    let mut events = client.market_events(&[want(Channel::Mark)]).await.unwrap();
+    let mut socket = venue.accept().await;
+    socket.stream(MARK, mark("0.00000000", "0")).await;
+    socket.stream(MARK, mark("0.00000000", "0")).await;
+    socket.stream(MARK, mark("1.2041", "0.0001")).await;
+    assert_eq!(next(&mut events).await, MarketEvent::Silent { instrument: IX });
+    assert!(
+        matches!(next(&mut events).await, MarketEvent::Mark { .. }),
+        "said once, and the same connection goes on"
+    );
+    assert!(venue.is_quiet());
+}
+
+#[tokio::test]
+async fn a_stream_that_is_unreadable_each_time_is_asked_for_ever_more_slowly() {
+    let mut venue = Venue::start().await;
+    let streams =
+        StreamConfig { reconnect: (Duration::from_millis(40), Duration::from_secs(5)), ..quick_streams() };
+    let (client, ..) = client(&venue, streams).await;
+    let _events = client.market_events(&[want(Channel::Mark)]).await.unwrap();
+    let started = std::time::Instant::now();
+    for _ in 0..4 {
+        let mut socket = venue.accept().await;
+        socket.stream(MARK, json!({"e":"markPriceUpdate","p":"?"})).await;
+    }
+    // Three pauses of at least half of 40, 80 and 160 ms.
+    assert!(started.elapsed() >= Duration::from_millis(140), "{:?}", started.elapsed());
+}

@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use hedge_binance::Span;
 use hedge_core::{
     BarQuery, BrokerError, ClientOrderId, Decimal, Interval, OrderRef, OrderSpace, PositionMode,
@@ -337,6 +339,24 @@ async fn the_unfinished_bar_is_dropped_by_the_venues_clock() {
     let opens: Vec<i64> = bars.iter().map(|bar| bar.open_time.ms()).collect();
     assert_eq!(opens, [NOW_MS - 2 * step, NOW_MS - step]);
     assert_eq!(only_request(&server, "/fapi/v1/klines").await, "GET symbol=ETHUSDT&interval=15m&limit=3");
+}
+
+#[tokio::test]
+async fn a_bar_that_ended_while_the_answer_travelled_is_not_closed() {
+    let server = server().await;
+    let step = Interval::M15.ms();
+    let clock = TestClock::at(NOW_MS);
+    let travelled = Arc::clone(&clock);
+    let slowly = move |_: &wiremock::Request| {
+        let rows = json!([kline(NOW_MS - step, Interval::M15), kline(NOW_MS, Interval::M15)]);
+        travelled.set(NOW_MS + step + 50);
+        answer(200, rows)
+    };
+    Mock::given(method("GET")).and(path("/fapi/v1/klines")).respond_with(slowly).mount(&server).await;
+    let client = client_at(&server.uri(), "ws://127.0.0.1:9", clock, quick_streams());
+    let query = BarQuery { instrument: eth(), interval: Interval::M15, from: None, to: None, limit: 2 };
+    let opens: Vec<i64> = client.bars(&query).await.unwrap().iter().map(|bar| bar.open_time.ms()).collect();
+    assert_eq!(opens, [NOW_MS - step]);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hedge_core::{
     Approved, BrokerError, Brokerage, Changed, Close, InstrumentId, Leverage, MarginMode, Order, OrderAck,
-    OrderRef, OrderSpaces, PositionMode, RejectReason, SubmitError,
+    OrderRef, OrderSpaces, PositionMode, RejectReason, SubmitError, Timestamp,
 };
 
 use super::{
@@ -22,7 +22,7 @@ impl Brokerage for Binance<Live> {
             let source = format!("the approval of {} is stale", order.get().client_id()).into();
             return Err(SubmitError { error: BrokerError::NotSent { source }, acceptable_until: None });
         }
-        submit(&self.shared, order.get()).await
+        submit(&self.shared, order.get(), order.valid_until()).await
     }
 
     async fn cancel(&self, instrument: &InstrumentId, order: &OrderRef) -> Result<(), BrokerError> {
@@ -84,7 +84,7 @@ impl Binance<Closing> {
     /// # Errors
     /// [`SubmitError`]; on an unknown outcome ask for the order before anything else.
     pub async fn submit_close(&self, close: &Approved<Close>) -> Result<OrderAck, SubmitError> {
-        submit(&self.shared, close.get().order()).await
+        submit(&self.shared, close.get().order(), close.valid_until()).await
     }
 
     /// Cancels one order.
@@ -104,10 +104,14 @@ impl Binance<Closing> {
     }
 }
 
-async fn submit(shared: &Shared, order: &Order) -> Result<OrderAck, SubmitError> {
+async fn submit(
+    shared: &Shared,
+    order: &Order,
+    valid_until: Option<Timestamp>,
+) -> Result<OrderAck, SubmitError> {
     // Known before it is sent: its event may arrive before its answer.
     shared.tracker.note_symbol(order.position().instrument);
-    let ack = shared.rest.place(order).await?;
+    let ack = shared.rest.place(order, valid_until).await?;
     shared.tracker.note_ack(order.position().instrument, &ack);
     Ok(ack)
 }

@@ -74,6 +74,8 @@ pub(crate) enum CallError {
     Budget(Duration),
     /// The request costs more than its share allows; waiting does not help.
     TooDear(&'static str),
+    /// It was only good until an instant that has passed; nothing was sent.
+    Stale,
     /// The key cannot sign.
     Sign(SignError),
     /// No complete answer.
@@ -130,6 +132,9 @@ impl From<CallError> for BrokerError {
             CallError::TooDear(pool) => {
                 Self::NotSent { source: format!("the request costs more than its share of {pool}").into() }
             }
+            CallError::Stale => Self::NotSent {
+                source: "its approval went stale while the venue's clock was measured".into(),
+            },
             CallError::Sign(error) => Self::NotSent { source: error.into() },
             CallError::Http(error) if error.may_have_been_sent() => {
                 Self::OutcomeUnknown { source: error.into() }
@@ -270,6 +275,17 @@ impl Rest {
 
     /// A command: sent once (see [`Rest`] for the one exception).
     pub(crate) async fn exchange(&self, request: &ApiRequest) -> Exchange {
+        self.exchange_until(request, None).await
+    }
+
+    /// A command that must not leave after `valid_until` (our clock): measuring the venue's clock may take seconds, and an
+    /// approval of an opening does not last that long.
+    pub(crate) async fn exchange_until(
+        &self,
+        request: &ApiRequest,
+        valid_until: Option<Timestamp>,
+    ) -> Exchange {
+        let is_stale = || valid_until.is_some_and(|until| self.local_now() > until);
         if request.security == Security::Signed
             && let Err(error) = self.ensure_clock().await
         {
@@ -279,12 +295,21 @@ impl Rest {
                 source: format!("the venue's clock could not be read: {error}").into(),
             }));
         }
+        if is_stale() {
+            return Exchange::unsent(CallError::Stale);
+        }
         let first = self.send_once(request).await;
         let refused_clock = matches!(&first.result, Err(error) if error.verdict() == Some(Verdict::Clock));
         if !refused_clock {
             return first;
         }
         match self.sync_clock().await {
+            Ok(_) if is_stale() => {
+                tracing::warn!(
+                    "timestamp refused; the approval went stale meanwhile, nothing is signed again"
+                );
+                first
+            }
             Ok(offset) => {
                 tracing::warn!(
                     offset_ms = offset.offset_ms(),
@@ -389,9 +414,13 @@ impl Rest {
                 wait
             }
             Verdict::Limited => {
-                let orders = body.is_some_and(|body| body.code == -1015);
-                let pool = if orders { POOLS[1].name } else { request.cost.main_pool() };
-                let wait = self.limiter.freeze_pool(now_ms, pool, retry_after);
+                let code = body.map(|body| body.code);
+                let pool = if code == Some(-1015) { POOLS[1].name } else { request.cost.main_pool() };
+                let mut wait = self.limiter.freeze_pool(now_ms, pool, retry_after);
+                // -1003 is about the address's weight, whatever was asked: reads that went on would end in a ban.
+                if code == Some(-1003) && pool != POOLS[0].name {
+                    wait = wait.max(self.limiter.freeze_pool(now_ms, POOLS[0].name, retry_after));
+                }
                 tracing::warn!(pool, ?wait, "the venue says that a budget is used up");
                 wait
             }
@@ -432,4 +461,87 @@ fn millis(duration: Duration) -> i64 {
 // What these locks guard is replaced as a whole, so a panic elsewhere leaves nothing half-done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use async_trait::async_trait;
+    use hedge_http::{Method, limiter::Priority};
+    use wiremock::{
+        Mock, MockServer, ResponseTemplate,
+        matchers::{method, path},
+    };
+
+    use super::*;
+    use crate::{Binance, BinanceConfig, Credentials, Endpoints, Mainnet};
+
+    const NOW_MS: i64 = 1_795_168_800_000;
+
+    #[derive(Debug)]
+    struct TestClock(AtomicI64);
+
+    #[async_trait]
+    impl Clock for TestClock {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_ms(self.0.load(Ordering::SeqCst))
+        }
+        async fn sleep_until(&self, _: Timestamp) {
+            std::future::pending().await
+        }
+    }
+
+    fn order() -> ApiRequest {
+        ApiRequest::command(Method::Post, "/fapi/v1/order", 0, Priority::Open, Params::new())
+    }
+
+    /// Each question for the time takes `slow_ms`; each order is refused for its timestamp.
+    async fn refused_order(valid_for_ms: i64, slow_ms: i64) -> (Exchange, usize) {
+        let server = MockServer::start().await;
+        let clock = Arc::new(TestClock(AtomicI64::new(NOW_MS)));
+        let venue = Arc::clone(&clock);
+        let time = move |_: &wiremock::Request| {
+            let now = venue.0.fetch_add(slow_ms, Ordering::SeqCst);
+            ResponseTemplate::new(200).set_body_json(serde_json::json!({ "serverTime": now }))
+        };
+        Mock::given(method("GET")).and(path("/fapi/v1/time")).respond_with(time).mount(&server).await;
+        let refused = serde_json::json!({"code":-1021,"msg":"Timestamp for this request is outside of the recvWindow."});
+        Mock::given(method("POST"))
+            .and(path("/fapi/v1/order"))
+            .respond_with(ResponseTemplate::new(400).set_body_json(refused))
+            .mount(&server)
+            .await;
+        let endpoints = Endpoints::<Mainnet>::new(Some(&server.uri()), Some("ws://127.0.0.1:9")).unwrap();
+        let config = BinanceConfig::new(endpoints, Arc::clone(&clock) as Arc<dyn Clock>);
+        let credentials = Credentials::<Mainnet>::new("key".into(), "secret-of-a-test".into()).unwrap();
+        let client = Binance::connect(config, credentials).unwrap();
+        client.rest().sync_clock().await.unwrap();
+        let until = client.rest().local_now().plus(Duration::from_millis(valid_for_ms.unsigned_abs()));
+        let exchange = client.rest().exchange_until(&order(), Some(until)).await;
+        let sent = server.received_requests().await.unwrap();
+        (exchange, sent.iter().filter(|request| request.url.path() == "/fapi/v1/order").count())
+    }
+
+    #[tokio::test]
+    async fn an_approval_that_went_stale_is_not_signed_again() {
+        let (exchange, sent) = refused_order(2_000, 900).await;
+        assert_eq!(sent, 1);
+        let error = BrokerError::from(exchange.result.unwrap_err());
+        assert!(matches!(error, BrokerError::NotSent { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_approval_that_still_holds_is_signed_once_more() {
+        let (exchange, sent) = refused_order(2_000, 10).await;
+        assert_eq!(sent, 2);
+        // Six questions of ten milliseconds each; half a round trip is taken for the way there, and ten milliseconds are
+        // the bias into the past. The window is three seconds.
+        let stamp_ms = NOW_MS + 60 - 5 - 10;
+        assert_eq!(
+            exchange.acceptable_until,
+            Some(Timestamp::from_ms(stamp_ms + 3_000)),
+            "of the second signature"
+        );
+    }
 }

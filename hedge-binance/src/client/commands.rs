@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hedge_core::{
     BrokerError, InstrumentId, Leverage, MarginMode, Order, OrderAck, OrderRef, PositionMode, RejectReason,
-    SubmitError,
+    SubmitError, Timestamp,
 };
 use hedge_http::{Method, limiter::Priority};
 use serde::de::DeserializeOwned;
@@ -25,12 +25,16 @@ use crate::{
 };
 
 impl Rest {
-    /// Sends an order once.
-    pub(crate) async fn place(&self, order: &Order) -> Result<OrderAck, SubmitError> {
+    /// Sends an order once, not after `valid_until` (our clock).
+    pub(crate) async fn place(
+        &self,
+        order: &Order,
+        valid_until: Option<Timestamp>,
+    ) -> Result<OrderAck, SubmitError> {
         let client_id = *order.client_id();
         let new = NewOrder::from(order);
         let request = new.request();
-        let exchange = self.exchange(&request).await;
+        let exchange = self.exchange_until(&request, valid_until).await;
         trace_order(&request, client_id.as_str(), &exchange);
         let Exchange { acceptable_until, result } = exchange;
         let fail = |error: BrokerError| SubmitError { error, acceptable_until };
@@ -210,6 +214,7 @@ fn error_text(error: &CallError) -> String {
     match error {
         CallError::Budget(wait) => format!("not sent: our request budget is used up for {wait:?}"),
         CallError::TooDear(pool) => format!("not sent: it costs more than its share of {pool}"),
+        CallError::Stale => "not sent: its approval went stale".to_owned(),
         CallError::Sign(error) => format!("not sent: {error}"),
         CallError::Http(error) => error.to_string(),
         CallError::Answer { body: Some(body), .. } => body.msg.clone(),

@@ -25,12 +25,14 @@ impl Rest {
     /// [`BrokerError`]; a page that fails after its repeats fails the whole.
     pub async fn bars(&self, query: &BarQuery) -> Result<Vec<Bar>, BrokerError> {
         self.ensure_clock().await?;
+        // The time before the question: a candle that still ran when the venue answered must not count as closed because
+        // its end passed while the answer travelled.
+        let now_ms = self.venue_now().ms();
         let rows = match query.from {
             Some(from) => self.klines_forward(query, from).await?,
             None => self.klines_backward(query).await?,
         };
         // A row that closed in the very last millisecond counts: its closeTime is before the venue's now.
-        let now_ms = self.venue_now().ms();
         let bars: Result<Vec<Bar>, _> = rows
             .iter()
             .filter(|row| row.close_time < now_ms)

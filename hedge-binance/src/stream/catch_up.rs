@@ -1,7 +1,7 @@
 //! What the private stream has said already, and how REST fills in what it did not.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
@@ -11,6 +11,7 @@ use hedge_core::{
 };
 
 use super::{
+    recent::Recent,
     tracker::{OrderKey, key_of},
     user::FlowHint,
 };
@@ -25,12 +26,23 @@ const FLOW_MARGIN: Duration = Duration::from_secs(120);
 
 /// Filters out what the consumer has heard: fills by (symbol, trade id), reports that are older than what is known, flows
 /// by id.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Heard {
     trades: BTreeMap<InstrumentId, BTreeSet<TradeId>>,
-    reports: BTreeMap<OrderKey, OrderReport>,
-    flows: BTreeSet<String>,
-    recent_flows: Vec<(Timestamp, Option<InstrumentId>)>,
+    reports: Recent<OrderKey, OrderReport>,
+    flows: Recent<String>,
+    recent_flows: VecDeque<(Timestamp, Option<InstrumentId>)>,
+}
+
+impl Default for Heard {
+    fn default() -> Self {
+        Self {
+            trades: BTreeMap::new(),
+            reports: Recent::new(REMEMBERED),
+            flows: Recent::new(REMEMBERED),
+            recent_flows: VecDeque::new(),
+        }
+    }
 }
 
 impl Heard {
@@ -59,22 +71,16 @@ impl Heard {
             return false;
         }
         self.reports.insert(key, report.clone());
-        if self.reports.len() > REMEMBERED {
-            self.reports.pop_first();
-        }
         true
     }
 
     fn is_new_flow(&mut self, flow: &CashFlow) -> bool {
-        if !self.flows.insert(flow.id.clone()) {
+        if !self.flows.insert(flow.id.clone(), ()) {
             return false;
         }
-        if self.flows.len() > REMEMBERED {
-            self.flows.pop_first();
-        }
-        self.recent_flows.push((flow.venue_time, flow.instrument));
+        self.recent_flows.push_back((flow.venue_time, flow.instrument));
         if self.recent_flows.len() > REMEMBERED {
-            self.recent_flows.remove(0);
+            self.recent_flows.pop_front();
         }
         true
     }
@@ -89,10 +95,12 @@ impl Heard {
 }
 
 /// Whether a report says more than what is known about its order. States never go back: neither from an end, nor to a smaller
-/// filled quantity, nor in time.
+/// filled quantity, nor in time. An end is news whatever its time: a query's time and a push's need not agree.
 fn supersedes(report: &OrderReport, known: &OrderReport) -> bool {
-    if known.state.is_terminal() && !report.state.is_terminal() {
-        return false;
+    match (known.state.is_terminal(), report.state.is_terminal()) {
+        (true, false) => return false,
+        (false, true) => return true,
+        (true, true) | (false, false) => {}
     }
     if report.filled < known.filled || report.venue_time < known.venue_time {
         return false;
@@ -228,6 +236,14 @@ mod tests {
         assert!(!heard.is_new(&order(ReportedState::PartiallyFilled, 2, 10)), "the same");
         assert!(heard.is_new(&order(ReportedState::Filled, 3, 10)));
         assert!(!heard.is_new(&order(ReportedState::PartiallyFilled, 3, 10)), "not from an end");
+    }
+
+    #[test]
+    fn an_end_is_news_even_when_its_time_is_behind() {
+        let mut heard = Heard::default();
+        assert!(heard.is_new(&order(ReportedState::Working, 0, 10)));
+        assert!(heard.is_new(&order(ReportedState::Canceled, 0, 9)));
+        assert!(!heard.is_new(&order(ReportedState::Working, 0, 11)));
     }
 
     #[test]

@@ -75,6 +75,7 @@ struct Sub {
     last_bar: Option<Timestamp>,
     last_funding: Option<(Decimal, i64)>,
     last_id: i64,
+    has_no_mark: bool,
 }
 
 impl Sub {
@@ -87,6 +88,7 @@ impl Sub {
             last_bar: None,
             last_funding: None,
             last_id: i64::MIN,
+            has_no_mark: false,
         }
     }
 }
@@ -312,20 +314,21 @@ impl Feed {
         };
         self.heard_at = Instant::now();
         self.subs[at].heard_at = self.heard_at;
-        self.failures = 0;
         let data = frame.data.get();
         match self.subs[at].what.channel {
             Channel::Bars(interval) => {
                 let event: KlineEvent = read("kline", data)?;
-                match decode::bar_of_event(interval, &event.kline)? {
-                    Some(bar) => Ok(self.on_bar(at, bar).await?),
-                    None => Ok(()),
+                if let Some(bar) = decode::bar_of_event(interval, &event.kline)? {
+                    self.on_bar(at, bar).await?;
                 }
             }
-            Channel::Mark => self.on_mark(at, &read("markPrice", data)?).await,
-            Channel::BookTicker => self.on_book(at, &read("bookTicker", data)?).await,
-            Channel::Trades => self.on_trade(at, &read("aggTrade", data)?).await,
+            Channel::Mark => self.on_mark(at, &read("markPrice", data)?).await?,
+            Channel::BookTicker => self.on_book(at, &read("bookTicker", data)?).await?,
+            Channel::Trades => self.on_trade(at, &read("aggTrade", data)?).await?,
         }
+        // Only now: a message that is unreadable on each new connection must not be asked for ever faster.
+        self.failures = 0;
+        Ok(())
     }
 
     /// A closed bar, once, after everything that is missing before it.
@@ -400,7 +403,16 @@ impl Feed {
 
     async fn on_mark(&mut self, at: usize, event: &MarkPriceEvent) -> Result<(), End> {
         let instrument = self.subs[at].what.instrument;
+        // A symbol that does not trade (not yet, not any more) has a mark price of 0. That is no news about the others.
+        if event.mark.is_zero() {
+            if !std::mem::replace(&mut self.subs[at].has_no_mark, true) {
+                tracing::warn!(target: "hedge::stream", stream = self.subs[at].stream, "the mark price is 0");
+                self.outlet.push(MarketEvent::Silent { instrument }).await?;
+            }
+            return Ok(());
+        }
         let mark = Price::new(event.mark).map_err(|error| decode::err("mark price", error))?;
+        self.subs[at].has_no_mark = false;
         let venue_time = Timestamp::from_ms(event.event_time);
         self.outlet.push(MarketEvent::Mark { instrument, mark, venue_time }).await?;
         // Dated contracts have neither rate nor settlement.

@@ -4,6 +4,7 @@ mod catch_up;
 mod market;
 mod outlet;
 mod private;
+mod recent;
 pub mod routes;
 mod socket;
 mod tracker;

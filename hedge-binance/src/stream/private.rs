@@ -32,9 +32,11 @@ pub(crate) async fn account_events(
     shared: &Arc<Shared>,
 ) -> Result<Box<dyn EventSource<AccountEvent>>, BrokerError> {
     let (outlet, inlet) = outlet(shared.streams.buffer);
+    // The back-fill begins at the venue's time of the last event, and there is none yet.
+    shared.rest.ensure_clock().await?;
     let key = ListenKey::create(shared).await?;
     let socket =
-        connect(shared, &key).await.map_err(|error| BrokerError::NotSent { source: error.into() })?;
+        connect(shared, &key.text).await.map_err(|error| BrokerError::NotSent { source: error.into() })?;
     shared.tracker.forget_unmentioned();
     let account = Account {
         shared: Arc::clone(shared),
@@ -49,13 +51,9 @@ pub(crate) async fn account_events(
     Ok(Box::new(inlet))
 }
 
-async fn connect(shared: &Shared, key: &ListenKey) -> Result<Socket, SocketError> {
-    let url = format!(
-        "{}{}/ws?listenKey={}&events={EVENTS}",
-        shared.ws_base,
-        Route::Private.path(),
-        key.text.expose()
-    );
+async fn connect(shared: &Shared, key: &Secret<String>) -> Result<Socket, SocketError> {
+    let url =
+        format!("{}{}/ws?listenKey={}&events={EVENTS}", shared.ws_base, Route::Private.path(), key.expose());
     Socket::connect(&url, shared.streams.connect_timeout).await
 }
 
@@ -240,7 +238,7 @@ impl Account {
 
     async fn try_recover(&mut self) -> Result<(Socket, Vec<AccountEvent>), BrokerError> {
         self.key = ListenKey::create(&self.shared).await?;
-        let socket = connect(&self.shared, &self.key)
+        let socket = connect(&self.shared, &self.key.text)
             .await
             .map_err(|error| BrokerError::NotSent { source: error.into() })?;
         self.shared.tracker.forget_unmentioned();
@@ -254,6 +252,7 @@ impl Account {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut life = Life::new();
         let mut rotate_at = Instant::now() + timing.rotate_after;
+        let mut opening: Option<JoinHandle<Option<Standby>>> = None;
         let mut standby: Option<Standby> = None;
         loop {
             let step: Result<(), End> = tokio::select! {
@@ -296,8 +295,10 @@ impl Account {
                             rotate_at = Instant::now() + timing.rotate_after;
                             tracing::info!(target: "hedge::stream", "account stream rotated");
                         }
-                    } else if standby.is_none() && Instant::now() >= rotate_at {
-                        standby = self.open_standby().await;
+                    } else if let Some(opened) = opening.take_if(|opening| opening.is_finished()) {
+                        standby = opened.await.ok().flatten();
+                    } else if standby.is_none() && opening.is_none() && Instant::now() >= rotate_at {
+                        opening = Some(self.open_standby());
                         rotate_at = Instant::now() + timing.connect_timeout;
                     }
                     self.on_tick(&mut socket, &mut life).await
@@ -309,17 +310,21 @@ impl Account {
         }
     }
 
-    /// A second connection on the same key. The account may be quiet for hours, so it is asked for a pong.
-    async fn open_standby(&self) -> Option<Standby> {
-        let opened = async {
-            let mut socket = connect(&self.shared, &self.key).await?;
-            socket.ping().await?;
-            Ok::<_, SocketError>(Standby { socket, alive_at: None })
-        };
-        opened
-            .await
-            .inspect_err(|error| tracing::warn!(target: "hedge::stream", %error, "rotation must wait"))
-            .ok()
+    /// A second connection on the same key, made beside the reading: a fill must not wait for a handshake.
+    fn open_standby(&self) -> JoinHandle<Option<Standby>> {
+        let (shared, key) = (Arc::clone(&self.shared), self.key.text.clone());
+        tokio::spawn(async move {
+            let opened = async {
+                let mut socket = connect(&shared, &key).await?;
+                // The account may be quiet for hours, so it is asked for a pong.
+                socket.ping().await?;
+                Ok::<_, SocketError>(Standby { socket, alive_at: None })
+            };
+            opened
+                .await
+                .inspect_err(|error| tracing::warn!(target: "hedge::stream", %error, "rotation must wait"))
+                .ok()
+        })
     }
 
     async fn on_frame(&mut self, frame: Frame, socket: &mut Socket) -> Result<(), End> {

@@ -9,6 +9,8 @@ use std::{
 use hedge_core::{InstrumentId, OrderAck, OrderRef, OrderReport, OrderSpace};
 use tokio::time::Instant;
 
+use super::recent::Recent;
+
 /// An order's place: id space and number there.
 pub(crate) type OrderKey = (OrderSpace, i64);
 
@@ -19,12 +21,23 @@ const REMEMBERED: usize = 4_096;
 #[derive(Debug, Default)]
 pub(crate) struct Tracker(Mutex<State>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     instruments: BTreeSet<InstrumentId>,
     open: BTreeMap<OrderKey, (InstrumentId, OrderRef)>,
-    mentioned: BTreeSet<i64>,
+    mentioned: Recent<i64>,
     unmentioned: BTreeMap<i64, Instant>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            instruments: BTreeSet::new(),
+            open: BTreeMap::new(),
+            mentioned: Recent::new(REMEMBERED),
+            unmentioned: BTreeMap::new(),
+        }
+    }
 }
 
 /// The key of a venue's reference; `None` for a reference by client id.
@@ -82,10 +95,7 @@ impl Tracker {
     pub(crate) fn note_mentioned(&self, order_id: i64) {
         let mut state = self.state();
         state.unmentioned.remove(&order_id);
-        state.mentioned.insert(order_id);
-        if state.mentioned.len() > REMEMBERED {
-            state.mentioned.pop_first();
-        }
+        state.mentioned.insert(order_id, ());
     }
 
     /// A plain order whose acknowledgement is older than `limit` and which the stream has not mentioned.
@@ -145,5 +155,17 @@ mod tests {
         tokio::time::advance(Duration::from_secs(60)).await;
         assert_eq!(tracker.overdue(Duration::from_secs(5)), None);
         assert!(tracker.open().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_symbol_with_small_order_numbers_is_remembered_like_any_other() {
+        let tracker = Tracker::default();
+        for order_id in 0..5_000 {
+            tracker.note_mentioned(8_000_000_000_000 + order_id);
+        }
+        tracker.note_mentioned(7);
+        tracker.note_ack(InstrumentId::binance("ETHUSDT").unwrap(), &ack(7, ReportedState::Filled));
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(tracker.overdue(Duration::from_secs(5)), None);
     }
 }
