@@ -100,12 +100,15 @@ impl Engine {
         }
     }
 
-    /// Whether a leg stands bare while a market close of it is in doubt: closing it again would be a guess.
+    /// Whether a leg stands bare while a close of it is in doubt: closing it again would be a guess.
     pub(super) fn is_bare_in_doubt(&self, key: &PositionKey) -> bool {
         let doubtful = |order: &OrderRecord| {
-            order.state == OrderState::Unknown && matches!(order.leg, Leg::Close(Exit::Market, _))
+            order.state == OrderState::Unknown
+                && matches!(order.leg, Leg::Close(exit, _) if !exit.is_conditional())
         };
-        !self.has_stop(key) && self.book.live_orders_of(key).any(doubtful)
+        // A stop that is in doubt itself protects nobody.
+        let guarded = self.book.stops_of(key).any(|stop| stop.state != OrderState::Unknown);
+        !guarded && self.book.live_orders_of(key).any(doubtful)
     }
 
     /// A stop over the whole leg closes nothing twice, so it may stand in until the doubt is over.
