@@ -44,7 +44,10 @@ pub(crate) fn hedgectl_in(folder: &Folder, args: &[&str]) -> Run {
 /// A path inside the recorded data; tells that the test is skipped when there is none.
 pub(crate) fn recorded(path: &str) -> Option<String> {
     match env::var_os("HEDGE_TEST_DATA") {
-        Some(root) => Some(Path::new(&root).join(path).display().to_string()),
+        Some(root) => {
+            println!("DATA TEST hedgectl: {path}");
+            Some(Path::new(&root).join(path).display().to_string())
+        }
         None => {
             println!("SKIP: HEDGE_TEST_DATA is not set");
             None
