@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use hedge_core::{
-    BarQuery, Brokerage, Channel, Fact, InstrumentId, InstrumentIx, InstrumentSpec, Interval, MarketEvent,
-    OrderRef, OrderState, PositionMode, RunId, RunStarted, Seq, Subscription, Term, Timestamp, Venue,
-    event::JOURNAL_FORMAT,
+    BarQuery, Brokerage, Channel, Clock, Fact, InstrumentId, InstrumentIx, InstrumentSpec, Interval,
+    MarketEvent, OrderRef, OrderState, PositionMode, RunId, RunStarted, Seq, Subscription, Term, Timestamp,
+    Venue, event::JOURNAL_FORMAT,
 };
 use tracing::{info, warn};
 
@@ -79,6 +79,7 @@ impl Runtime {
         if folded > 0 {
             info!(records = folded, "journal folded");
         }
+        self.clock.not_before(self.engine.book().last_fact_at());
         Ok(self.store.next_seq().await?)
     }
 
@@ -98,7 +99,7 @@ impl Runtime {
 
     fn context(&self, term: Term, instruments: Vec<InstrumentId>) -> Context {
         Context {
-            clock: Arc::clone(&self.clock),
+            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             fence: Arc::clone(&self.fence),
             term,
             results: self.sources.senders.results.clone(),

@@ -14,6 +14,7 @@ use tracing::{info, warn};
 
 use crate::{
     activity::{Activity, Kind, Token},
+    clock::Forward,
     dispatch::Dispatch,
     error::RunError,
     fence::Fence,
@@ -67,7 +68,7 @@ pub struct Runtime {
     pub(crate) engine: Engine,
     pub(crate) store: Arc<dyn StateStore>,
     pub(crate) venues: BTreeMap<Venue, Arc<dyn Brokerage>>,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<Forward>,
     pub(crate) fence: Arc<dyn Fence>,
     pub(crate) activity: Arc<Activity>,
     pub(crate) settings: Settings,
@@ -114,7 +115,7 @@ impl Runtime {
             engine,
             store: parts.store,
             venues: parts.venues.into_iter().map(|broker| (broker.fingerprint().venue, broker)).collect(),
-            clock: parts.clock,
+            clock: Arc::new(Forward::new(parts.clock)),
             fence: parts.fence,
             activity: parts.activity,
             settings: parts.settings,
