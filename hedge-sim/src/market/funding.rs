@@ -12,7 +12,7 @@ use super::{
     decimal_text::parse_integer,
     error::{Disagreement, MarketError},
     file_names::file_name,
-    klines::{is_header, lines, read_bytes},
+    klines::{is_header, lines, names_column, read_bytes},
     series::Series,
 };
 
@@ -51,19 +51,26 @@ impl FundingRows {
     pub(super) fn parse(&mut self, bytes: &[u8], file: &str, symbol: Symbol) -> Result<(), MarketError> {
         let file_ix = self.files.len();
         self.files.push(file.to_owned());
+        let mut is_empty = true;
         for (line, text) in lines(bytes) {
+            let refused = |(column, found, expected): BadField<'_>| MarketError::Format {
+                file: file.to_owned(),
+                line,
+                column: COLUMNS[column],
+                found: String::from_utf8_lossy(found).chars().take(40).collect(),
+                expected: expected.to_owned(),
+            };
             if line == 1 && is_header(text) {
+                check_header(text).map_err(refused)?;
                 continue;
             }
-            let (at_ms, rate, mark) =
-                parse_row(text).map_err(|(column, found, expected)| MarketError::Format {
-                    file: file.to_owned(),
-                    line,
-                    column: COLUMNS[column],
-                    found: String::from_utf8_lossy(found).chars().take(40).collect(),
-                    expected: expected.to_owned(),
-                })?;
+            let (at_ms, rate, mark) = parse_row(text).map_err(refused)?;
             self.add(symbol, file_ix, at_ms, rate, mark)?;
+            is_empty = false;
+        }
+        if is_empty {
+            let problem = "has no rows; expected funding rates in the public dump layout, or no such file";
+            return Err(MarketError::file(file, problem));
         }
         Ok(())
     }
@@ -154,6 +161,22 @@ fn recorded_mark(marks: &Series, at_ms: i64) -> Option<Decimal> {
 
 type BadField<'a> = (usize, &'a [u8], &'static str);
 
+/// A first line that is neither a row nor this header is another kind of file; read on, it would mean "no funding".
+fn check_header(text: &[u8]) -> Result<(), BadField<'_>> {
+    let expected =
+        "the header \"calc_time,funding_interval_hours,last_funding_rate\" (and \"mark_price\") or a row";
+    let fields: Vec<&[u8]> = text.split(|byte| *byte == b',').collect();
+    for (column, name) in COLUMNS.iter().enumerate() {
+        match fields.get(column) {
+            Some(field) if names_column(field, name) => {}
+            // Only the mark price may be absent.
+            None if column == 3 => {}
+            found => return Err((column, found.copied().unwrap_or(text), expected)),
+        }
+    }
+    if fields.len() > COLUMNS.len() { Err((3, text, "3 or 4 columns")) } else { Ok(()) }
+}
+
 fn parse_row(text: &[u8]) -> Result<(i64, Decimal, Option<Decimal>), BadField<'_>> {
     let mut fields = text.split(|byte| *byte == b',');
     let mut field = || fields.next().unwrap_or_default();
@@ -222,7 +245,18 @@ mod tests {
         assert_eq!(payments[0].mark, Some(decimal("58026.14114894")));
         assert_eq!(payments[1].rate, decimal("-0.00009225"));
         assert_eq!(payments[1].mark, None);
-        assert_eq!(files, ["a", "b"]);
+        let spans: Vec<_> =
+            files.iter().map(|file| (file.name.as_str(), file.first_ms, file.last_ms)).collect();
+        assert_eq!(
+            spans,
+            [
+                ("a", 1_720_569_600_000, 1_720_569_600_000),
+                // It gave the mark of the first settlement and all of the second.
+                ("b", 1_720_569_600_000, 1_720_598_400_000),
+            ]
+        );
+        let (_, later) = rows.payments(1_720_569_600_001, i64::MAX, None);
+        assert_eq!(later.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), ["b"]);
     }
 
     #[test]
@@ -253,6 +287,36 @@ mod tests {
             error.to_string(),
             "a.csv, line 2, column last_funding_rate: found \"none\", expected a fraction between -1 and 1, such as 0.0001"
         );
+    }
+
+    #[test]
+    fn a_funding_file_without_rows_or_with_another_header_is_refused() {
+        let header = "calc_time,funding_interval_hours,last_funding_rate\n";
+        let problem = |text: &str| {
+            FundingRows::default().parse(text.as_bytes(), "a.csv", btc()).unwrap_err().to_string()
+        };
+        for empty in ["", "\n", header] {
+            assert!(problem(empty).starts_with("a.csv: has no rows"), "{empty:?}");
+        }
+        let row = "1720569600000,8,0.0001\n";
+        for (text, column) in [
+            ("garbage\n".to_owned(), "calc_time"),
+            (format!("symbol,fundingTime,fundingRate\n{row}"), "calc_time"),
+            (format!("calc_time,last_funding_rate,funding_interval_hours\n{row}"), "funding_interval_hours"),
+            (format!("calc_time,funding_interval_hours\n{row}"), "last_funding_rate"),
+            (format!("{},index\n{row}", header.trim_end()), "mark_price"),
+            (format!("{},mark_price,x\n{row}", header.trim_end()), "mark_price"),
+        ] {
+            let said = problem(&text);
+            assert!(said.starts_with(&format!("a.csv, line 1, column {column}: found")), "{said}");
+        }
+        for header in
+            [header.to_owned(), header.replace('\n', ",mark_price\n"), header.to_uppercase(), String::new()]
+        {
+            let mut rows = FundingRows::default();
+            rows.parse(format!("{header}{row}").as_bytes(), "a.csv", btc()).unwrap();
+            assert_eq!(rows.payments(0, i64::MAX, None).0.len(), 1);
+        }
     }
 
     proptest! {

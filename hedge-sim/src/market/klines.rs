@@ -76,6 +76,14 @@ pub(super) fn is_header(line: &[u8]) -> bool {
     line.split(|byte| *byte == b',').next().and_then(parse_integer).is_none()
 }
 
+/// Whether a header's field names a column; case, blanks and underscores do not matter.
+pub(super) fn names_column(field: &[u8], column: &str) -> bool {
+    let plain = |text: &[u8]| -> Vec<u8> {
+        text.iter().filter(|b| b.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect()
+    };
+    plain(field) == plain(column.as_bytes())
+}
+
 /// Parses the content of a kline file. `file` is only used in messages.
 /// Errors: [`MarketError`] naming file, line, column and what was expected.
 pub fn parse_klines(
@@ -126,10 +134,7 @@ impl<'a> Row<'a> {
         let mut fields = self.bytes.split(|byte| *byte == b',');
         for (column, name) in COLUMNS.iter().enumerate().take(6) {
             let field = fields.next().unwrap_or_default();
-            let plain = |text: &[u8]| -> Vec<u8> {
-                text.iter().filter(|b| b.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect()
-            };
-            if plain(field) != plain(name.as_bytes()) {
+            if !names_column(field, name) {
                 return Err(self.error(
                     column,
                     field,
