@@ -82,19 +82,21 @@ fn three_days_weeks_and_months_are_exactly_their_days_also_before_2018() {
 }
 
 #[test]
-fn there_are_fifteen_hundred_klines_of_every_interval_and_the_last_is_unfinished() {
+fn there_are_fifteen_hundred_klines_up_to_a_week_and_the_last_is_unfinished() {
     let mut market = GeneratedMarket::built_in(5);
     let now_ms = NEW_YEAR + 12 * 3_600_000 + 34_567;
     for interval in KlineInterval::all() {
         let query = KlineQuery { interval, start_ms: None, end_ms: None, limit: 1_500, now_ms };
         let klines = market.klines(btc(), &query).unwrap();
-        assert_eq!(klines.len(), 1_500, "{interval}");
+        // Months are as many as there are since 1990.
+        let count = if interval == KlineInterval::Month { 36 * 12 + 1 } else { 1_500 };
+        assert_eq!(klines.len(), count, "{interval}");
         assert!(
             klines
                 .windows(2)
                 .all(|pair| pair[0].close_ms + 1 == pair[1].open_ms && pair[0].close == pair[1].open)
         );
-        let last = klines[1_499];
+        let last = klines[count - 1];
         assert!(last.open_ms <= now_ms && now_ms <= last.close_ms, "{interval}");
         assert_eq!(last.close, market.price_at(btc(), now_ms).unwrap(), "{interval}");
     }
@@ -217,21 +219,50 @@ fn more_bars_continue_the_same_schedule() {
     assert_eq!(count(|step| matches!(step, MarketStep::Funding { .. })), 4 * 6);
 }
 
+/// 1990-01-01.
+const BEGINNING: i64 = 631_152_000_000;
+
+fn query(interval: KlineInterval, start_ms: Option<i64>, end_ms: Option<i64>, now_ms: i64) -> KlineQuery {
+    KlineQuery { interval, start_ms, end_ms, limit: 10, now_ms }
+}
+
+#[test]
+fn the_market_begins_in_1990_with_a_kline_of_every_length() {
+    let mut market = GeneratedMarket::built_in(4);
+    for interval in KlineInterval::all() {
+        let mut opens = |start, end| {
+            let klines = market.klines(btc(), &query(interval, start, end, NEW_YEAR)).unwrap();
+            klines.iter().map(|kline| kline.open_ms).collect::<Vec<_>>()
+        };
+        for before in [i64::MIN, 0, BEGINNING] {
+            let opens = opens(Some(before), None);
+            assert_eq!((opens.len(), opens[0]), (10, BEGINNING), "{interval}");
+        }
+        assert_eq!(opens(None, Some(BEGINNING)), [BEGINNING], "{interval}");
+        assert_eq!(opens(None, Some(BEGINNING - 1)), [0_i64; 0], "{interval}");
+        assert_eq!(opens(Some(NEW_YEAR + 1), None), [0_i64; 0], "{interval}");
+        assert_eq!(opens(Some(i64::MAX), Some(i64::MAX)), [0_i64; 0], "{interval}");
+    }
+    let prints = market.trades(btc(), i64::MIN, BEGINNING + 60_000, 3).unwrap();
+    assert_eq!(prints, market.trades_from(btc(), i64::MIN, 3, NEW_YEAR).unwrap());
+    assert!(prints[0].at_ms >= BEGINNING && prints[0].id > 0);
+    let newest = market.latest_trades(btc(), 1_000, BEGINNING + 1_000).unwrap();
+    assert!(!newest.is_empty() && newest.len() < 1_000);
+    let funding = market.funding(btc(), 0, NEW_YEAR, 1).unwrap();
+    assert_eq!(funding[0].at_ms, BEGINNING);
+    assert!(market.funding(btc(), i64::MIN, BEGINNING - 1, 9).unwrap().is_empty());
+}
+
 #[test]
 fn what_cannot_be_answered_is_an_error() {
     let mut market = GeneratedMarket::built_in(1);
     let error = market.price_at(symbol("PEPEUSDT"), NEW_YEAR).unwrap_err().to_string();
     assert!(error.contains("no PEPEUSDT, only ADAUSDT"), "{error}");
     assert!(market.price_at(btc(), i64::MAX).is_err());
-    assert!(market.trades_from(btc(), i64::MIN, 10, NEW_YEAR).is_err());
+    assert!(market.price_at(btc(), BEGINNING - 1).is_err());
+    assert!(market.trades_from(btc(), i64::MAX, 10, NEW_YEAR).is_err());
     for extreme in [i64::MIN, i64::MAX] {
-        let query = KlineQuery {
-            interval: KlineInterval::Month,
-            start_ms: Some(extreme),
-            end_ms: None,
-            limit: 10,
-            now_ms: NEW_YEAR,
-        };
+        let query = query(KlineInterval::Month, None, None, extreme);
         assert!(market.klines(btc(), &query).is_err());
     }
     let profile = SymbolProfile::built_in(btc()).unwrap();

@@ -23,8 +23,11 @@ use crate::market::{
     series::Series,
 };
 
-/// The years 1843 to 2223; what lies outside is refused.
-const TIMES_MS: std::ops::RangeInclusive<i64> = -4_000_000_000_000..=8_000_000_000_000;
+/// The market begins on Monday 1990-01-01, where a kline of every length opens: 1,500 weeks before any present from 2018
+/// on, and well after 1970, before which open times would be negative.
+const FIRST_MS: i64 = 631_152_000_000;
+/// The years 1990 to 2223; there is no market outside.
+const TIMES_MS: std::ops::RangeInclusive<i64> = FIRST_MS..=8_000_000_000_000;
 /// Days kept in memory: two weeks of minute bars for every built-in symbol, twice.
 const DAYS_KEPT: usize = 256;
 
@@ -113,22 +116,24 @@ impl GeneratedMarket {
         self.symbols.iter().map(|one| &one.profile).find(|profile| profile.symbol == symbol)
     }
 
-    /// Klines as the venue would answer at `now_ms`. Errors for a symbol that is not part of the market and for times
-    /// outside 1843 to 2223.
+    /// Klines as the venue would answer at `now_ms`; none before 1990. Errors for a symbol that is not part of the market
+    /// and for a present outside 1990 to 2223.
     pub fn klines(&mut self, symbol: Symbol, query: &KlineQuery) -> Result<Vec<Kline>, MarketError> {
         let ix = self.ix(symbol)?;
-        for ms in [Some(query.now_ms), query.start_ms, query.end_ms].into_iter().flatten() {
-            check_time(ms)?;
-        }
+        check_time(query.now_ms)?;
         let interval = query.interval;
-        let last_ms = interval.open_ms(query.end_ms.map_or(query.now_ms, |end| end.min(query.now_ms)));
-        let mut open_ms = match query.start_ms {
+        let until_ms = query.end_ms.map_or(query.now_ms, |end| end.min(query.now_ms));
+        if until_ms < query.start_ms.unwrap_or(FIRST_MS).max(FIRST_MS) {
+            return Ok(Vec::new());
+        }
+        let last_ms = interval.open_ms(until_ms);
+        let mut open_ms = match query.start_ms.map(|start| start.max(FIRST_MS)) {
             Some(start) if interval.open_ms(start) == start => start,
             Some(start) => interval.next_open_ms(interval.open_ms(start)),
             None => interval
-                .shift_ms(last_ms, 1 - i64::try_from(query.limit).unwrap_or(i64::MAX).clamp(1, 100_000)),
+                .shift_ms(last_ms, 1 - i64::try_from(query.limit).unwrap_or(i64::MAX).clamp(1, 100_000))
+                .max(FIRST_MS),
         };
-        check_time(open_ms)?;
         let mut klines = Vec::new();
         while open_ms <= last_ms && klines.len() < query.limit {
             let next_ms = interval.next_open_ms(open_ms);
@@ -144,7 +149,7 @@ impl GeneratedMarket {
         let (path, offset_ms) = self.micro(ix, at_ms);
         Ok(path.at(offset_ms) * self.one(ix).profile.tick)
     }
-    /// The prints with times in `[from_ms, to_ms]`, earliest first, at most `limit`.
+    /// The prints with times in `[from_ms, to_ms]`, earliest first, at most `limit`; none before 1990.
     pub fn trades(
         &mut self,
         symbol: Symbol,
@@ -153,7 +158,10 @@ impl GeneratedMarket {
         limit: usize,
     ) -> Result<Vec<GeneratedTrade>, MarketError> {
         let ix = self.ix(symbol)?;
-        check_time(from_ms)?;
+        let from_ms = from_ms.max(FIRST_MS);
+        if from_ms > to_ms {
+            return Ok(Vec::new());
+        }
         check_time(to_ms)?;
         let mut trades = Vec::new();
         let mut minute_ms = from_ms - from_ms.rem_euclid(MINUTE_MS);
@@ -177,7 +185,7 @@ impl GeneratedMarket {
         let mut minutes = Vec::new();
         let mut count = 0;
         let mut minute_ms = now_ms - now_ms.rem_euclid(MINUTE_MS);
-        while count < limit {
+        while count < limit && minute_ms >= FIRST_MS {
             let mut trades = self.trades_of_minute(ix, minute_ms);
             trades.retain(|trade| trade.at_ms <= now_ms);
             count += trades.len();
@@ -196,6 +204,7 @@ impl GeneratedMarket {
         now_ms: i64,
     ) -> Result<Vec<GeneratedTrade>, MarketError> {
         let ix = self.ix(symbol)?;
+        let first_id = first_id.max(FIRST_MS / DAY_MS * PRINTS_PER_DAY);
         let day = first_id.div_euclid(PRINTS_PER_DAY);
         check_time(day.saturating_mul(DAY_MS))?;
         let of_day = first_id - day * PRINTS_PER_DAY;
@@ -213,7 +222,7 @@ impl GeneratedMarket {
         Ok(trades)
     }
     /// Funding settlements with times in `[from_ms, to_ms]`, earliest first, at most `limit`. Every 8 hours from 00:00
-    /// UTC; the mark is the price at that instant.
+    /// UTC from 1990 on; the mark is the price at that instant.
     pub fn funding(
         &mut self,
         symbol: Symbol,
@@ -222,7 +231,10 @@ impl GeneratedMarket {
         limit: usize,
     ) -> Result<Vec<FundingPayment>, MarketError> {
         let ix = self.ix(symbol)?;
-        check_time(from_ms)?;
+        let from_ms = from_ms.max(FIRST_MS);
+        if from_ms > to_ms {
+            return Ok(Vec::new());
+        }
         check_time(to_ms)?;
         let first = (from_ms + FUNDING_MS - 1).div_euclid(FUNDING_MS);
         let last = to_ms.div_euclid(FUNDING_MS);
@@ -452,6 +464,6 @@ fn check_time(ms: i64) -> Result<(), MarketError> {
         return Ok(());
     }
     Err(MarketError::Selection(format!(
-        "time {ms} is outside the generated market, 1843 to 2223 in milliseconds"
+        "time {ms} is outside the generated market, 1990 to 2223 in milliseconds"
     )))
 }
