@@ -135,6 +135,28 @@ fn a_close_that_overtakes_its_opening_costs_nothing_and_gains_nothing() {
 }
 
 #[test]
+fn an_overtaking_close_with_a_stated_profit_realises_it_once() {
+    for (closed, stated, left, cost) in [("2", "16", "0", "0"), ("1.5", "12", "0.5", "51")] {
+        let mut rig = Rig::new();
+        let entry = rig.want(Intent::open(long(), Size::Qty(q("2")), px("95"), "test")).only();
+        rig.ack(&entry);
+        let first = rig.fill_of(&entry, "1", "100");
+        let second = rig.fill_of(&entry, "1", "104");
+        let stop = rig.account(AccountEvent::Fill { fill: first }).only();
+        rig.ack(&stop);
+        // The venue's average is 102; of that only the first execution is known here.
+        let mut out = rig.fill_of(&stop, closed, "110");
+        out.realized = Some(SignedAmount::parse(stated).unwrap());
+        rig.account(AccountEvent::Fill { fill: out });
+        rig.account(AccountEvent::Fill { fill: second });
+        let leg = rig.leg(&long());
+        assert_eq!((leg.qty, leg.cost, leg.realized), (d(left), d(cost), d(stated)));
+        assert_eq!(rig.book().wallet(&Asset::usdt()), d("10000") + d(stated));
+        rig.identity_holds();
+    }
+}
+
+#[test]
 fn nobody_is_punished_for_a_leg_that_is_below_zero_for_a_while() {
     let mut rig = Rig::new();
     let entry = rig.want(Intent::open(long(), Size::Qty(q("2")), px("95"), "test")).only();

@@ -409,22 +409,31 @@ impl Storm {
         self.watch_protection();
     }
 
-    /// Counts how long each leg stands at the venue without a stop.
+    fn stops_at_venue(&self, key: PositionKey) -> impl Iterator<Item = &Sent> {
+        self.venue
+            .orders
+            .values()
+            .filter(move |order| {
+                order.is_live() && order.sent.position == key && order.sent.purpose == OrderPurpose::Stop
+            })
+            .map(|order| &order.sent)
+    }
+
+    /// Whether all that the leg holds at the venue stands behind a stop.
+    fn is_covered(&self, key: PositionKey) -> bool {
+        let held = self.venue.legs[&key].qty;
+        held.is_zero() || self.stops_at_venue(key).any(|stop| stop.is_close_all_stop() || stop.qty >= held)
+    }
+
+    /// No leg stands at the venue without any stop for long, not even in the storm.
     fn watch_protection(&mut self) {
         for key in [long(), short()] {
-            let open = !self.venue.legs[&key].qty.is_zero();
-            let covered = self.venue.orders.values().any(|order| {
-                order.is_live()
-                    && order.sent.position == key
-                    && order.sent.purpose == OrderPurpose::Stop
-                    && (order.sent.is_close_all_stop() || order.sent.qty >= self.venue.legs[&key].qty)
-            });
-            if open && !covered {
+            if self.venue.legs[&key].qty.is_zero() || self.stops_at_venue(key).next().is_some() {
+                self.bare_since.remove(&key);
+            } else {
                 let since = *self.bare_since.entry(key).or_insert(self.venue.now);
                 let bare = self.venue.now.since(since);
                 self.demand(bare < LONGEST_BARE, || format!("{key} has stood without a stop for {bare:?}"));
-            } else {
-                self.bare_since.remove(&key);
             }
         }
     }
@@ -469,8 +478,7 @@ impl Storm {
         for key in [long(), short()] {
             let (here, there) = (self.rig.leg(&key).qty, self.venue.legs[&key].qty);
             self.demand(here == there, || format!("{key}: book {here}, venue {there}"));
-            let bare = self.bare_since.get(&key).map(|since| self.venue.now.since(*since));
-            self.demand(bare.is_none(), || format!("{key} has stood without a stop for {bare:?}"));
+            self.demand(self.is_covered(key), || format!("{key} is not covered"));
             if there.is_zero() {
                 let left =
                     self.venue.orders.values().find(|o| {
