@@ -18,6 +18,8 @@ pub struct LegState {
     pub key: PositionKey,
     /// Unsigned quantity; zero is flat. Below zero only while a close has overtaken the opening it closes.
     pub qty: Decimal,
+    /// Whether a close that overtook its opening came with the venue's profit: the opening then realises nothing more.
+    pub deficit_stated: bool,
     /// What the open quantity cost: the sum of `qty × price`, kept exact.
     pub cost: Decimal,
     /// Whose leg it is, from its first approved opening until flat.
@@ -47,6 +49,7 @@ impl LegState {
         Self {
             key,
             qty: Decimal::ZERO,
+            deficit_stated: false,
             cost: Decimal::ZERO,
             owner: None,
             realized: Decimal::ZERO,

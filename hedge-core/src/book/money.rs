@@ -33,6 +33,7 @@ impl Book {
         let included = fill.venue_time <= self.legs[slot].taken_over_at;
         if !included {
             self.book_fill(slot, fill, at);
+            self.update_protection(&key, at);
         }
         match id {
             Some(id) => {
@@ -128,7 +129,10 @@ impl Book {
                 }
             }
             qty -= fill.qty.get();
-        } else if qty < Decimal::ZERO {
+            if qty < Decimal::ZERO {
+                self.legs[slot].deficit_stated = fill.realized.is_some();
+            }
+        } else if qty < Decimal::ZERO && !self.legs[slot].deficit_stated {
             // A close had overtaken this opening: what it sold is bought now, and the difference is realised.
             let sign = Decimal::from(self.legs[slot].key.side.sign());
             let owed = Decimal::ZERO - qty;

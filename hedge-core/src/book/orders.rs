@@ -328,7 +328,7 @@ impl Book {
         if !self.legs[slot].is_open() {
             return;
         }
-        let covered = self.stops_of(key).any(|order| order.state.is_confirmed_live());
+        let covered = self.is_protected(key);
         let leg = &mut self.legs[slot];
         match (covered, leg.unprotected_since) {
             (true, Some(_)) => leg.unprotected_since = None,

@@ -224,10 +224,17 @@ impl Book {
     pub fn stop_of(&self, key: &PositionKey) -> Option<&OrderRecord> {
         self.stops_of(key).last()
     }
-    /// Whether such a stop covers all that the leg holds.
+    /// Whether a stop that is at the venue, or on its way there, covers all that the leg holds. One in doubt does not.
     pub fn is_covered(&self, key: &PositionKey) -> bool {
+        self.covers(key, |stop| stop.state != OrderState::Unknown)
+    }
+    /// Whether a stop that the venue has confirmed covers all that the leg holds.
+    pub fn is_protected(&self, key: &PositionKey) -> bool {
+        self.covers(key, |stop| stop.state.is_confirmed_live())
+    }
+    fn covers(&self, key: &PositionKey, counts: impl Fn(&OrderRecord) -> bool) -> bool {
         let held = self.leg(key).map_or(Decimal::ZERO, |leg| leg.qty);
-        self.stops_of(key).any(|stop| stop.is_close_all_stop() || stop.qty.get() >= held)
+        self.stops_of(key).any(|stop| counts(stop) && (stop.is_close_all_stop() || stop.qty.get() >= held))
     }
     /// Wallet balance of an asset, without unrealised profit.
     pub fn wallet(&self, asset: &Asset) -> Decimal {

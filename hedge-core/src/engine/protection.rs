@@ -313,7 +313,8 @@ impl Engine {
         match reason {
             // The venue allows one close-all stop a leg: a stop by quantity bridges the move.
             Some(RejectReason::SecondCloseAll) => {
-                let bridged = self.book.stops_of(&key).any(|stop| !stop.is_close_all_stop());
+                let bridged = self.book.is_covered(&key)
+                    && self.book.stops_of(&key).any(|stop| !stop.is_close_all_stop());
                 if bridged {
                     // The bridge protects the leg; the venue may take a while to forget the old stop.
                     self.bridges.retain(|(other, _)| *other != key);

@@ -10,7 +10,7 @@ use crate::{
     reconcile::reconcile,
     risk::{Posture, Stance},
     strategy::StrategyEvent,
-    venue::AccountEvent,
+    venue::{AccountEvent, Fill},
 };
 
 impl Engine {
@@ -106,6 +106,9 @@ impl Engine {
                 let text = format!("order {id} was believed done and filled after all; the position is real");
                 self.alert(cx, position, Cow::Owned(text));
             }
+            // A past execution that does not say whose it is, while an order of ours may have made it: that order is asked
+            // about, and takes the execution over when its venue number is known.
+            Change::ForeignFill(fill) if self.may_be_ours(&fill) => self.ask_snapshot(cx),
             Change::ForeignFill(fill) => {
                 let text = format!(
                     "fill {} of {} {} {} at {} belongs to no order of this journal",
@@ -121,6 +124,12 @@ impl Engine {
                 }
             }
         }
+    }
+
+    fn may_be_ours(&self, fill: &Fill) -> bool {
+        let Some(side) = fill.side.leg().filter(|_| fill.client_id.is_none()) else { return false };
+        let key = PositionKey::new(fill.instrument, side);
+        self.book.live_orders_of(&key).any(|order| side.order_side(order.leg.action()) == fill.order_side)
     }
 
     pub(super) fn update_posture(&mut self, cx: &mut Cx<'_>) {
