@@ -514,6 +514,9 @@ pub fn banned_until_ms(msg: &str) -> Option<i64> {
 /// How long to keep still when the venue bans without saying for how long. Source: fact sheet 6.2 (2 minutes at least).
 pub const SHORTEST_BAN: Duration = Duration::from_secs(120);
 
+/// No ban is longer. Source: fact sheet 6.2 (3 days at most).
+pub const LONGEST_BAN: Duration = Duration::from_secs(3 * 86_400);
+
 #[cfg(test)]
 mod tests {
     use super::*;

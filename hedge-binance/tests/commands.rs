@@ -226,6 +226,15 @@ async fn a_ban_stops_everything_until_the_time_in_its_text() {
 }
 
 #[tokio::test]
+async fn no_ban_is_believed_to_last_longer_than_the_venue_bans() {
+    let server = server().await;
+    let msg = "Way too many requests; IP banned until 9999999999999.";
+    mock(&server, "POST", "/fapi/v1/order", 418, json!({"code":-1003,"msg":msg})).await;
+    let failed = live(client(&server)).submit(&market()).await.unwrap_err();
+    assert_eq!(failed.error.retry_after(), Some(Duration::from_secs(3 * 86_400)));
+}
+
+#[tokio::test]
 async fn a_refused_timestamp_is_signed_once_more_under_the_same_id() {
     let server = MockServer::start().await;
     let time = |ms: i64| answer(200, json!({ "serverTime": ms }));

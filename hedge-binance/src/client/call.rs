@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use crate::{
-    codes::{ErrorBody, SHORTEST_BAN, Verdict, judge},
+    codes::{ErrorBody, LONGEST_BAN, SHORTEST_BAN, Verdict, judge},
     config::RecvWindow,
     decode::json,
     encode::{ApiRequest, POOLS, Params, Security},
@@ -407,7 +407,11 @@ impl Rest {
         match verdict {
             Verdict::Banned { until_ms } => {
                 let asked = retry_after.map(|wait| now_ms + millis(wait));
-                let until_ms = until_ms.max(asked).unwrap_or_else(|| now_ms + millis(SHORTEST_BAN));
+                let until_ms = until_ms
+                    .max(asked)
+                    .unwrap_or_else(|| now_ms + millis(SHORTEST_BAN))
+                    // A damaged text must not silence closes for ever; a ban that lasts answers again.
+                    .min(now_ms + millis(LONGEST_BAN));
                 self.limiter.freeze_all_until(until_ms);
                 let wait = Duration::from_millis((until_ms - now_ms).max(0).unsigned_abs());
                 tracing::error!(?wait, "the venue has banned this address; nothing is sent until then");
