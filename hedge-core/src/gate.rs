@@ -251,7 +251,7 @@ impl<'a> Gate<'a> {
     fn size(&self, size: Size, price: Price, checks: &mut Vec<GateCheck>) -> Option<Qty> {
         let wanted = match size {
             Size::Qty(qty) => qty.get(),
-            Size::Notional(notional) => notional.get() / price.get(),
+            Size::Notional(notional) => notional.get().checked_div(price.get()).unwrap_or_default(),
         };
         let qty = self.spec.floor_qty(wanted, &self.spec.lot);
         checks.push(GateCheck::at_least(

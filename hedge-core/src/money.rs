@@ -87,16 +87,19 @@ macro_rules! amount {
 }
 
 amount!(
-    /// Quote per base. Always above zero.
-    Price, "price", "a decimal above 0", |v| v.is_sign_positive() && !v.is_zero()
+    /// Quote per base. Always above zero, and small enough that no product with a [`Qty`] leaves the decimal range.
+    Price, "price", "a decimal above 0 and at most 10000000000",
+    |v| v.is_sign_positive() && !v.is_zero() && *v <= Decimal::from(10_000_000_000_u64)
 );
 amount!(
     /// Base units or contracts. Always above zero; "no position" is `None`.
-    Qty, "qty", "a decimal above 0", |v| v.is_sign_positive() && !v.is_zero()
+    Qty, "qty", "a decimal above 0 and at most 10000000000000",
+    |v| v.is_sign_positive() && !v.is_zero() && *v <= Decimal::from(10_000_000_000_000_u64)
 );
 amount!(
     /// Quantity times price in the quote asset. Never negative.
-    Notional, "notional", "a decimal of at least 0", |v| !v.is_sign_negative() || v.is_zero()
+    Notional, "notional", "a decimal of at least 0 and at most 10^23",
+    |v| (!v.is_sign_negative() || v.is_zero()) && *v <= Decimal::from(100_000_000_000_000_000_000_000_u128)
 );
 amount!(
     /// A profit, loss, fee or balance in a settlement asset; may be negative.

@@ -11,6 +11,12 @@ use crate::{
     venue::{CashFlow, CashFlowKind, Fill, ReportedId},
 };
 
+/// The part of a cost that `part` of `whole` carries, to eight decimals.
+fn share_of(cost: Decimal, part: Decimal, whole: Decimal) -> Decimal {
+    let share = cost.checked_mul(part).map_or_else(|| cost * (part / whole), |product| product / whole);
+    share.round_dp(8)
+}
+
 impl Book {
     pub(super) fn apply_fill(&mut self, fill: &Fill, at: Timestamp, changes: &mut Vec<Change>) {
         let (Some(side), Some(ix)) = (fill.side.leg(), self.ix(&fill.instrument)) else {
@@ -115,7 +121,7 @@ impl Book {
         if fill.is_close() == Some(true) {
             let sign = Decimal::from(self.legs[slot].key.side.sign());
             let closed = fill.qty.get().min(qty.max(Decimal::ZERO));
-            let share = if closed >= qty { cost } else { (cost * closed / qty).round_dp(8) };
+            let share = if closed >= qty { cost } else { share_of(cost, closed, qty) };
             match fill.realized {
                 Some(stated) => {
                     realized = stated.get();
@@ -137,7 +143,7 @@ impl Book {
             let sign = Decimal::from(self.legs[slot].key.side.sign());
             let owed = Decimal::ZERO - qty;
             let covered = fill.qty.get().min(owed);
-            let share = if covered == owed { cost } else { (cost * covered / owed).round_dp(8) };
+            let share = if covered == owed { cost } else { share_of(cost, covered, owed) };
             realized = (Decimal::ZERO - share - covered * fill.price.get()) * sign;
             cost += (fill.qty.get() - covered) * fill.price.get() - share;
             qty += fill.qty.get();

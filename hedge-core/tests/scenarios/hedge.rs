@@ -182,3 +182,39 @@ fn instruments_that_nobody_configured_never_crash_the_engine() {
     rig.feed(Fact::CancelAcked { order: ghost });
     rig.feed(Fact::QueryFailed { order: ghost, message: "no".to_owned() });
 }
+
+/// The largest power of ten that a type accepts.
+fn largest<T>(accepts: impl Fn(Decimal) -> Option<T>) -> T {
+    (0..=28).rev().find_map(|zeros| accepts(Decimal::from(10_u128.pow(zeros)))).unwrap()
+}
+
+#[test]
+fn absurd_numbers_never_crash_the_engine() {
+    let price = largest(|value| Price::new(value).ok());
+    let qty = largest(|value| Qty::new(value).ok());
+    let notional = largest(|value| Notional::new(value).ok());
+    let mark = |price: Price, rig: &Rig| Fact::Market {
+        event: MarketEvent::Mark { instrument: InstrumentIx(0), mark: price, venue_time: rig.now },
+    };
+    let mut rig = Rig::new();
+    rig.opened();
+    let fact = mark(price, &rig);
+    rig.feed(fact);
+    for action in [Action::Open, Action::Close, Action::Close, Action::Open, Action::Open] {
+        let mut fill = rig.strange_fill(short(), action, "1", "100");
+        (fill.qty, fill.price) = (qty, price);
+        rig.account(AccountEvent::Fill { fill });
+    }
+    rig.mark("100");
+    let mut found = rig.agreeing_snapshot(&[]);
+    found.positions.push(Position::new(PositionKey::long(eth()), qty, price));
+    rig.snapshot(found.clone());
+    rig.wait(std::time::Duration::from_secs(10));
+    rig.snapshot(found);
+    let fact = mark(price, &rig);
+    rig.feed(fact);
+    rig.want(Intent::open(PositionKey::short(eth()), Size::Notional(notional), price, "no"));
+    rig.want(Intent::open(PositionKey::short(eth()), Size::Qty(qty), price, "no"));
+    rig.operator(OperatorCommand::Flatten);
+    assert_eq!(rig.leg(&long()).qty, d("1"));
+}
