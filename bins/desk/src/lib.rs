@@ -1,13 +1,13 @@
 //! Shared parts of the binaries.
 
+pub mod backtest;
+pub mod compose;
 pub mod config;
 pub mod env;
-pub mod backtest;
 pub mod journal;
-pub mod why;
 pub mod logging;
+pub mod paper;
 pub mod progress;
 pub mod report;
 pub mod runs;
-pub mod compose;
-pub mod paper;
+pub mod why;
