@@ -1,4 +1,4 @@
-//! Shared parts of the binaries.
+#![doc = include_str!("../README.md")]
 
 pub mod backtest;
 pub mod compose;
