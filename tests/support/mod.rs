@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)] // each test uses a part
 
 pub mod exchange;
+pub mod market;
 pub mod picture;
 
 use std::{
@@ -66,7 +67,8 @@ pub fn config() -> PathBuf {
 pub fn program(name: &'static str, package: &'static str) -> PathBuf {
     static BUILT: OnceLock<std::sync::Mutex<std::collections::BTreeMap<&'static str, PathBuf>>> =
         OnceLock::new();
-    let mut built = BUILT.get_or_init(Default::default).lock().unwrap();
+    let mut built =
+        BUILT.get_or_init(Default::default).lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     built.entry(name).or_insert_with(|| build(name, package)).clone()
 }
 

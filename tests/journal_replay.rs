@@ -1,0 +1,191 @@
+//! A recorded journal's facts lead to its decisions again, and whatever is changed in it is found and named.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use hedge_core::{Decision, Engine, Event, RunStarted, Symbol};
+use hedge_desk::{
+    compose::compose,
+    config::Config,
+    env::Env,
+    journal::{JournalSource, Replayed, Verified, VerifyError, verify},
+};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use support::{Temp, config, executor, hedgectl, market::klines, stderr, stdout};
+
+/// A paper run that was stopped and taken up again: two processes in one journal.
+fn recorded_run(temp: &Temp) -> PathBuf {
+    let data = klines(temp, 400).display().to_string();
+    for bars in ["80", "40"] {
+        let args = ["--state-dir", "d", "--bars", bars, "--data", &data, "--history", "200"];
+        let output = executor(temp, &args).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    }
+    temp.join("d")
+}
+
+fn check(dir: &Path) -> Result<Verified, VerifyError> {
+    let config = Config::load(Some(&config()), &Env::from_pairs([])).unwrap();
+    let fresh = |run: &RunStarted, symbols: &[Symbol]| -> Result<Engine, String> {
+        assert_eq!(run.config_hash, config.hash());
+        Ok(compose(&config, symbols).unwrap().engine)
+    };
+    let (source, _) = JournalSource::find(dir, Some(dir))?;
+    verify(&source, &fresh)
+}
+
+fn segment(dir: &Path) -> PathBuf {
+    dir.join("journal/00000000000000000000.jsonl")
+}
+
+/// The text of a changed record with the checksum that belongs to it: only the replay can find this.
+fn sealed(record: &Value) -> String {
+    let object = |name: &str| serde_json::to_string(&record[name]).unwrap();
+    let cause = record.get("cause").map_or_else(String::new, |cause| format!(",\"cause\":{cause}"));
+    let body =
+        format!("{{\"seq\":{},\"at\":{}{cause},\"event\":{}", record["seq"], record["at"], object("event"));
+    let digest = Sha256::new().chain_update(&body).chain_update("}").finalize();
+    let sum: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("{body},\"sum\":\"{sum}\"}}")
+}
+
+#[test]
+fn the_facts_of_a_paper_journal_lead_to_its_decisions_again() {
+    let temp = Temp::new("replay");
+    let dir = recorded_run(&temp);
+
+    let verified = check(&dir).unwrap();
+    assert_eq!(verified.processes, 2);
+    assert_eq!(verified.replay, Replayed::Identical { records: verified.records });
+    let (source, _) = JournalSource::find(&dir, Some(&dir)).unwrap();
+    let records = source.load().unwrap();
+    assert_eq!(records.len() as u64, verified.records);
+    let orders = records
+        .iter()
+        .filter(|record| matches!(&record.event, Event::Decision(Decision::OrderApproved { .. })));
+    assert!(orders.count() >= 5, "hardly anything was decided: that proves little");
+
+    let folder = config().display().to_string();
+    let output =
+        hedgectl(&temp, &["journal", "verify", "--state-dir", "d", "--config", &folder]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output).join("\n");
+    let expected = format!("replaying the facts gave all {} records again", verified.records);
+    assert!(text.contains(&expected), "{text}");
+}
+
+#[test]
+fn another_configuration_is_said_and_not_taken_for_a_difference() {
+    let temp = Temp::new("replay-config");
+    recorded_run(&temp);
+    let folder = config().display().to_string();
+    let mut command = hedgectl(&temp, &["journal", "verify", "--state-dir", "d", "--config", &folder]);
+    let output = command.env("HEDGE__ENGINE__MUTE_S", "901").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output).join("\n");
+    assert!(text.contains("not replayed: the run had configuration"), "{text}");
+}
+
+#[test]
+fn a_byte_that_was_flipped_anywhere_is_found_and_its_record_named() {
+    let temp = Temp::new("replay-flip");
+    let dir = recorded_run(&temp);
+    let path = segment(&dir);
+    let whole = fs::read(&path).unwrap();
+    // The very last byte is a line end: without it the line counts as torn, which is another matter.
+    let last = whole.len() - 2;
+    let line_of = |place: usize| whole[..place].iter().filter(|byte| **byte == b'\n').count() + 1;
+    let line_end =
+        whole.iter().skip(whole.len() / 2).position(|byte| *byte == b'\n').unwrap() + whole.len() / 2;
+    let mut places: Vec<usize> = (0..40).map(|i| last * i / 40).collect();
+    places.extend([1, 8, last, last - 10, line_end, line_end - 1, line_end - 12, line_end + 1]);
+    for place in places {
+        for bit in [0x01, 0x20] {
+            let mut bytes = whole.clone();
+            bytes[place] ^= bit;
+            fs::write(&path, &bytes).unwrap();
+            let error = match check(&dir) {
+                Ok(verified) => panic!("byte {place} changed by {bit:#x}, and nobody noticed: {verified}"),
+                Err(error) => error.to_string(),
+            };
+            let (file, line) = ("00000000000000000000.jsonl", line_of(place));
+            assert!(error.contains(file), "byte {place}: {error}");
+            assert!(
+                error.contains(&format!("line {line}")) || error.contains(&format!("record {}", line - 1)),
+                "byte {place} is in line {line}, record {}: {error}",
+                line - 1
+            );
+        }
+    }
+
+    let mut bytes = whole.clone();
+    let place = whole.len() / 3;
+    bytes[place] ^= 0x01;
+    fs::write(&path, &bytes).unwrap();
+    let folder = config().display().to_string();
+    let output =
+        hedgectl(&temp, &["journal", "verify", "--state-dir", "d", "--config", &folder]).output().unwrap();
+    assert!(matches!(output.status.code(), Some(1 | 74)), "{output:?}");
+    let text = stderr(&output);
+    assert!(text.contains(&format!("line {}", line_of(place))), "{text}");
+    // A damaged journal is not traded on, and not written to.
+    let output = executor(&temp, &["--state-dir", "d", "--bars", "5"]).output().unwrap();
+    assert_ne!(output.status.code(), Some(0));
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+}
+
+#[test]
+fn a_decision_that_was_rewritten_with_its_checksum_is_found_by_the_replay() {
+    let temp = Temp::new("replay-forged");
+    let dir = recorded_run(&temp);
+    let path = segment(&dir);
+    let text = fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let record = |at: usize| serde_json::from_str::<Value>(lines[at]).unwrap();
+    let forge = |at: usize, record: &Value| {
+        let mut forged: Vec<String> = lines.iter().map(|&line| line.to_owned()).collect();
+        forged[at] = sealed(record);
+        fs::write(&path, forged.join("\n") + "\n").unwrap();
+        check(&dir)
+    };
+    let order = lines.iter().position(|line| line.contains("\"order_approved\"")).unwrap();
+    let bar = lines.iter().position(|line| line.contains("\"kind\":\"bar\"")).unwrap();
+
+    // Written again unchanged it passes: what is found below is the change, not the writing.
+    forge(order, &record(order)).unwrap();
+
+    let mut more = record(order);
+    more["event"]["decision"]["qty"] = "123".into();
+    let error = forge(order, &more).unwrap_err();
+    assert!(matches!(error, VerifyError::Diverged(_)), "{error}");
+    assert!(error.to_string().starts_with(&format!("record {order} differs")), "{error}");
+
+    // Another price leads to another reading: the decision behind the fact is named.
+    let mut higher = record(bar);
+    let close = higher["event"]["fact"]["event"]["bar"]["high"].clone();
+    higher["event"]["fact"]["event"]["bar"]["close"] = close;
+    let error = forge(bar, &higher).unwrap_err();
+    assert!(matches!(error, VerifyError::Diverged(_)), "{error}");
+    assert!(error.to_string().starts_with(&format!("record {} differs", bar + 1)), "{error}");
+}
+
+#[test]
+fn a_record_that_was_taken_out_is_found() {
+    let temp = Temp::new("replay-missing");
+    let dir = recorded_run(&temp);
+    let path = segment(&dir);
+    let text = fs::read_to_string(&path).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    let taken = lines.len() / 2;
+    lines.remove(taken);
+    fs::write(&path, lines.join("\n") + "\n").unwrap();
+    let error = check(&dir).unwrap_err().to_string();
+    assert!(error.contains(&format!("line {}", taken + 1)) && error.contains(&taken.to_string()), "{error}");
+}
