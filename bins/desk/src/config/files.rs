@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::problem::Problem;
+use super::problem::{Problem, nearest};
 
 /// The folder that is read when none is named.
 const DEFAULT_DIR: &str = "config";
@@ -40,10 +40,10 @@ impl FileKind {
     /// What the program ships with.
     const fn shipped(self) -> &'static str {
         match self {
-            Self::Universe => include_str!("../../../../config/pairs_universe.json"),
-            Self::Strategies => include_str!("../../../../config/strategy_config.json"),
-            Self::Limits => include_str!("../../../../config/risk_limits.json"),
-            Self::Runtime => include_str!("../../../../config/runtime.toml"),
+            Self::Universe => include_str!("../../config/pairs_universe.json"),
+            Self::Strategies => include_str!("../../config/strategy_config.json"),
+            Self::Limits => include_str!("../../config/risk_limits.json"),
+            Self::Runtime => include_str!("../../config/runtime.toml"),
         }
     }
 
@@ -99,6 +99,29 @@ pub(crate) fn find(path: Option<&Path>) -> Result<[Source; 4], Problem> {
         if beside.exists() { read(kind, &beside) } else { Ok(Source::shipped(kind)) }
     });
     Ok([a?, b?, c?, d?])
+}
+
+/// Files of a folder that look like configuration and are read by nobody: usually a misspelt name. One sentence each.
+pub(crate) fn strangers(path: Option<&Path>) -> Vec<String> {
+    let dir = path.unwrap_or(Path::new(DEFAULT_DIR));
+    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    let mut names: Vec<String> =
+        entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    let known = FileKind::ALL.map(FileKind::name);
+    let is_strange = |name: &String| {
+        (name.ends_with(".json") || name.ends_with(".toml"))
+            && !name.starts_with('.')
+            && !known.contains(&name.as_str())
+    };
+    names
+        .into_iter()
+        .filter(is_strange)
+        .map(|name| {
+            let near = nearest(&name, known).unwrap_or_default();
+            format!("{} is not read; nearest file name: {near}", dir.join(name).display())
+        })
+        .collect()
 }
 
 /// Reads one file and sees which it is.
