@@ -573,7 +573,7 @@ impl Backtest {
             funding_net: totals.funding,
             funding_files: self.schedule.data().funding_files.clone(),
             funding_mark_from_close: self.funding_mark_from_close,
-            gaps: self.engine.gaps(),
+            gaps: self.schedule.data().gaps.len() as u64,
             warmup_bars: self.schedule.history() as u64,
             max_drawdown_pct: self.max_drawdown * Decimal::ONE_HUNDRED,
             journal_sha256: journal_hash(&self.records)?,

@@ -21,7 +21,7 @@ pub struct Summary {
     pub fills: u64,
     /// Openings that were refused.
     pub vetoes: u64,
-    /// Bars at whose end a symbol held LONG and SHORT at once.
+    /// Bars, of all symbols together, at whose close the symbol held LONG and SHORT, what was decided on the bar included.
     pub hedged_bars: u64,
     /// Equity at the start.
     pub nav_start: Decimal,
@@ -39,7 +39,7 @@ pub struct Summary {
     pub funding_files: Vec<String>,
     /// Settlements whose mark had to be the last close.
     pub funding_mark_from_close: u64,
-    /// Gaps in the bars that reset a warm-up.
+    /// Holes of more than two bars, over all symbols of the data; a strategy of such a symbol warms up again.
     pub gaps: u64,
     /// Bar times that were warm-up.
     pub warmup_bars: u64,

@@ -7,6 +7,7 @@ use axum::http::Method;
 use super::clock::wall_ms;
 use super::error::ApiError;
 use super::params::Params;
+use super::perform::{Later, Outcome};
 use super::routes::{Call, Cost, Security};
 use super::state::{App, Core};
 
@@ -32,16 +33,23 @@ pub(crate) struct Asked<'a> {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: String,
+    /// What the body is still to be made by.
+    pub(crate) later: Option<Later>,
     pub(crate) used_weight: Option<u32>,
     pub(crate) orders: Option<(u32, u32)>,
     pub(crate) retry_after_s: Option<u64>,
 }
 
 impl Answer {
+    fn given(body: String, later: Option<Later>) -> Self {
+        Self { status: 200, body, later, used_weight: None, orders: None, retry_after_s: None }
+    }
+
     pub(crate) fn refused(error: &ApiError) -> Self {
         Self {
             status: error.status,
             body: error.body(),
+            later: None,
             used_weight: None,
             orders: None,
             retry_after_s: error.retry_after_s,
@@ -50,7 +58,7 @@ impl Answer {
 }
 
 impl App {
-    /// Answers one REST request.
+    /// Answers one REST request, but for what the answer may leave for [`later`](Answer::later).
     pub(crate) fn answer(&self, asked: &Asked<'_>) -> Answer {
         self.with(|core| {
             let window_ms = self.clock.window_ms();
@@ -67,9 +75,8 @@ impl App {
                 Some(call) => self.checked(core, asked, call, &params, window_ms, used, &mut orders),
             };
             let mut answer = match result {
-                Ok(body) => {
-                    Answer { status: 200, body, used_weight: None, orders: None, retry_after_s: None }
-                }
+                Ok(Outcome::Answer(value)) => Answer::given(value.to_string(), None),
+                Ok(Outcome::Later(later)) => Answer::given(String::new(), Some(later)),
                 Err(error) => Answer::refused(&error),
             };
             answer.used_weight = (cost != Cost::Funding).then_some(used);
@@ -88,7 +95,7 @@ impl App {
         window_ms: i64,
         used: u32,
         orders: &mut Option<(u32, u32)>,
-    ) -> Result<String, ApiError> {
+    ) -> Result<Outcome, ApiError> {
         self.authenticate(call, asked, params)?;
         core.limits.check_weight(asked.address, window_ms, used)?;
         match call.cost() {
@@ -103,7 +110,7 @@ impl App {
         if let Some(name) = params.duplicate() {
             return Err(ApiError::bad(-1101, format!("Duplicate values for parameter '{name}' detected.")));
         }
-        core.perform(call, params).map(|value| value.to_string())
+        core.perform(call, params)
     }
 
     fn authenticate(&self, call: Call, asked: &Asked<'_>, params: &Params) -> Result<(), ApiError> {

@@ -49,6 +49,11 @@ impl ApiError {
         Self::bad(-1121, "Invalid symbol.")
     }
 
+    /// The request was not performed. Source: fact sheet 6.2 (the 503 that is a failure).
+    pub(crate) fn internal() -> Self {
+        Self::new(503, -1001, "Internal error; unable to process your request. Please try again.")
+    }
+
     pub(crate) fn body(&self) -> String {
         serde_json::json!({"code": self.code, "msg": self.msg}).to_string()
     }

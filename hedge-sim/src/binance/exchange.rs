@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hedge_core::Symbol;
+use hedge_core::{Interval, Symbol};
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
@@ -23,7 +23,9 @@ use super::limits::Limits;
 use super::listen_key::ListenKey;
 use super::log::{CommandLog, LogError};
 use super::numbers::Places;
+use super::past::FUNDING_EVERY_MS;
 use super::play::{Play, shifted};
+use super::rest_market::DAY_MS;
 use super::server;
 use super::state::{ACCOUNT, App, Core, Record};
 use super::tape::Tape;
@@ -39,6 +41,9 @@ use crate::venue::{
 const DEFAULT_HISTORY_BARS: usize = 500;
 /// Bars of the past that fill the tape of a recorded market.
 const TAPE_BARS: usize = 2_500;
+
+/// Names that one sentence lists.
+const MOST_NAMES: usize = 20;
 
 /// Why an exchange did not start or cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +108,9 @@ impl Exchange {
         if !config.listen.ip().is_loopback() {
             return Err(ExchangeError::NotLoopback(config.listen));
         }
+        if let Some(problem) = config.api_key.problem() {
+            return Err(ExchangeError::Setting(problem.to_owned()));
+        }
         let built = build(&config)?;
         let listen = |source| ExchangeError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
@@ -149,9 +157,10 @@ struct Built {
 fn build(config: &ExchangeConfig) -> Result<Built, ExchangeError> {
     let mut notes = Vec::new();
     let start_ms = start_time(config)?;
-    let rules = read_rules(&config.instruments)?;
-    let market = open_market(config, &rules, start_ms, &mut notes)?;
-    let rules = rules_in_order(&market.play, &rules)?;
+    let known = read_rules(config)?;
+    let market = open_market(config, &known, start_ms, &mut notes)?;
+    let rules = rules_in_order(&market.play, &known)?;
+    notes.extend(left_out(config, &known, &rules));
     let mut venue = open_venue(config, &market, &rules)?;
     let header = header(config, &market, &rules, start_ms);
     let seed = header.iter().map(|(name, value)| format!("{name}={value};")).collect();
@@ -171,6 +180,7 @@ fn build(config: &ExchangeConfig) -> Result<Built, ExchangeError> {
         places: rules.iter().map(|rules| (rules.symbol.clone(), Places::of(rules))).collect(),
         log: None,
         live_until_ms: market.start_ms,
+        held_news: Vec::new(),
     };
     let clock = resume(config, &mut core, &header, market.start_ms, &mut notes)?.unwrap_or(clock);
     core.clock = clock.clone();
@@ -197,9 +207,12 @@ fn start_time(config: &ExchangeConfig) -> Result<i64, ExchangeError> {
     Ok(config.start_ms.or(logged).unwrap_or_else(wall_ms))
 }
 
-fn read_rules(instruments: &Instruments) -> Result<Vec<InstrumentRules>, ExchangeError> {
-    match instruments {
-        Instruments::Builtin => Ok(InstrumentRules::builtin()),
+fn read_rules(config: &ExchangeConfig) -> Result<Vec<InstrumentRules>, ExchangeError> {
+    match &config.instruments {
+        Instruments::Builtin => {
+            let rules = InstrumentRules::builtin().into_iter();
+            Ok(rules.map(|rules| config.environment.adapted(rules)).collect())
+        }
         Instruments::Rules(rules) => Ok(rules.clone()),
         Instruments::File(path) => {
             let fail = |detail: String| ExchangeError::InstrumentFile { path: path.clone(), detail };
@@ -276,8 +289,9 @@ fn read_data(path: &Path, symbols: &[String], rules: &[InstrumentRules]) -> Resu
     Ok(DataSet::open(path, Some(&wanted), None)?)
 }
 
-/// At a finite speed recorded times move, by whole bars, so that the first bar after the history is the last one that
-/// closed before the start. In lockstep they stay as recorded unless a start is asked for.
+/// At a finite speed recorded times move so that the first bar after the history closed before the start: the last one
+/// that did, or one up to a settlement's distance before it, for settlements stay at their hours of the day. In lockstep
+/// times stay as recorded unless a start is asked for.
 fn recorded(config: &ExchangeConfig, data: &Arc<DataSet>, start_ms: i64, notes: &mut Vec<String>) -> Market {
     let wanted = config.history_bars.unwrap_or(DEFAULT_HISTORY_BARS);
     let interval = data.interval;
@@ -292,10 +306,45 @@ fn recorded(config: &ExchangeConfig, data: &Arc<DataSet>, start_ms: i64, notes: 
     let (by_ms, start_ms) = match (config.pace, config.start_ms) {
         (Pace::Lockstep, None) => (0, first_open_ms),
         (Pace::Lockstep, Some(_)) => (boundary_ms - first_open_ms, boundary_ms),
-        (Pace::Speed(_), _) => (boundary_ms - interval.ms() - first_open_ms, start_ms),
+        (Pace::Speed(_), _) => {
+            let left_ms = data.end().map_or(0, |end| end.ms() - first_open_ms);
+            (whole_settlements(boundary_ms - interval.ms() - first_open_ms, interval, left_ms), start_ms)
+        }
     };
     let play = if by_ms == 0 { as_recorded } else { Play::recorded(Arc::new(shifted(data, by_ms)), wanted) };
     Market { play, start_ms, source }
+}
+
+/// The shift rounded down to whole distances of settlements (whole days where bars are longer), unless that would use up
+/// more than half of what is left to play.
+fn whole_settlements(by_ms: i64, interval: Interval, left_ms: i64) -> i64 {
+    let step_ms = if FUNDING_EVERY_MS % interval.ms() == 0 { FUNDING_EVERY_MS } else { DAY_MS };
+    let over_ms = by_ms.rem_euclid(step_ms);
+    if over_ms <= left_ms / 2 { by_ms - over_ms } else { by_ms }
+}
+
+/// Instruments of a file that have no market, unless somebody chose the symbols.
+fn left_out(
+    config: &ExchangeConfig,
+    known: &[InstrumentRules],
+    played: &[InstrumentRules],
+) -> Option<String> {
+    let (MarketSource::Generated { symbols, .. } | MarketSource::Recorded { symbols, .. }) = &config.market
+    else {
+        return None;
+    };
+    if !symbols.is_empty() || !matches!(config.instruments, Instruments::File(_)) {
+        return None;
+    }
+    let is_played = |name: &str| played.iter().any(|rules| rules.symbol == name);
+    let names: Vec<&str> =
+        known.iter().map(|rules| rules.symbol.as_str()).filter(|name| !is_played(name)).collect();
+    let shown = names.get(..MOST_NAMES.min(names.len())).unwrap_or_default().join(", ");
+    let more = match names.len().saturating_sub(MOST_NAMES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!names.is_empty()).then(|| format!("instruments without a market, left out: {shown}{more}"))
 }
 
 /// The rules of the played symbols in the order of the market.
@@ -365,7 +414,7 @@ fn header(
         SecondCloseAll::Accept => "accept",
     };
     [
-        ("format", "hedge-sim binance 1".to_owned()),
+        ("format", "hedge-sim binance 2".to_owned()),
         ("market", market.source.clone()),
         ("instruments", instruments),
         ("balance_usdt", config.balance_usdt.normalize().to_string()),
@@ -432,3 +481,24 @@ pub(crate) fn symbol_names(core: &Core) -> BTreeMap<SymbolId, String> {
 
 /// The two background tasks of an exchange.
 pub(crate) type Server = JoinHandle<std::io::Result<()>>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR_MS: i64 = 3_600_000;
+
+    #[test]
+    fn recorded_times_move_by_whole_settlements_when_enough_is_left_to_play() {
+        let shift = |by_hours: i64, interval, left_hours: i64| {
+            whole_settlements(by_hours * HOUR_MS, interval, left_hours * HOUR_MS) / HOUR_MS
+        };
+        assert_eq!(shift(8_007, Interval::M15, 14), 8_000);
+        assert_eq!(shift(8_000, Interval::M15, 0), 8_000);
+        assert_eq!(shift(-3, Interval::H8, 100), -8);
+        assert_eq!(shift(49, Interval::H12, 1_000), 48);
+        assert_eq!(shift(47, Interval::D1, 1_000), 24);
+        // Seven of thirteen hours would be over before the start.
+        assert_eq!(shift(8_007, Interval::M15, 13), 8_007);
+    }
+}

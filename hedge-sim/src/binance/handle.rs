@@ -94,7 +94,7 @@ impl ExchangeHandle {
 
     /// Stops or continues the venue clock. Errors in lockstep.
     pub fn set_paused(&self, paused: bool) -> Result<(), ExchangeError> {
-        self.app.clock.set_paused(paused).map_err(ExchangeError::Setting)
+        self.app.set_paused(paused).map_err(ExchangeError::Setting)
     }
 
     /// The symbols in the order of their positions.

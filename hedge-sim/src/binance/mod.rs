@@ -44,6 +44,7 @@ mod listen_key;
 mod log;
 mod numbers;
 mod params;
+mod past;
 mod perform;
 mod play;
 mod publish;

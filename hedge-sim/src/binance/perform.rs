@@ -1,5 +1,7 @@
 //! From a call to its handler.
 
+use std::fmt;
+
 use serde_json::{Value, json};
 
 use super::error::ApiError;
@@ -9,16 +11,46 @@ use super::routes::Call;
 use super::state::Core;
 use super::{rest_account as account, rest_algos as algos, rest_market as market, rest_orders as orders};
 
+/// What a call comes to.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The answer.
+    Answer(Value),
+    /// What is left to do for the answer when the exchange is free for others again.
+    Later(Later),
+}
+
+/// Work on the past that needs no lock.
+pub(crate) struct Later(Box<dyn FnOnce() -> Value + Send>);
+
+impl Later {
+    pub(crate) fn new(work: impl FnOnce() -> Value + Send + 'static) -> Self {
+        Self(Box::new(work))
+    }
+
+    /// Does it. May take a second: not for a task that others wait for.
+    pub(crate) fn answer(self) -> Value {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Later {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Later")
+    }
+}
+
 impl Core {
     /// Performs a call whose caller was let in.
-    pub(crate) fn perform(&mut self, call: Call, params: &Params) -> Result<Value, ApiError> {
-        match call {
+    pub(crate) fn perform(&mut self, call: Call, params: &Params) -> Result<Outcome, ApiError> {
+        let answer = match call {
+            Call::KlinesOf => return market::klines(self, params).map(Outcome::Later),
+            Call::FundingRate => return market::funding_rate(self, params).map(Outcome::Later),
+
             Call::Ping => Ok(json!({})),
             Call::Time => Ok(json!({"serverTime": self.now_ms()})),
             Call::ExchangeInfo => Ok(market::exchange_info(self)),
-            Call::KlinesOf => market::klines(self, params),
             Call::PremiumIndex => market::premium_index(self, params),
-            Call::FundingRate => market::funding_rate(self, params),
             Call::FundingInfo => Ok(market::funding_info(self)),
             Call::BookTicker => market::book_ticker(self, params),
             Call::PriceTicker | Call::PriceTickerV2 => market::price_ticker(self, params),
@@ -64,7 +96,8 @@ impl Core {
             Call::CreateListenKey => self.create_key(),
             Call::RenewListenKey => self.renew_key(),
             Call::DeleteListenKey => self.delete_key(),
-        }
+        };
+        answer.map(Outcome::Answer)
     }
 
     /// A second `POST` gives the same key and renews it. Source: fact sheet 4.10.

@@ -4,20 +4,19 @@
 //! only in lockstep, where time goes from step to step.
 
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use hedge_core::{Bar, Interval, Symbol, Timestamp};
 use rust_decimal::Decimal;
 
 use super::candle::Candle;
+use super::past::{FUNDING_EVERY_MS, Past, recorded_kline};
 use super::tape::Print;
 use crate::market::{
     DataSet, FundingPayment, GeneratedMarket, GeneratedTrade, KlineInterval, KlineQuery, MarketError,
     MarketStep, Schedule, Series, price_along,
 };
 
-/// Funding interval where nothing else is known. Source: fact sheet 14.3.
-const FUNDING_EVERY_MS: i64 = 8 * 3_600_000;
 /// Bars of the generated market that a lockstep schedule holds at a time.
 const CHUNK_BARS: usize = 2_000;
 
@@ -27,6 +26,8 @@ pub(crate) struct Play {
     symbols: Vec<Symbol>,
     script: Option<Script>,
     generator: Option<RefCell<GeneratedMarket>>,
+    /// The same generated market once more, for questions about the past that take their time.
+    archive: Option<Arc<Mutex<GeneratedMarket>>>,
 }
 
 /// A schedule with one step of foresight and the bars behind it.
@@ -79,13 +80,13 @@ impl Play {
     /// Plays recorded bars with `history` bar times before the start.
     pub(crate) fn recorded(data: Arc<DataSet>, history: usize) -> Self {
         let symbols = data.symbols().collect();
-        Self { symbols, script: Some(Script::new(data, history, None)), generator: None }
+        Self { symbols, script: Some(Script::new(data, history, None)), generator: None, archive: None }
     }
 
     /// The generated market at its own pace.
     pub(crate) fn generated(generator: GeneratedMarket) -> Self {
         let symbols = generator.symbols().collect();
-        Self { symbols, script: None, generator: Some(RefCell::new(generator)) }
+        Self::from_generator(symbols, None, generator)
     }
 
     /// The generated market bar by bar, from the bar that contains `start_ms` on.
@@ -97,7 +98,12 @@ impl Play {
         let symbols: Vec<Symbol> = generator.symbols().collect();
         let data = generator.data_set(&symbols, interval, start_ms, CHUNK_BARS, 0)?;
         let script = Some(Script::new(Arc::new(data), 0, Some(interval)));
-        Ok(Self { symbols, script, generator: Some(RefCell::new(generator)) })
+        Ok(Self::from_generator(symbols, script, generator))
+    }
+
+    fn from_generator(symbols: Vec<Symbol>, script: Option<Script>, generator: GeneratedMarket) -> Self {
+        let archive = Some(Arc::new(Mutex::new(generator.clone())));
+        Self { symbols, script, generator: Some(RefCell::new(generator)), archive }
     }
 
     pub(crate) fn symbols(&self) -> &[Symbol] {
@@ -197,7 +203,7 @@ impl Play {
     ) -> Option<Candle> {
         let Some(generator) = &self.generator else {
             let bars = self.script.as_ref()?.bars(ix, now_ms);
-            return Candle::over(bars, open_ms, interval.next_open_ms(open_ms).min(now_ms.saturating_add(1)));
+            return recorded_kline(bars, interval, open_ms, now_ms);
         };
         let query = KlineQuery { interval, start_ms: Some(open_ms), end_ms: Some(open_ms), limit: 1, now_ms };
         let klines = generator.borrow_mut().klines(self.symbol(ix)?, &query).ok()?;
@@ -217,74 +223,14 @@ impl Play {
         klines.iter().map(Candle::of_kline).reduce(Candle::and)
     }
 
-    /// Klines that open in `[start_ms, end_ms]`, oldest first, at most `limit`; without a start the newest ones.
-    pub(crate) fn klines(&self, ix: u16, query: &KlineQuery) -> Vec<(i64, Candle)> {
-        let Some(generator) = &self.generator else { return self.recorded_klines(ix, query) };
-        let Some(symbol) = self.symbol(ix) else { return Vec::new() };
-        // Times outside the generated centuries have no klines.
-        let klines = generator.borrow_mut().klines(symbol, query).unwrap_or_default();
-        klines.iter().map(|kline| (kline.open_ms, Candle::of_kline(kline))).collect()
-    }
-
-    fn recorded_klines(&self, ix: u16, query: &KlineQuery) -> Vec<(i64, Candle)> {
-        let KlineQuery { interval, start_ms, end_ms, limit, now_ms } = *query;
-        let bars = self.script.as_ref().map(|script| script.bars(ix, now_ms)).unwrap_or_default();
-        let (Some(first), Some(last)) = (bars.first(), bars.last()) else { return Vec::new() };
-        let first_open = interval.open_ms(first.open_time.ms());
-        let until_ms = end_ms.unwrap_or(now_ms).min(now_ms).min(last.end().ms() - 1);
-        if until_ms < first_open || start_ms.is_some_and(|start| start > until_ms) {
-            return Vec::new();
+    /// The past of a symbol as it stands now.
+    pub(crate) fn past(&self, ix: u16, now_ms: i64) -> Option<Past> {
+        if let Some(archive) = &self.archive {
+            return Some(Past::Generated(Arc::clone(archive), self.symbol(ix)?));
         }
-        let last_open = interval.open_ms(until_ms);
-        let at = |open_ms: i64| self.kline(ix, interval, open_ms, now_ms).map(|candle| (open_ms, candle));
-        let next = |open_ms: &i64| Some(interval.next_open_ms(*open_ms));
-        let back = |open_ms: &i64| Some(interval.shift_ms(*open_ms, -1));
-        match start_ms {
-            Some(start_ms) => {
-                let start_ms = start_ms.max(first_open);
-                let holds = interval.open_ms(start_ms);
-                let begin = if holds < start_ms { interval.next_open_ms(holds) } else { holds };
-                let opens = std::iter::successors(Some(begin), next).take_while(|open| *open <= last_open);
-                opens.filter_map(at).take(limit).collect()
-            }
-            None => {
-                let opens =
-                    std::iter::successors(Some(last_open), back).take_while(|open| *open >= first_open);
-                let mut newest: Vec<_> = opens.filter_map(at).take(limit).collect();
-                newest.reverse();
-                newest
-            }
-        }
-    }
-
-    /// Settlements in `[start_ms, end_ms]` that fell due until now, oldest first: the first `limit` of them with a
-    /// start, the last ones without.
-    pub(crate) fn funding_paid(
-        &self,
-        ix: u16,
-        start_ms: Option<i64>,
-        end_ms: Option<i64>,
-        limit: usize,
-        now_ms: i64,
-    ) -> Vec<FundingPayment> {
-        let end_ms = end_ms.unwrap_or(now_ms).min(now_ms);
-        let (Some(generator), Some(symbol)) = (&self.generator, self.symbol(ix)) else {
-            let inside = |payment: &&FundingPayment| {
-                payment.at_ms <= end_ms && start_ms.is_none_or(|s| payment.at_ms >= s)
-            };
-            let mut paid: Vec<_> = self.payments(ix).iter().filter(inside).copied().collect();
-            if start_ms.is_none() {
-                paid.drain(..paid.len().saturating_sub(limit));
-            }
-            paid.truncate(limit);
-            return paid;
-        };
-        let reach_ms = FUNDING_EVERY_MS.saturating_mul(limit.try_into().unwrap_or(i64::MAX));
-        let from_ms = start_ms.unwrap_or(end_ms.saturating_sub(reach_ms).saturating_add(1));
-        if from_ms > end_ms {
-            return Vec::new();
-        }
-        generator.borrow_mut().funding(symbol, from_ms, end_ms, limit).unwrap_or_default()
+        let script = self.script.as_ref()?;
+        let begun = script.bars(ix, now_ms).len();
+        Some(Past::Recorded { data: Arc::clone(&script.data), ix: usize::from(ix), begun })
     }
 
     /// When funding falls due next and at which rate, as far as it is known.
@@ -302,7 +248,9 @@ impl Play {
 
     /// Settlements of the live generated market in `(after_ms, until_ms]`.
     pub(crate) fn funding_due(&self, ix: u16, after_ms: i64, until_ms: i64) -> Vec<FundingPayment> {
-        self.funding_paid(ix, Some(after_ms.saturating_add(1)), Some(until_ms), usize::MAX, until_ms)
+        let (Some(generator), Some(symbol)) = (&self.generator, self.symbol(ix)) else { return Vec::new() };
+        let from_ms = after_ms.saturating_add(1);
+        generator.borrow_mut().funding(symbol, from_ms, until_ms, usize::MAX).unwrap_or_default()
     }
 
     /// The usual distance of settlements.
@@ -312,13 +260,6 @@ impl Play {
             _ => None,
         });
         gaps.min().unwrap_or(FUNDING_EVERY_MS)
-    }
-
-    /// The price of a symbol at a past time, for settlements whose mark was not recorded.
-    pub(crate) fn price_at(&self, ix: u16, at_ms: i64) -> Option<Decimal> {
-        let bars = &self.script.as_ref()?.data.series.get(usize::from(ix))?.bars;
-        let bar = bars.get(bars.partition_point(|bar| bar.end().ms() <= at_ms))?;
-        Some(bar.decimal(price_along(bar, at_ms)))
     }
 
     /// Prints of the generated market in `(after_ms, until_ms]`, oldest first.

@@ -261,19 +261,39 @@ impl Core {
     }
 
     /// Public news inside account events: liquidations, and a changed book. The account's own executions are not
-    /// printed on the public tape: their ids are not the market's.
+    /// printed on the public tape: their ids are not the market's. While the clock is paused streams are silent: news
+    /// wait, and a changed book is pushed by the first tick after it.
     pub(crate) fn announce_market(&mut self, events: &[VenueEvent]) {
         for event in events {
             if let EventBody::Order(update) = &event.body {
                 self.announce_liquidation(update, event.at_ms);
             }
         }
+        if self.clock.state().paused {
+            return;
+        }
         for ix in 0..self.symbol_count() {
             self.push_best(ix);
         }
     }
 
-    fn announce_liquidation(&self, update: &OrderUpdate, at_ms: i64) {
+    /// Publishes news, or keeps them while the clock is paused. What nobody follows is not kept.
+    fn tell_news(&mut self, topic: Topic, event: impl FnOnce() -> String) {
+        if self.clock.state().paused && self.hub.has(topic) {
+            self.held_news.push((topic, event()));
+        } else {
+            self.hub.publish(topic, event);
+        }
+    }
+
+    /// Publishes what a paused clock held back.
+    pub(crate) fn tell_held_news(&mut self) {
+        for (topic, event) in std::mem::take(&mut self.held_news) {
+            self.hub.publish(topic, || event);
+        }
+    }
+
+    fn announce_liquidation(&mut self, update: &OrderUpdate, at_ms: i64) {
         let order = &update.order;
         let forced = order.order_type == OrderType::Liquidation
             || (update.execution == ExecutionType::Calculated
@@ -290,20 +310,18 @@ impl Core {
                 "T": order.update_ms,
             },
         });
-        self.hub.publish(Topic::Liquidation(ix), || event.to_string());
-        self.hub.publish(Topic::AllLiquidations, || event.to_string());
+        self.tell_news(Topic::Liquidation(ix), || event.to_string());
+        self.tell_news(Topic::AllLiquidations, || event.to_string());
     }
 
     /// Tells `!contractInfo` of a symbol whose status changed.
-    pub(crate) fn announce_contract(&self, id: SymbolId) {
+    pub(crate) fn announce_contract(&mut self, id: SymbolId) {
         let Some(rules) = self.venue.rules(id) else { return };
-        self.hub.publish(Topic::ContractInfo, || {
-            json!({
-                "e": "contractInfo", "E": self.now_ms(), "s": rules.symbol, "ct": rules.contract_type,
-                "dt": rules.delivery_ms, "ot": rules.onboard_ms, "cs": rules.status.as_str(), "st": USD_M,
-            })
-            .to_string()
+        let event = json!({
+            "e": "contractInfo", "E": self.now_ms(), "s": rules.symbol, "ct": rules.contract_type,
+            "dt": rules.delivery_ms, "ot": rules.onboard_ms, "cs": rules.status.as_str(), "st": USD_M,
         });
+        self.tell_news(Topic::ContractInfo, || event.to_string());
     }
 }
 

@@ -9,9 +9,11 @@ use super::error::ApiError;
 use super::limits::{ORDERS_1M, ORDERS_10S};
 use super::numbers::{money, padded, plain};
 use super::params::Params;
+use super::past::Past;
+use super::perform::Later;
 use super::state::Core;
 use super::tape::Print;
-use crate::market::{KlineInterval, KlineQuery};
+use crate::market::{FundingPayment, KlineInterval, KlineQuery};
 use crate::venue::{InstrumentRules, SymbolId};
 
 pub(crate) const DAY_MS: i64 = 86_400_000;
@@ -101,16 +103,19 @@ fn one_or_all(
     Ok(core.venue.instruments().filter_map(|(id, rules)| row(id, rules)).collect())
 }
 
-pub(crate) fn klines(core: &Core, params: &Params) -> Result<Value, ApiError> {
+pub(crate) fn klines(core: &Core, params: &Params) -> Result<Later, ApiError> {
     let (id, rules) = core.symbol(params)?;
     let interval = KlineInterval::parse(params.need("interval")?)
         .ok_or_else(|| ApiError::bad(-1120, "Invalid interval."))?;
     let (start, end) = time_range(params)?;
     let limit = params.limit(500, 1_500)?;
     let query = KlineQuery { interval, start_ms: start, end_ms: end, limit, now_ms: core.now_ms() };
-    let rows = core.play.klines(id.0, &query);
+    let past = core.play.past(id.0, query.now_ms).ok_or_else(ApiError::bad_symbol)?;
     let scale = rules.tick.normalize().scale();
-    Ok(rows.iter().map(|(open_ms, candle)| kline_row(interval, *open_ms, candle, scale)).collect())
+    Ok(Later::new(move || {
+        let rows = past.klines(&query);
+        rows.iter().map(|(open_ms, candle)| kline_row(interval, *open_ms, candle, scale)).collect()
+    }))
 }
 
 /// Source: fact sheet 4.3.
@@ -158,7 +163,7 @@ pub(crate) fn premium_index(core: &Core, params: &Params) -> Result<Value, ApiEr
     })
 }
 
-pub(crate) fn funding_rate(core: &Core, params: &Params) -> Result<Value, ApiError> {
+pub(crate) fn funding_rate(core: &Core, params: &Params) -> Result<Later, ApiError> {
     let wanted = match params.get("symbol") {
         Some(_) => vec![core.symbol(params)?],
         None => core.venue.instruments().collect(),
@@ -166,29 +171,43 @@ pub(crate) fn funding_rate(core: &Core, params: &Params) -> Result<Value, ApiErr
     let (start, end) = time_range(params)?;
     let limit = params.limit(100, 1_000)?;
     let now_ms = core.now_ms();
+    let past = |(id, rules): (SymbolId, &InstrumentRules)| {
+        Some((rules.symbol.clone(), core.play.past(id.0, now_ms)?))
+    };
+    let wanted: Vec<(String, Past)> = wanted.into_iter().filter_map(past).collect();
+    Ok(Later::new(move || funding_rows(&wanted, start, end, limit, now_ms)))
+}
+
+fn funding_rows(
+    wanted: &[(String, Past)],
+    start: Option<i64>,
+    end: Option<i64>,
+    limit: usize,
+    now_ms: i64,
+) -> Value {
     let mut rows = Vec::new();
-    for (id, rules) in wanted {
-        let paid = core.play.funding_paid(id.0, start, end, limit, now_ms);
-        rows.extend(paid.into_iter().map(|payment| (payment.at_ms, id, rules, payment)));
+    for (at, (_, past)) in wanted.iter().enumerate() {
+        let paid = past.funding_paid(start, end, limit, now_ms);
+        rows.extend(paid.into_iter().map(|payment| (payment.at_ms, at, payment)));
     }
-    rows.sort_by_key(|(at_ms, id, ..)| (*at_ms, *id));
+    rows.sort_by_key(|(at_ms, at, _)| (*at_ms, *at));
     // With a start the oldest rows are given, without one the newest.
     if start.is_none() {
         rows.drain(..rows.len().saturating_sub(limit));
     }
     rows.truncate(limit);
-    let row =
-        |(at_ms, id, rules, payment): &(i64, SymbolId, &InstrumentRules, crate::market::FundingPayment)| {
-            let mark = payment.mark.or_else(|| core.play.price_at(id.0, *at_ms)).unwrap_or_default();
-            json!({
-                "symbol": rules.symbol,
-                "fundingRate": money(payment.rate),
-                "fundingTime": at_ms,
-                "markPrice": money(mark),
-                "rateType": "Regular",
-            })
-        };
-    Ok(rows.iter().map(row).collect())
+    let row = |(at_ms, at, payment): &(i64, usize, FundingPayment)| {
+        let (symbol, past) = wanted.get(*at)?;
+        let mark = payment.mark.or_else(|| past.price_at(*at_ms)).unwrap_or_default();
+        Some(json!({
+            "symbol": symbol,
+            "fundingRate": money(payment.rate),
+            "fundingTime": at_ms,
+            "markPrice": money(mark),
+            "rateType": "Regular",
+        }))
+    };
+    rows.iter().filter_map(row).collect()
 }
 
 /// Only symbols whose interval is not the usual eight hours are listed. Source: fact sheet 4.1.

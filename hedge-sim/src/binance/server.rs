@@ -75,7 +75,15 @@ async fn serve(
         api_key: api_key(&parts.headers),
         address: address(peer.ip()),
     };
-    write(app.answer(&asked))
+    let mut answer = app.answer(&asked);
+    if let Some(later) = answer.later.take() {
+        match tokio::task::spawn_blocking(move || later.answer().to_string()).await {
+            Ok(body) => answer.body = body,
+            // It was cut off by the end of the program.
+            Err(_) => answer = Answer::refused(&ApiError::internal()),
+        }
+    }
+    write(answer)
 }
 
 async fn upgrade(app: Arc<App>, target: Target, request: Request) -> Response {
@@ -138,7 +146,7 @@ fn change_clock(app: &App, body: &str) -> Result<(), String> {
         app.clock.set_speed(speed)?;
     }
     if let Some(paused) = paused {
-        app.clock.set_paused(paused)?;
+        app.set_paused(paused)?;
     }
     Ok(())
 }

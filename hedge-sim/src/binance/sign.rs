@@ -40,6 +40,18 @@ impl ApiKey {
         &self.secret
     }
 
+    /// Why no client could use this key; nothing when one can.
+    pub(crate) fn problem(&self) -> Option<&'static str> {
+        if self.key.is_empty() {
+            return Some("the API key is empty; no client could log in");
+        }
+        if self.secret.is_empty() {
+            return Some("the secret of the API key is empty; no client could sign");
+        }
+        let fits = self.key.bytes().all(|byte| byte.is_ascii_graphic());
+        (!fits).then_some("the API key has blanks or letters beyond ASCII; no HTTP header carries it")
+    }
+
     /// Compares without stopping at the first difference.
     pub(crate) fn is_key(&self, other: &str) -> bool {
         let same_length = self.key.len() == other.len();
@@ -107,6 +119,20 @@ mod tests {
         let vendor = ApiKey::new("k", "2b5eb11e18796d12d88f13dc27dbbd02c2cc51ff7059765ed9821957d82bb4d9");
         let payload = "symbol=BTCUSDT&side=BUY&type=LIMIT&quantity=1&price=9000&timeInForce=GTC&recvWindow=5000&timestamp=1591702613943";
         assert!(vendor.verifies(payload, "3c661234138461fcc7a7d8746c6558c9842d4e10870d2ecbedf7777cad694af9"));
+    }
+
+    #[test]
+    fn a_key_that_no_client_can_send_has_a_problem() {
+        assert_eq!(ApiKey::demo().problem(), None);
+        assert_eq!(ApiKey::new("-k", "any secret at all").problem(), None);
+        for (key, secret, said) in [
+            ("", "s", "key is empty"),
+            ("k", "", "secret"),
+            ("a b", "s", "blanks"),
+            ("k\u{e9}", "s", "ASCII"),
+        ] {
+            assert!(ApiKey::new(key, secret).problem().unwrap().contains(said), "{key:?} {secret:?}");
+        }
     }
 
     #[test]

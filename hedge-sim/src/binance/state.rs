@@ -20,6 +20,7 @@ use super::numbers::Places;
 use super::params::Params;
 use super::play::Play;
 use super::sign::ApiKey;
+use super::streams::Topic;
 use super::tape::Print;
 use super::user_events::{self, key_expired};
 use crate::market::MarketStep;
@@ -63,6 +64,11 @@ impl App {
         work(&mut self.core.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Stops or continues the venue clock. Between two ticks: once this returned, no market data is on its way.
+    pub(crate) fn set_paused(&self, paused: bool) -> Result<(), String> {
+        self.with(|core| core.clock.set_paused(paused))
+    }
+
     pub(crate) fn in_flight(&self) -> InFlight<'_> {
         self.requests.fetch_add(1, Ordering::SeqCst);
         InFlight(&self.requests)
@@ -93,6 +99,8 @@ pub(crate) struct Core {
     pub(crate) log: Option<CommandLog>,
     /// Until when the live generated market was applied.
     pub(crate) live_until_ms: i64,
+    /// Public news that wait for a paused clock to go on.
+    pub(crate) held_news: Vec<(Topic, String)>,
 }
 
 /// One line of the command log. Times are venue milliseconds.
@@ -123,9 +131,9 @@ impl From<VenueError> for ApiError {
 }
 
 impl From<LogError> for ApiError {
-    /// What cannot be kept is not done: the command was not applied. Source: fact sheet 6.2 (the 503 that is a failure).
+    /// What cannot be kept is not done: the command was not applied.
     fn from(_: LogError) -> Self {
-        Self::new(503, -1001, "Internal error; unable to process your request. Please try again.")
+        Self::internal()
     }
 }
 

@@ -98,6 +98,7 @@ impl Core {
             return Ok(());
         }
         let now_ms = state.now_ms;
+        self.tell_held_news();
         if self.key.valid_until_ms().is_some_and(|until_ms| until_ms <= now_ms) {
             self.change_key(KeyChange::Expired)?;
         }

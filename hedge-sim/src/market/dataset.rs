@@ -366,7 +366,7 @@ fn choose_symbols(
     if chosen.is_empty() {
         let universe = list(&mut universe.iter());
         return Err(MarketError::Selection(format!(
-            "{} has bars of {have}, none of which is in the universe ({universe}); name one with symbols",
+            "{} has bars of {have}, none of which is in the universe ({universe}); name one with --symbols",
             path.display()
         )));
     }

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use hedge_sim::venue::Command::SetStatus;
+use hedge_sim::venue::{SymbolId, SymbolStatus};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -64,20 +66,31 @@ async fn the_clock_is_shown_changed_and_paused_over_http() {
 }
 
 #[tokio::test]
-async fn a_paused_venue_answers_and_matches_but_streams_nothing() {
+async fn a_paused_venue_answers_and_matches_but_streams_no_market_data() {
     let desk = Desk::hedged(config()).await;
     let mut market = desk.socket("/public/ws/ethusdt@bookTicker").await;
-    market.next().await;
+    let mut news = desk.socket("/market/ws/!contractInfo").await;
+    let key = desk.listen_key().await;
+    let mut user = desk.socket(&format!("/private/ws?listenKey={key}")).await;
+    let mut last = market.next().await;
     desk.exchange.set_paused(true).unwrap();
-    while market.next_within(Duration::from_millis(150)).await.is_some() {}
+    while let Some(event) = market.next_within(Duration::from_millis(150)).await {
+        last = event;
+    }
     let order = "symbol=ETHUSDT&side=BUY&positionSide=LONG&type=MARKET&quantity=0.5&newOrderRespType=RESULT";
     assert_eq!(
         desk.signed_at(Method::POST, "/fapi/v1/order", order, wall_ms()).await.ok()["status"],
         "FILLED"
     );
-    // Only what the order itself changed may have been pushed.
-    while market.next_within(Duration::from_millis(50)).await.is_some() {}
-    assert!(market.is_silent(SILENCE).await);
+    assert_eq!(user.event("ORDER_TRADE_UPDATE").await["o"]["s"], "ETHUSDT");
+    // What the order took from the book is not told before the clock goes on, and neither are news.
+    let bitcoin = SetStatus { symbol: SymbolId(0), status: SymbolStatus::PreSettle };
+    desk.exchange.apply(&bitcoin).unwrap().unwrap();
+    assert!(market.is_silent(SILENCE).await && news.is_silent(SILENCE).await);
     desk.exchange.set_paused(false).unwrap();
-    market.next().await;
+    let told = news.next().await;
+    assert_eq!((&told["e"], &told["s"]), (&"contractInfo".into(), &"BTCUSDT".into()));
+    let pushed = market.next().await;
+    assert!(pushed["u"].as_i64() > last["u"].as_i64(), "{pushed} after {last}");
+    assert!(news.is_silent(SILENCE).await, "told once");
 }

@@ -40,15 +40,7 @@ fn recorded() -> MarketSource {
     let payment =
         FundingPayment { at_ms: START_MS + 3 * 900_000, rate: "0.0001".parse().unwrap(), mark: None };
     let funding = vec![FundingSeries { symbol, payments: vec![payment] }];
-    MarketSource::Data(Arc::new(DataSet {
-        interval: Interval::M15,
-        series,
-        funding,
-        gaps: Vec::new(),
-        funding_files: Vec::new(),
-        mark_files: Vec::new(),
-        notes: Vec::new(),
-    }))
+    MarketSource::Data(Arc::new(DataSet::new(Interval::M15, series, funding).unwrap()))
 }
 
 fn two_bars_of_history() -> ExchangeConfig {

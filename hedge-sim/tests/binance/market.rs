@@ -1,5 +1,6 @@
+use hedge_sim::binance::{Environment, ExchangeConfig};
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::kit::{Desk, at_speed, config, number};
 
@@ -21,7 +22,7 @@ async fn exchange_info_has_the_venues_shape() {
     );
     let filter = |kind: &str| rows(&eth["filters"]).iter().find(|f| f["filterType"] == kind).unwrap().clone();
     assert_eq!(filter("PRICE_FILTER")["tickSize"], "0.01");
-    assert_eq!(filter("MAX_NUM_ORDERS")["limit"], 200);
+    assert_eq!(filter("MAX_NUM_ORDERS")["limit"], 10_000);
     assert!(filter("MIN_NOTIONAL")["notional"].is_string() && eth["pricePrecision"].is_i64());
 }
 
@@ -31,7 +32,13 @@ async fn klines_reach_back_and_longer_ones_are_the_sum_of_shorter_ones() {
     for interval in ["1m", "15m", "1h", "1d", "1w", "1M"] {
         let klines =
             desk.get("/fapi/v1/klines", &format!("symbol=BTCUSDT&interval={interval}&limit=1500")).await.ok();
-        assert_eq!(rows(&klines).len(), 1_500, "{interval}");
+        let count = rows(&klines).len();
+        if interval == "1M" {
+            assert!((443..1_500).contains(&count), "as many months as there are since 1990: {count}");
+            assert_eq!(klines[0][0], 631_152_000_000_i64);
+        } else {
+            assert_eq!(count, 1_500, "{interval}");
+        }
         let last = rows(&klines).last().unwrap();
         assert_eq!(rows(last).len(), 12);
         assert!(last[0].is_i64() && last[1].is_string() && last[8].is_i64());
@@ -45,6 +52,46 @@ async fn klines_reach_back_and_longer_ones_are_the_sum_of_shorter_ones() {
     let volume: f64 = rows(&minutes).iter().map(|row| number(&row[5])).sum();
     assert!((volume - number(&quarter[5])).abs() < 1e-6);
     assert_eq!((&minutes[0][1], &minutes[14][4]), (&quarter[1], &quarter[4]));
+}
+
+#[tokio::test]
+async fn the_demo_venue_lists_other_filters_than_the_main_net() {
+    let mut seen = Vec::new();
+    for environment in [Environment::Demo, Environment::Mainnet] {
+        let desk = Desk::open(ExchangeConfig { environment, ..config() }).await;
+        let btc = desk.get("/fapi/v1/exchangeInfo", "").await.ok()["symbols"][0].clone();
+        let filter =
+            |kind: &str| rows(&btc["filters"]).iter().find(|f| f["filterType"] == kind).unwrap().clone();
+        seen.push([
+            filter("LOT_SIZE")["stepSize"].clone(),
+            filter("MARKET_LOT_SIZE")["minQty"].clone(),
+            btc["quantityPrecision"].clone(),
+            filter("MAX_NUM_ORDERS")["limit"].clone(),
+            btc["marketTakeBound"].clone(),
+        ]);
+    }
+    assert_eq!(json!(seen[0]), json!(["0.0001", "0.0001", 4, 10_000, "0.30"]));
+    assert_eq!(json!(seen[1]), json!(["0.001", "0.001", 3, 200, "0.05"]));
+}
+
+#[tokio::test]
+async fn nobody_waits_for_klines_that_somebody_else_asked_for() {
+    let desk = Desk::open(config()).await;
+    let months = desk.get("/fapi/v1/klines", "symbol=BTCUSDT&interval=1M&limit=1500");
+    let others = async {
+        let mut waits = Vec::new();
+        // The first calls open their connections.
+        for _ in 0..40 {
+            let asked = std::time::Instant::now();
+            desk.get("/fapi/v1/time", "").await.ok();
+            waits.push(asked.elapsed());
+        }
+        (std::time::Instant::now(), waits)
+    };
+    let months = async { (months.await.ok(), std::time::Instant::now()) };
+    let ((months, answered), (others_done, waits)) = tokio::join!(months, others);
+    assert!(rows(&months).len() > 400);
+    assert!(others_done < answered, "forty answers came while the months were summed: {waits:?}");
 }
 
 #[tokio::test]

@@ -30,10 +30,15 @@ async fn recorded_bars_end_in_the_present_and_go_on() {
     let klines = desk.get("/fapi/v1/klines", "symbol=ETHUSDT&interval=15m&limit=1500").await.ok();
     let opens = opens(&klines);
     assert!(
-        (102..=104).contains(&opens.len()),
-        "the history, the bar that just closed, the forming one: {}",
+        (102..=135).contains(&opens.len()),
+        "the history, up to eight hours for settlements to keep theirs, the bar that just closed, the forming one: {}",
         opens.len()
     );
+    let paid = desk.get("/fapi/v1/fundingRate", "symbol=ETHUSDT").await.ok();
+    let premium = desk.get("/fapi/v1/premiumIndex", "symbol=ETHUSDT").await.ok();
+    for at in [&paid[0]["fundingTime"], &premium["nextFundingTime"]] {
+        assert_eq!(at.as_i64().unwrap() % 28_800_000, 0, "{at}");
+    }
     assert!(opens.windows(2).all(|pair| pair[1] - pair[0] == 900_000));
     assert!(opens.iter().all(|open| open % 900_000 == 0));
     assert!(
