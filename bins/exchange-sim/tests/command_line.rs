@@ -53,12 +53,13 @@ fn get(rest: &str, path: &str) -> String {
     answer
 }
 
-fn refused(args: &[&str]) -> String {
-    let Output { status, stdout, stderr } = program(args).output().unwrap();
-    assert!(!status.success() && stdout.is_empty());
+/// The exit code and the one line that says why.
+fn refused(mut command: Command) -> (i32, String) {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    assert!(stdout.is_empty());
     let said = String::from_utf8(stderr).unwrap();
     assert_eq!(said.trim_end().lines().count(), 1, "{said}");
-    said
+    (status.code().unwrap(), said)
 }
 
 #[test]
@@ -84,13 +85,73 @@ fn values_may_begin_with_a_hyphen() {
 }
 
 #[test]
-fn bad_input_is_one_clear_line() {
-    assert!(refused(&["--venue", "binance", "--speed", "max"]).contains("drives the market"));
-    assert!(refused(&["--venue", "binance", "--speed", "-1"]).contains("0.001..=100000"));
-    assert!(refused(&["--venue", "binance", "--listen", "0.0.0.0:0"]).contains("loopback"));
-    assert!(refused(&["--venue", "binance", "--balance", "-5"]).contains("negative"));
-    assert!(refused(&["--venue", "binance", "--api-key", "k"]).contains("--api-secret"));
-    assert!(refused(&["--venue", "binance", "--data", "/nowhere"]).contains("/nowhere"));
-    assert!(refused(&["--venue", "kraken"]).contains("binance"));
-    assert!(refused(&[]).contains("--venue"));
+fn bad_input_is_one_clear_line_and_exit_code_2() {
+    for (args, said) in [
+        (&["--speed", "max"][..], "drives the market"),
+        (&["--speed", "-1"], "0.001..=100000"),
+        (&["--listen", "0.0.0.0:0"], "loopback"),
+        (&["--listen", "here"], "127.0.0.1:8080"),
+        (&["--balance", "-5"], "negative"),
+        (&["--balance", "lots"], "amount in USDT"),
+        (&["--api-key", "k"], "--api-secret"),
+        (&["--api-secret", "s"], "--api-key"),
+        (&["--api-key", "", "--api-secret", "s"], "--api-key is empty"),
+        (&["--api-key", "k", "--api-secret", ""], "--api-secret is empty"),
+        (&["--nonsense"], "--nonsense"),
+        (&["--data", "a", "--seed", "2"], "--seed"),
+    ] {
+        let (code, line) = refused(program(&[&["--venue", "binance"], args].concat()));
+        assert!(code == 2 && line.contains(said) && line.contains("--help"), "{code} {line}");
+    }
+    assert!(refused(program(&["--venue", "kraken"])).1.contains("binance"));
+    assert!(refused(program(&[])).1.contains("--venue"));
+}
+
+#[test]
+fn what_cannot_be_started_is_one_clear_line_and_exit_code_1() {
+    for (args, said) in [
+        (&["--data", "/nowhere"][..], "/nowhere"),
+        (&["--instruments", "/nowhere"], "/nowhere"),
+        (&["--api-key", "a key", "--api-secret", "s"], "blanks"),
+    ] {
+        let (code, line) = refused(program(&[&["--venue", "binance"], args].concat()));
+        assert!(code == 1 && line.contains(said) && !line.contains("--help"), "{code} {line}");
+    }
+}
+
+#[test]
+fn empty_variables_are_no_key() {
+    let mut command = program(&["--venue", "binance"]);
+    command.env("SIM_API_KEY", "").env("SIM_API_SECRET", "");
+    assert_eq!(Running::start(command).1["api_key"].as_str().unwrap().len(), 64);
+    let mut half = program(&["--venue", "binance"]);
+    half.env("SIM_API_KEY", "k").env("SIM_API_SECRET", "");
+    let (code, line) = refused(half);
+    assert!(code == 2 && line.contains("SIM_API_SECRET"), "{code} {line}");
+}
+
+#[test]
+fn instruments_without_a_market_are_named() {
+    let row = |symbol: &str| {
+        serde_json::json!({
+            "symbol": symbol, "status": "TRADING", "contractType": "PERPETUAL", "baseAsset": "X", "quoteAsset": "USDT",
+            "marginAsset": "USDT", "pricePrecision": 2, "quantityPrecision": 3,
+            "filters": [
+                {"filterType": "PRICE_FILTER", "minPrice": "0.01", "maxPrice": "1000000", "tickSize": "0.01"},
+                {"filterType": "LOT_SIZE", "minQty": "0.001", "maxQty": "10000", "stepSize": "0.001"},
+            ],
+        })
+    };
+    let mut symbols = vec![row("ETHUSDT")];
+    symbols.extend((1..=23).map(|n| row(&format!("N{n:02}USDT"))));
+    let path = std::env::temp_dir().join(format!("hedge-exchange-sim-{}.json", std::process::id()));
+    std::fs::write(&path, serde_json::json!({"symbols": symbols}).to_string()).unwrap();
+    let (mut running, ready) =
+        Running::start(program(&["--venue", "binance", "--instruments", path.to_str().unwrap()]));
+    assert!(ready["rest"].is_string());
+    assert!(running.signal("TERM"));
+    let mut said = String::new();
+    running.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.contains("left out: N01USDT, N02USDT,") && said.contains("N20USDT and 3 more"), "{said}");
+    std::fs::remove_file(&path).unwrap();
 }

@@ -1,0 +1,125 @@
+//! What an operator may say on the command line and in the environment.
+
+use std::env::{VarError, var};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Parser;
+use hedge_sim::binance::{
+    ApiKey, Environment, ExchangeConfig, Instruments, MarketSource, Pace, SecondCloseAll,
+};
+use rust_decimal::Decimal;
+
+/// A simulated Binance USD-M exchange on loopback. Prints one JSON line when it is ready. Exit codes: 0 ended by a
+/// signal, 1 could not start, 2 usage.
+#[derive(Debug, Parser)]
+#[command(name = "hedge-exchange-sim", version)]
+pub(crate) struct Args {
+    /// Whose protocol to speak.
+    #[arg(long, value_parser = ["binance"])]
+    venue: String,
+    /// Loopback address to listen on; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:0", value_parser = loopback)]
+    listen: SocketAddr,
+    /// Which of the venue's two environments to imitate.
+    #[arg(long, default_value = "demo", value_parser = ["demo", "mainnet"])]
+    environment: String,
+    /// API key to accept, else SIM_API_KEY; without either the documented demonstration key is used.
+    #[arg(long, allow_hyphen_values = true)]
+    api_key: Option<String>,
+    /// Secret of the API key, else SIM_API_SECRET.
+    #[arg(long, allow_hyphen_values = true)]
+    api_secret: Option<String>,
+    /// Instruments as an exchangeInfo file; built-in ones otherwise.
+    #[arg(long)]
+    instruments: Option<PathBuf>,
+    /// Starting balance in USDT.
+    #[arg(long, default_value = "10000", allow_hyphen_values = true, value_parser = balance)]
+    balance: Decimal,
+    /// Recorded klines to play: a file or a folder.
+    #[arg(long, conflicts_with = "seed")]
+    data: Option<PathBuf>,
+    /// Seed of the generated market.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Recorded bars that lie before the start, at least [default: 500]. The generated market knows its past.
+    #[arg(long)]
+    history: Option<usize>,
+    /// Venue seconds per wall second.
+    #[arg(long, default_value = "1", allow_hyphen_values = true, value_parser = speed)]
+    speed: f64,
+    /// What happens to a second close-all stop of the same leg and direction.
+    #[arg(long, default_value = "refuse", value_parser = ["refuse", "accept"])]
+    second_close_all: String,
+}
+
+impl Args {
+    /// The key that is given, if one is. A variable that is set to nothing is as good as none; a flag is meant.
+    pub(crate) fn api_key(&self) -> Result<Option<ApiKey>, String> {
+        let key = given("--api-key", self.api_key.as_ref(), "SIM_API_KEY")?;
+        let secret = given("--api-secret", self.api_secret.as_ref(), "SIM_API_SECRET")?;
+        match (key, secret) {
+            (Some(key), Some(secret)) => Ok(Some(ApiKey::new(key, secret))),
+            (None, None) => Ok(None),
+            (Some(_), None) => {
+                Err("an API key without a secret; give --api-secret or SIM_API_SECRET too".into())
+            }
+            (None, Some(_)) => Err("a secret without an API key; give --api-key or SIM_API_KEY too".into()),
+        }
+    }
+
+    /// The exchange that is asked for.
+    pub(crate) fn config(self, api_key: ApiKey) -> ExchangeConfig {
+        let (is_demo, refuses) = (self.environment == "demo", self.second_close_all == "refuse");
+        let recorded = |path| MarketSource::Recorded { path, symbols: Vec::new() };
+        ExchangeConfig {
+            listen: self.listen,
+            environment: if is_demo { Environment::Demo } else { Environment::Mainnet },
+            api_key,
+            instruments: self.instruments.map_or(Instruments::Builtin, Instruments::File),
+            balance_usdt: self.balance,
+            market: self.data.map_or_else(|| MarketSource::generated(self.seed), recorded),
+            history_bars: self.history,
+            pace: Pace::Speed(self.speed),
+            second_close_all: if refuses { SecondCloseAll::Refuse4130 } else { SecondCloseAll::Accept },
+            ..ExchangeConfig::default()
+        }
+    }
+}
+
+fn given(flag: &str, value: Option<&String>, variable: &str) -> Result<Option<String>, String> {
+    match value {
+        Some(value) if value.is_empty() => Err(format!("{flag} is empty; give a value or leave it out")),
+        Some(value) => Ok(Some(value.clone())),
+        None => match var(variable) {
+            Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+            Err(VarError::NotPresent) => Ok(None),
+            Err(VarError::NotUnicode(_)) => {
+                Err(format!("{variable} is not text; set another value or unset it"))
+            }
+        },
+    }
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr =
+        text.parse().map_err(|_| "expected an address such as 127.0.0.1:8080".to_owned())?;
+    if address.ip().is_loopback() {
+        return Ok(address);
+    }
+    Err("not a loopback address; expected 127.0.0.1 or [::1] and a port".to_owned())
+}
+
+fn balance(text: &str) -> Result<Decimal, &'static str> {
+    let balance: Decimal = text.parse().map_err(|_| "expected an amount in USDT, such as 10000")?;
+    if balance.is_sign_negative() { Err("a balance must not be negative") } else { Ok(balance) }
+}
+
+/// Lockstep needs a driver in the exchange's own process.
+fn speed(text: &str) -> Result<f64, &'static str> {
+    if text == "max" {
+        return Err("max exists only inside a program that drives the market; give a number");
+    }
+    let range = 0.001..=100_000.0;
+    text.parse().ok().filter(|speed| range.contains(speed)).ok_or("expected a number in 0.001..=100000")
+}
