@@ -34,8 +34,8 @@ async fn recorded_bars_end_in_the_present_and_go_on() {
         "the history, up to eight hours for settlements to keep theirs, the bar that just closed, the forming one: {}",
         opens.len()
     );
-    let paid = desk.get("/fapi/v1/fundingRate", "symbol=ETHUSDT").await.ok();
-    let premium = desk.get("/fapi/v1/premiumIndex", "symbol=ETHUSDT").await.ok();
+    let paid = desk.get("/fapi/v1/fundingRate", "symbol=BTCUSDT").await.ok();
+    let premium = desk.get("/fapi/v1/premiumIndex", "symbol=BTCUSDT").await.ok();
     for at in [&paid[0]["fundingTime"], &premium["nextFundingTime"]] {
         assert_eq!(at.as_i64().unwrap() % 28_800_000, 0, "{at}");
     }
