@@ -535,6 +535,28 @@ impl tracing::Subscriber for Said {
 }
 
 #[tokio::test]
+async fn a_cancel_that_fails_is_told_by_the_venues_number_and_by_our_id() {
+    let said = Said::default();
+    let _guard = tracing::subscriber::set_default(said.clone());
+    let server = server().await;
+    mock(&server, "POST", "/fapi/v1/algoOrder", 200, algo_row("NEW")).await;
+    let refused = json!({"code":-2011,"msg":"Unknown order sent."});
+    mock(&server, "DELETE", "/fapi/v1/algoOrder", 400, refused).await;
+    let client = live(client(&server));
+    let ack = client.submit(&stop()).await.unwrap();
+    for order in [ack.order, OrderRef::Algo { id: VenueOrderId(5), child: None }] {
+        client.cancel(&eth(), &order).await.unwrap_err();
+    }
+    let said = said.0.lock().unwrap().join(" | ");
+    let known = format!(
+        r#"{{"algoId":4000000987654321,"clientAlgoId":"{CLIENT_ID}","code":-2011,"msg":"Unknown order sent."}}"#
+    );
+    for part in [known.as_str(), r#"{"algoId":5,"code":-2011,"msg":"Unknown order sent."}"#] {
+        assert!(said.contains(part), "{part} is missing in {said}");
+    }
+}
+
+#[tokio::test]
 async fn each_order_request_is_told_with_path_status_and_client_id() {
     let said = Said::default();
     let _guard = tracing::subscriber::set_default(said.clone());

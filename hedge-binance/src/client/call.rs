@@ -18,6 +18,7 @@ use hedge_http::{
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
+use super::names::OrderNames;
 use crate::{
     codes::{ErrorBody, LONGEST_BAN, SHORTEST_BAN, Verdict, judge},
     config::RecvWindow,
@@ -47,6 +48,7 @@ pub struct Rest {
     retry: RetryPolicy,
     random: Mutex<SplitMix64>,
     recv_window: RecvWindow,
+    names: Mutex<OrderNames>,
 }
 
 impl fmt::Debug for Rest {
@@ -186,7 +188,13 @@ impl Rest {
             retry: parts.retry,
             random: Mutex::new(SplitMix64::new(parts.jitter_seed)),
             recv_window: parts.recv_window,
+            names: Mutex::default(),
         }
+    }
+
+    /// What orders are called on both sides, for log lines.
+    pub(crate) fn names(&self) -> MutexGuard<'_, OrderNames> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Best estimate of the venue's clock: ours until the first measurement.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use hedge_core::{
-    BrokerError, InstrumentId, Leverage, MarginMode, Order, OrderAck, OrderRef, PositionMode, RejectReason,
-    SubmitError, Timestamp,
+    BrokerError, InstrumentId, Leverage, MarginMode, Order, OrderAck, OrderRef, OrderSpace, PositionMode,
+    RejectReason, SubmitError, Timestamp,
 };
 use hedge_http::{Method, limiter::Priority};
 use serde::de::DeserializeOwned;
@@ -35,15 +35,21 @@ impl Rest {
         let new = NewOrder::from(order);
         let request = new.request();
         let exchange = self.exchange_until(&request, valid_until).await;
-        trace_order(&request, client_id.as_str(), &exchange);
+        let own = if new.is_algo() { "clientAlgoId" } else { "newClientOrderId" };
+        trace_order(&request, json!({ own: client_id.as_str() }), &exchange);
         let Exchange { acceptable_until, result } = exchange;
         let fail = |error: BrokerError| SubmitError { error, acceptable_until };
         let response = result.map_err(|error| fail(error.into()))?;
         let ack = if new.is_algo() {
-            decode_json::<AlgoRow>("algoOrder", &response.body)
-                .and_then(|row| decode::algo_ack(client_id, &row))
+            decode_json::<AlgoRow>("algoOrder", &response.body).and_then(|row| {
+                self.names().learn(OrderSpace::Algo, row.algo_id, client_id.as_str());
+                decode::algo_ack(client_id, &row)
+            })
         } else {
-            decode_json::<OrderRow>("order", &response.body).and_then(|row| decode::ack(client_id, &row))
+            decode_json::<OrderRow>("order", &response.body).and_then(|row| {
+                self.names().learn(OrderSpace::Plain, row.order_id, client_id.as_str());
+                decode::ack(client_id, &row)
+            })
         };
         ack.map_err(|error| fail(error.into()))
     }
@@ -56,12 +62,8 @@ impl Rest {
             order,
             OrderRef::Plain(_)
                 | OrderRef::Algo { child: Some(_), .. }
-                | OrderRef::Client { space: hedge_core::OrderSpace::Plain, .. }
+                | OrderRef::Client { space: OrderSpace::Plain, .. }
         );
-        let id = match order {
-            OrderRef::Client { id, .. } => id.to_string(),
-            OrderRef::Plain(id) | OrderRef::Algo { id, .. } => id.to_string(),
-        };
         let (path, params) = if is_plain {
             ("/fapi/v1/order", plain_ref(Params::new().with("symbol", name), order))
         } else {
@@ -69,7 +71,7 @@ impl Rest {
         };
         let request = ApiRequest::command(Method::Delete, path, 1, Priority::Protect, params);
         let exchange = self.exchange(&request).await;
-        trace_order(&request, &id, &exchange);
+        trace_order(&request, self.named(order), &exchange);
         let response = exchange.result?;
         if is_plain {
             decode_json::<OrderRow>("cancel", &response.body)?;
@@ -77,6 +79,29 @@ impl Rest {
         }
         let answer: AlgoCancel = decode_json("algo cancel", &response.body)?;
         succeeded(answer.code, answer.msg)
+    }
+
+    /// An order by every name that is known of it, as the venue calls them.
+    fn named(&self, order: &OrderRef) -> Value {
+        let mut names = serde_json::Map::new();
+        match order {
+            OrderRef::Plain(id) => names.insert("orderId".to_owned(), json!(id.0)),
+            OrderRef::Algo { id, child } => {
+                if let Some(child) = child {
+                    names.insert("orderId".to_owned(), json!(child.0));
+                }
+                names.insert("algoId".to_owned(), json!(id.0))
+            }
+            OrderRef::Client { .. } => None,
+        };
+        let own = match order.space() {
+            OrderSpace::Algo => "clientAlgoId",
+            OrderSpace::Plain => "newClientOrderId",
+        };
+        if let Some(client_id) = self.names().of(order) {
+            names.insert(own.to_owned(), json!(client_id.as_str()));
+        }
+        Value::Object(names)
     }
 
     /// `DELETE /fapi/v1/allOpenOrders`: plain orders of a symbol.
@@ -187,7 +212,7 @@ pub(crate) fn is_already_so(error: &BrokerError) -> bool {
 
 /// One event per order request: the executor prints it as `ORDER_REQ` or `ORDER_ERR`. No secrets: the path is without its
 /// query, the body is the venue's answer.
-fn trace_order(request: &ApiRequest, client_id: &str, exchange: &Exchange) {
+fn trace_order(request: &ApiRequest, names: Value, exchange: &Exchange) {
     let (method, path) = (request.method.as_str(), request.path);
     match &exchange.result {
         Ok(response) => {
@@ -197,8 +222,9 @@ fn trace_order(request: &ApiRequest, client_id: &str, exchange: &Exchange) {
             );
         }
         Err(error) => {
-            let id_name = if path.ends_with("algoOrder") { "clientAlgoId" } else { "newClientOrderId" };
-            let body = json!({ id_name: client_id, "code": error_code(error), "msg": error_text(error) });
+            let mut body = names;
+            body["code"] = json!(error_code(error));
+            body["msg"] = json!(error_text(error));
             tracing::warn!(
                 target: "hedge::order_err", method, path, status = error.status(), body = %body, "order request failed"
             );

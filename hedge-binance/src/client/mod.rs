@@ -4,6 +4,7 @@ mod brokerage;
 mod call;
 mod commands;
 mod history;
+mod names;
 mod reader;
 mod rest;
 mod startup;

@@ -194,11 +194,12 @@ impl Rest {
     /// `GET /fapi/v1/openAlgoOrders`.
     pub async fn open_algo_orders(&self, name: Option<&str>) -> Result<Vec<AlgoRow>, BrokerError> {
         let weight = if name.is_some() { 1 } else { 40 };
-        self.read(
-            "openAlgoOrders",
-            ApiRequest::signed_read("/fapi/v1/openAlgoOrders", weight, maybe_symbol(name)),
-        )
-        .await
+        let request = ApiRequest::signed_read("/fapi/v1/openAlgoOrders", weight, maybe_symbol(name));
+        let rows: Vec<AlgoRow> = self.read("openAlgoOrders", request).await?;
+        let mut names = self.names();
+        rows.iter().for_each(|row| names.learn(OrderSpace::Algo, row.algo_id, &row.client_algo_id));
+        drop(names);
+        Ok(rows)
     }
 
     /// `GET /fapi/v1/allAlgoOrders` of a span below 7 days.
