@@ -25,6 +25,16 @@ pub enum CredentialsError {
         /// The world it is for.
         environment: &'static str,
     },
+    /// The same key stands under the names of both worlds: one of them was pasted into the wrong place.
+    #[error(
+        "{testnet} and {mainnet} are the same; keys of one world do not work in the other, copy the testnet one again"
+    )]
+    SameKey {
+        /// The testnet's variable.
+        testnet: &'static str,
+        /// The mainnet's variable.
+        mainnet: &'static str,
+    },
     /// A key holds characters that no key has: usually a quote or a line end that came along.
     #[error("{name} holds spaces or other characters that no key has; copy it again")]
     Malformed {
@@ -99,20 +109,25 @@ impl Credentials<Mainnet> {
 
 impl Credentials<Testnet> {
     /// Reads `BINANCE_UM_API_KEY_TESTNET` and `BINANCE_UM_API_SECRET_TESTNET` through `lookup`. Only when the REST host
-    /// is this machine, the mainnet names are taken where those are missing: a mainnet key never travels to the testnet.
+    /// is this machine, the mainnet names are taken where both of those are missing: a mainnet key never travels to the
+    /// testnet.
     ///
     /// # Errors
-    /// [`CredentialsError`] naming the variable.
+    /// [`CredentialsError`] naming the variable; also one half of a pair without the other, and, unless the host is this
+    /// machine, the mainnet key under the testnet's name.
     pub fn from_env(
         lookup: &dyn Fn(&str) -> Option<String>,
         endpoints: &Endpoints<Testnet>,
     ) -> Result<Self, CredentialsError> {
-        match Self::from_names(TESTNET_NAMES, lookup) {
-            Err(CredentialsError::Missing { .. }) if endpoints.is_loopback() => {
-                Self::from_names(MAINNET_NAMES, lookup)
-            }
-            result => result,
+        let value = |name: &str| lookup(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
+        if endpoints.is_loopback() && TESTNET_NAMES.iter().all(|name| value(name).is_none()) {
+            return Self::from_names(MAINNET_NAMES, lookup);
         }
+        let [testnet, mainnet] = [TESTNET_NAMES[0], MAINNET_NAMES[0]];
+        if !endpoints.is_loopback() && value(testnet).is_some() && value(testnet) == value(mainnet) {
+            return Err(CredentialsError::SameKey { testnet, mainnet });
+        }
+        Self::from_names(TESTNET_NAMES, lookup)
     }
 }
 
@@ -150,6 +165,31 @@ mod tests {
         let local = Endpoints::new(Some("http://localhost:1"), Some("ws://localhost:1")).unwrap();
         let credentials = Credentials::<Testnet>::from_env(&env(BOTH), &local).unwrap();
         assert_eq!(credentials.key().expose(), "live-key");
+    }
+
+    #[test]
+    fn half_a_testnet_pair_is_named_and_nothing_else_is_taken_for_it() {
+        let local = Endpoints::new(Some("http://localhost:1"), Some("ws://localhost:1")).unwrap();
+        let half: &[_] =
+            &[("BINANCE_UM_API_KEY_TESTNET", "t"), ("BINANCE_API_KEY", "k"), ("BINANCE_API_SECRET", "s")];
+        let error = Credentials::<Testnet>::from_env(&env(half), &local).unwrap_err();
+        assert_eq!(
+            error,
+            CredentialsError::Missing { name: "BINANCE_UM_API_SECRET_TESTNET", environment: "testnet" }
+        );
+    }
+
+    #[test]
+    fn a_mainnet_key_under_the_testnets_name_stays_here() {
+        let remote = Endpoints::new(None, None).unwrap();
+        let pasted: &[_] = &[
+            ("BINANCE_UM_API_KEY_TESTNET", "live-key"),
+            ("BINANCE_UM_API_SECRET_TESTNET", "live-secret"),
+            ("BINANCE_API_KEY", "live-key"),
+        ];
+        let error = Credentials::<Testnet>::from_env(&env(pasted), &remote).unwrap_err();
+        assert!(matches!(error, CredentialsError::SameKey { .. }), "{error}");
+        assert!(!error.to_string().contains("live-key"), "{error}");
     }
 
     #[test]
