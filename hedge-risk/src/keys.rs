@@ -35,7 +35,7 @@ pub const KEYS: &[KeyInfo] = &[
     key("MAX_POSITIONS", "legs", "1 to 200", "8",
         "Legs that are open or opening. LONG and SHORT of one symbol are two."),
     key("MAX_LEVERAGE", "multiple of equity", "0.1 to 125", "3",
-        "Notional of all legs together, per equity. Larger openings are cut back."),
+        "Notional of all legs together, per equity; larger openings are cut back. No strategy and no override may set a symbol to more."),
     key("MAX_SLIPPAGE_BPS", "basis points of mark", "1 to 500", "30",
         "How far from mark a market entry may fill: it is sent as an immediate-or-cancel limit there. Closes are not limited."),
     key("LIQ_DISTANCE_MIN_PCT", "percent", "1 to 95", "20",

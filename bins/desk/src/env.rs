@@ -42,9 +42,9 @@ pub const VARIABLES: &[Variable] = &[
         "BINANCE_API_KEY",
         "text",
         "none",
-        "Key of the mainnet account. The paper profile does not use it.",
+        "Key of the mainnet account. The paper profile uses it only for an exchange on this machine at binance.rest_url.",
     ),
-    variable("BINANCE_API_SECRET", "text", "none", "Secret of the mainnet account. Never shown."),
+    variable("BINANCE_API_SECRET", "text", "none", "Secret that belongs to BINANCE_API_KEY. Never shown."),
     variable(
         "BINANCE_UM_API_KEY_TESTNET",
         "text",

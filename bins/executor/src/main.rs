@@ -6,7 +6,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, value_parser};
 use hedge_core::Symbol;
 use hedge_desk::{
-    config::{Config, ConfigError, Profile, Speed, audit},
+    config::{Config, ConfigError, Profile, Speed, audit, whole_range},
     env::Env,
     logging::{self, Format, Sink},
     paper::{self, PaperError, PaperOptions},
@@ -50,8 +50,8 @@ struct Args {
     /// Seed of the generated market.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Bars of history before the start.
-    #[arg(long, value_name = "N")]
+    /// Bars of history before the start, as many as history.bars in runtime.toml may ask for.
+    #[arg(long, value_name = "N", value_parser = history)]
     history: Option<usize>,
     /// Speed of the embedded exchange: `max` (bar after bar) or a multiple of real time.
     #[arg(long, value_name = "X|max")]
@@ -59,6 +59,15 @@ struct Args {
     /// Form of the log lines; as configured otherwise.
     #[arg(long, value_name = "text|json")]
     log: Option<Format>,
+}
+
+/// The same range as the key in the file.
+fn history(text: &str) -> Result<usize, String> {
+    let range = whole_range("history.bars").unwrap_or(1..=1_500);
+    let within = |bars: &i64| range.contains(bars);
+    text.parse().ok().filter(within).and_then(|bars| usize::try_from(bars).ok()).ok_or_else(|| {
+        format!("expected {} to {} bars, as for history.bars in runtime.toml", range.start(), range.end())
+    })
 }
 
 fn main() -> ExitCode {
@@ -81,10 +90,9 @@ fn start(args: &Args) -> Result<(), (u8, String)> {
     // Who follows wants to see each line as it is written.
     let sink = if args.follow { Sink::stdout(format).eager() } else { Sink::stdout(format) };
     logging::init(&sink, &config.runtime.log.level);
-    // What the audit says is about the embedded exchange; one at another address does use the key.
-    if config.runtime.binance.rest_url.is_none() {
-        audit(profile, &env, &config.switches).iter().for_each(|line| eprintln!("{line}"));
-    }
+    config.notes.iter().for_each(|note| eprintln!("warning: {note}"));
+    let rest_url = config.runtime.binance.rest_url.as_deref();
+    audit(profile, &env, &config.switches, rest_url).iter().for_each(|line| eprintln!("{line}"));
 
     // One thread on purpose: exchange, client and engine take turns in the same order every time.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -99,7 +107,12 @@ fn start(args: &Args) -> Result<(), (u8, String)> {
         paper::run(&options(args), &config, &env, &sink, shutdown).await
     });
     sink.flush();
-    finished.map(|_| ()).map_err(|error: PaperError| (error.exit_code(), error.to_string()))
+    finished.map_err(|error: PaperError| (error.exit_code(), error.to_string()))?;
+    // Trading went on without it; the journal and the report hold everything.
+    match sink.failure() {
+        Some(failure) => Err((1, format!("stdout could not be written ({failure}); the run is complete"))),
+        None => Ok(()),
+    }
 }
 
 fn options(args: &Args) -> PaperOptions {

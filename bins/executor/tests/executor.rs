@@ -192,6 +192,55 @@ fn a_finished_run_plays_more_bars_with_the_account_as_it_is() {
     assert!(error(&output).contains("seed 7"), "{}", error(&output));
 }
 
+#[test]
+fn what_a_continued_run_cannot_do_is_said_and_its_figures_are_of_all_starts() {
+    let temp = Temp::new("continued");
+    let run = |args: &[&str]| executor(&temp, &[&["--state-dir", "d"], args].concat()).output().unwrap();
+    assert!(run(&["--bars", "30", "--symbols", "BTCUSDT,ETHUSDT,BTCUSDT"]).status.success());
+    let output = run(&["--bars", "20"]);
+    let table = lines(&output);
+    let row = |name: &str| table.iter().find(|line| line.starts_with(name)).cloned().unwrap_or_default();
+    assert!(row("bars per symbol").ends_with(" 50"), "{table:?}");
+    assert!(row("starts").ends_with(" 2"), "{table:?}");
+
+    let output = run(&["--bars", "5", "--symbols", "SOLUSDT"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(error(&output).contains("trades BTCUSDT, ETHUSDT, not SOLUSDT"), "{}", error(&output));
+
+    let plan = temp.join("d/plan.json");
+    let text = fs::read_to_string(&plan).unwrap();
+    fs::write(&plan, text.replace("\"finished\":true", "\"finished\":false")).unwrap();
+    let output = run(&["--bars", "7"]);
+    assert!(error(&output).contains("its 20 bars; --bars 7 is ignored"), "{}", error(&output));
+
+    fs::remove_file(temp.join("d/exchange.jsonl")).unwrap();
+    let output = run(&["--bars", "5"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(error(&output).contains("has a journal but no exchange.jsonl"), "{}", error(&output));
+}
+
+#[test]
+fn the_range_of_history_is_that_of_the_file_and_wrong_arguments_leave_nothing_behind() {
+    let temp = Temp::new("history");
+    for bars in ["5", "49", "1501", "100000", "x"] {
+        let output = executor(&temp, &["--bars", "5", "--history", bars]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", error(&output));
+        assert!(error(&output).contains("50 to 1500 bars"), "{}", error(&output));
+    }
+    assert!(!temp.join("state").exists());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_stdout_that_takes_nothing_stops_no_run_and_is_no_success() {
+    let temp = Temp::new("full");
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = executor(&temp, &["--bars", "5", "--state-dir", "d"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", error(&output));
+    assert!(error(&output).contains("stdout could not be written"), "{}", error(&output));
+    assert!(temp.join("d/report.html").exists());
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn an_exchange_that_somebody_else_runs_on_this_machine_is_traded_in_real_time() {

@@ -9,6 +9,7 @@ use std::{
 use hedge_core::Timestamp;
 use hedge_desk::{
     backtest::{self, RecordedMarket, play},
+    compose::intervals,
     config::Config,
     env::Env,
     logging::{Format, Sink},
@@ -84,8 +85,7 @@ async fn recorded_bars_lead_to_the_same_orders_in_a_backtest_and_on_the_embedded
     let temp = std::env::temp_dir().join(format!("hedge-parity-{}", std::process::id()));
     fs::create_dir_all(&temp).unwrap();
     let klines = window(&data, &temp).unwrap();
-    let env =
-        Env::from_pairs([("HEDGE__JOURNAL__DURABILITY", "os"), ("HEDGE__RECONCILE__INTERVAL_S", "3600")]);
+    let env = Env::from_pairs([("HEDGE__JOURNAL__DURABILITY", "os")]);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config");
     let config = Config::load(Some(&folder), &env).unwrap();
 
@@ -107,8 +107,7 @@ async fn recorded_bars_lead_to_the_same_orders_in_a_backtest_and_on_the_embedded
         run_and_inspect(&options, &config, &env, &sink, Shutdown::new(), read).await.unwrap();
 
     let all =
-        RecordedMarket::open(&klines, None, &config.universe.symbols, &backtest::intervals(&config), None)
-            .unwrap();
+        RecordedMarket::open(&klines, None, &config.universe.symbols, &intervals(&config), None).unwrap();
     let start = all.data.start().unwrap();
     let end = Timestamp::from_ms(start.ms() + (HISTORY + BARS) as i64 * all.data.interval.ms());
     let market = all.window(start, end);
@@ -125,4 +124,8 @@ async fn recorded_bars_lead_to_the_same_orders_in_a_backtest_and_on_the_embedded
     let (here, there) = (finished.engine.book().totals(), played.backtest.engine().book().totals());
     assert_eq!((here.realized, here.fees, here.funding), (there.realized, there.fees, there.funding));
     assert!(!here.funding.is_zero(), "the window has funding");
+    let (line, record) = (&played.line, &finished.record);
+    assert_eq!((record.hedged_bars(), here.fills), (line.hedged_bars, line.fills));
+    assert!(line.hedged_bars > 0, "both legs were held at once");
+    assert_eq!(record.bars_per_symbol(), BARS as u64);
 }

@@ -2,7 +2,8 @@
 
 use hedge_core::Timestamp;
 use hedge_desk::{
-    backtest::{self, RecordedMarket, SummaryTable, play, write_folder},
+    backtest::{self, RecordedMarket, SummaryTable, play, prepare_folder, write_folder},
+    compose::intervals,
     config::{Config, FileKind},
     env::Env,
 };
@@ -13,10 +14,13 @@ pub(crate) fn run(args: &BacktestArgs) -> Result<(), Failure> {
     let env = Env::load(args.env.env_file.as_deref())?;
     let config = Config::load(args.config.as_deref(), &env)?;
     let market = open(args, &config)?;
+    if let Some(folder) = &args.out {
+        prepare_folder(folder).map_err(Failure::failed)?;
+    }
     for note in notes(&config, &market) {
         eprintln!("{note}");
     }
-    for warning in market.warnings.iter().chain(&backtest::remarks(&config, &market)) {
+    for warning in config.notes.iter().chain(&market.warnings).chain(&backtest::remarks(&config, &market)) {
         eprintln!("warning: {warning}");
     }
     let account = backtest::account(&config, &market);
@@ -45,7 +49,7 @@ fn open(args: &BacktestArgs, config: &Config) -> Result<RecordedMarket, Failure>
         &args.data,
         args.symbols.as_deref(),
         &config.universe.symbols,
-        &backtest::intervals(config),
+        &intervals(config),
         args.instruments.as_deref(),
     )?;
     if args.from.is_none() && args.to.is_none() {

@@ -20,6 +20,7 @@ pub(crate) fn run(command: &ConfigCommand) -> Result<(), Failure> {
         ConfigCommand::Show(args) => {
             let env = env(args)?;
             let config = Config::load(args.config.as_deref(), &env)?;
+            config.notes.iter().for_each(|note| eprintln!("warning: {note}"));
             output::print(&config::show(&config, &env));
         }
         ConfigCommand::Explain(args) => output::print(&config::explain(&args.key)?),

@@ -75,7 +75,7 @@ pub const KEYS: &[KeyInfo] = &[
         "multiple",
         "1 to 125",
         "3",
-        "What the symbol is set to at the venue: margin per notional. It does not enlarge entries.",
+        "What the symbol is set to at the venue: margin per notional; at most MAX_LEVERAGE. It does not enlarge entries.",
     ),
     key(
         "cooldown_bars",
@@ -186,7 +186,7 @@ pub const UNIVERSE_KEYS: &[KeyInfo] = &[
         "multiple",
         "1 to 125",
         "the strategy's leverage",
-        "Leverage the symbol is set to at the venue.",
+        "Leverage the symbol is set to at the venue; at most MAX_LEVERAGE.",
     ),
     key(
         "min_notional",

@@ -8,6 +8,20 @@ use std::{
 
 use super::play::Played;
 
+/// Creates a folder and sees whether something can be written there: before the work, not after it.
+///
+/// Errors: the disk's, with the folder's name.
+pub fn prepare_folder(folder: &Path) -> io::Result<()> {
+    let probe = folder.join(".hedge-probe");
+    let tried = fs::create_dir_all(folder).and_then(|()| File::create(&probe)).and_then(|file| {
+        drop(file);
+        fs::remove_file(&probe)
+    });
+    tried.map_err(|error| {
+        io::Error::new(error.kind(), format!("writing into {} failed: {error}", folder.display()))
+    })
+}
+
 /// Writes `journal.jsonl`, `summary.json`, `equity.csv` and, where one was made, `report.html` into a folder, creating it.
 /// `sha256sum journal.jsonl` gives the summary's `journal_sha256`.
 ///

@@ -9,9 +9,9 @@ mod report;
 mod summary_line;
 
 pub use curve::{Curve, CurvePoint};
-pub use folder::write_folder;
+pub use folder::{prepare_folder, write_folder};
 pub use market::{RecordedMarket, SetupError};
 pub use play::{PlayError, Played, play};
-pub use prepare::{account, engine, intervals, remarks};
+pub use prepare::{account, engine, remarks};
 pub use report::report;
 pub use summary_line::{SummaryLine, SummaryTable};

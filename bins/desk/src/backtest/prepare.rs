@@ -1,14 +1,11 @@
 //! From a configuration to a backtest that can be played.
 
-use hedge_core::{Engine, EngineConfig, Interval, Symbol};
+use hedge_core::{Engine, EngineConfig, Symbol};
 use hedge_risk::RiskStack;
 use hedge_sim::backtest::BacktestConfig;
 
 use super::market::RecordedMarket;
-use crate::{
-    compose,
-    config::{Config, ConfigError, Problem},
-};
+use crate::config::{Config, ConfigError, Problem};
 
 /// The engine of a configuration, for data that stays in its file: decisions are journalled, market facts are not.
 ///
@@ -35,11 +32,6 @@ pub fn account(config: &Config, market: &RecordedMarket) -> BacktestConfig {
         code_version: env!("CARGO_PKG_VERSION").to_owned(),
         ..BacktestConfig::default()
     }
-}
-
-/// Bar lengths that enabled strategies decide on, each once.
-pub fn intervals(config: &Config) -> Vec<Interval> {
-    compose::intervals(config)
 }
 
 /// What will not happen although it is configured, one sentence each.

@@ -25,7 +25,10 @@ pub fn report(played: &Played, market: &RecordedMarket) -> String {
     for (at, instrument, bar) in closes {
         show_bar(&mut recorder, &mut book, at, instrument, bar);
     }
-    render(&heading(records, played), &recorder.record(), &book)
+    let mut record = recorder.record();
+    // Counted bar by bar while it was played; here the closes of one time come after everything of that time.
+    record.set_hedged_bars(played.line.hedged_bars);
+    render(&heading(records, played), &record, &book)
 }
 
 /// The bars after the warm-up, as they close.
@@ -60,7 +63,7 @@ fn heading(records: &[Envelope], played: &Played) -> Heading {
     let line = &played.line;
     let mut facts = vec![
         ("symbols".to_owned(), line.symbols.join(", ")),
-        ("bars".to_owned(), format!("{} of {}", line.bars, line.interval)),
+        ("bars of all symbols, warm-up included".to_owned(), format!("{} of {}", line.bars, line.interval)),
         ("journal".to_owned(), line.journal_sha256.clone()),
     ];
     if let Some(run) = started(records) {

@@ -21,7 +21,7 @@ pub struct SummaryLine {
     pub fills: u64,
     /// Openings that were refused.
     pub vetoes: u64,
-    /// Bars at whose end a symbol held LONG and SHORT at once.
+    /// Bars, of all symbols together, at whose close the symbol held LONG and SHORT.
     pub hedged_bars: u64,
     /// Equity at the start. Units: USDT.
     #[serde(serialize_with = "text")]
@@ -50,7 +50,7 @@ pub struct SummaryLine {
     pub journal_sha256: String,
     /// Settlements whose mark had to be the last close.
     pub funding_mark_from_close: u64,
-    /// Gaps in the bars that reset a warm-up.
+    /// Holes of more than two bars, over all symbols of the data.
     pub gaps: u64,
     /// Bar times that were warm-up, without decisions.
     pub warmup_bars: u64,
@@ -120,7 +120,13 @@ impl fmt::Display for SummaryTable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = self.line;
         let money = |value: Decimal| format!("{:>16}", format!("{:.4}", value.round_dp(4)));
-        writeln!(f, "{} bars of {} of {}", line.bars, line.interval, line.symbols.join(", "))?;
+        writeln!(
+            f,
+            "{} bars of {}, all symbols together: {}",
+            line.bars,
+            line.interval,
+            line.symbols.join(", ")
+        )?;
         writeln!(f, "  net asset value at start  {} USDT", money(line.nav_start))?;
         writeln!(f, "  realised                  {}", money(line.realised))?;
         writeln!(f, "  unrealised                {}", money(line.unrealised))?;

@@ -69,8 +69,8 @@ pub fn compose(config: &Config, symbols: &[Symbol]) -> Result<Composition, Compo
     })
 }
 
-/// Bar lengths that the enabled strategies read, each once.
-pub(crate) fn intervals(config: &Config) -> Vec<Interval> {
+/// Bar lengths that the enabled strategies decide on, each once, shortest first.
+pub fn intervals(config: &Config) -> Vec<Interval> {
     let mut intervals: Vec<Interval> = config.strategies.enabled().map(|block| block.timeframe).collect();
     intervals.sort();
     intervals.dedup();

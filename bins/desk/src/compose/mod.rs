@@ -4,5 +4,4 @@ mod client;
 mod engine;
 
 pub use client::{ClientSettings, connect};
-pub(crate) use engine::intervals;
-pub use engine::{ComposeError, Composition, compose};
+pub use engine::{ComposeError, Composition, compose, intervals};

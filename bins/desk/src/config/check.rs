@@ -75,6 +75,8 @@ fn placed<'a>(
         let line = spot.as_ref().map_or(1, |spot| spot.line);
         let text = match spot {
             Some(spot) if spot.key.as_deref() == Some(problem.key) => assignment(&spot.path, &spot.found),
+            // The place itself is what cannot be used.
+            Some(spot) if spot.path == format!("{}.{}", problem.key, problem.value) => spot.path,
             Some(spot) => assignment(&format!("{}.{}", spot.path, problem.key), &problem.value),
             None => assignment(problem.key, &problem.value),
         };

@@ -126,8 +126,10 @@ fn entries() -> Vec<Entry> {
             why,
             set_by: file.name().to_owned(),
         };
-    let limits =
-        hedge_risk::KEYS.iter().map(|k| json(FileKind::Limits, k.key, k.unit, k.range, k.default, k.why));
+    let limits = hedge_risk::KEYS.iter().map(|k| Entry {
+        set_by: format!("{}; a decimal may stand in quotes", FileKind::Limits.name()),
+        ..json(FileKind::Limits, k.key, k.unit, k.range, k.default, k.why)
+    });
     let strategies =
         STRATEGY_KEYS.iter().map(|k| json(FileKind::Strategies, k.key, k.unit, k.range, k.default, k.why));
     let universe =

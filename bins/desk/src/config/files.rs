@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::problem::{Problem, nearest};
+use super::problem::{Problem, distance, nearest};
 
 /// The folder that is read when none is named.
 const DEFAULT_DIR: &str = "config";
@@ -110,9 +110,10 @@ pub(crate) fn strangers(path: Option<&Path>) -> Vec<String> {
     names.sort();
     let known = FileKind::ALL.map(FileKind::name);
     let is_strange = |name: &String| {
-        (name.ends_with(".json") || name.ends_with(".toml"))
-            && !name.starts_with('.')
-            && !known.contains(&name.as_str())
+        let looks_like_one = name.ends_with(".json")
+            || name.ends_with(".toml")
+            || known.iter().any(|known| distance(name, known) <= 2);
+        looks_like_one && !name.starts_with('.') && !known.contains(&name.as_str())
     };
     names
         .into_iter()

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use hedge_core::{Leverage, Symbol};
+use hedge_core::{Decimal, Leverage, Symbol};
 use hedge_risk::{DayCalendar, RiskLimits};
 use hedge_strategy::config::{StrategiesConfig, UniverseConfig};
 use serde::Serialize;
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::{
     calendar,
     check::{Checked, check_limits, check_strategies, check_universe},
-    files::{FileKind, Source, find, read_one},
+    files::{FileKind, Source, find, read_one, strangers},
     outline::Outline,
     problem::{ConfigError, Problem, nearest},
     runtime::RuntimeConfig,
@@ -37,6 +37,8 @@ pub struct Config {
     pub switches: Switches,
     /// When a trading day begins: `DAILY_RESET_TZ` and `DAILY_RESET_HOUR`, resolved.
     pub calendar: DayCalendar,
+    /// What a person should know although it can be used, one sentence each.
+    pub notes: Vec<String>,
     pub(crate) files: [String; 4],
     pub(crate) sources: RuntimeSources,
 }
@@ -58,6 +60,7 @@ impl Config {
         let [universe, strategies, limits, runtime] = find(path)?;
         let mut problems = Vec::new();
         let files = [&universe, &strategies, &limits, &runtime].map(|source| source.name.clone());
+        let universe_name = universe.name.clone();
         let universe = keep(check_universe(&universe), &mut problems);
         let strategies_name = strategies.name.clone();
         let strategies = keep(check_strategies(&strategies), &mut problems);
@@ -69,6 +72,10 @@ impl Config {
             limits.as_ref().and_then(|limits| keep(calendar_of(&limits_source.name, limits), &mut problems));
         if let (Some(universe), Some(strategies)) = (&universe, &strategies) {
             problems.extend(cross_checks(&strategies_name, universe, strategies));
+            if let Some(limits) = &limits {
+                let named = (universe_name.as_str(), universe, strategies_name.as_str(), strategies);
+                problems.extend(leverage_checks(named, limits));
+            }
         }
         match (universe, strategies, limits, runtime, switches, calendar) {
             (
@@ -85,7 +92,8 @@ impl Config {
                 limits.min_notional_by_symbol = minima.collect::<BTreeMap<_, _>>();
                 let (runtime, sources) = runtime;
                 let strategies = strategies.value;
-                Ok(Self { universe, strategies, limits, runtime, switches, calendar, files, sources })
+                let notes = strangers(path);
+                Ok(Self { universe, strategies, limits, runtime, switches, calendar, notes, files, sources })
             }
             _ => Err(ConfigError { problems }),
         }
@@ -126,7 +134,7 @@ pub fn check(path: Option<&Path>, env: &Env) -> Result<String, ConfigError> {
         return check_one(&source, env).map(|found| format!("{}: ok, {found}\n", source.name));
     }
     let config = Config::load(path, env)?;
-    let mut report = String::new();
+    let mut report: String = config.notes.iter().map(|note| format!("warning: {note}\n")).collect();
     for source in find(path)? {
         report.push_str(&format!("{}: ok, {}\n", source.name, check_one(&source, env)?));
     }
@@ -171,6 +179,42 @@ fn calendar_of(name: &str, limits: &Checked<RiskLimits>) -> Result<DayCalendar, 
 
 fn line_of(outline: &Outline, path: &[&str]) -> usize {
     outline.at(path).map_or(1, |spot| spot.line)
+}
+
+/// Leverage that a symbol is set to at the venue stays within the operators' own bound.
+fn leverage_checks(
+    (universe_name, universe, strategies_name, strategies): (
+        &str,
+        &Checked<UniverseConfig>,
+        &str,
+        &Checked<StrategiesConfig>,
+    ),
+    limits: &Checked<RiskLimits>,
+) -> Vec<Problem> {
+    let bound = limits.value.max_leverage;
+    // Below one it bounds the notional only: no venue has less than one.
+    let is_above = |leverage: u32| Decimal::from(leverage) > bound.max(Decimal::ONE);
+    let problem = |name: &str, outline: &Outline, keys: &[&str], path: String, leverage: u32| {
+        let line = line_of(outline, keys);
+        let wanted = format!("expected at most MAX_LEVERAGE = {} (risk_limits.json)", bound.normalize());
+        Problem::new(format!("{name}:{line}"), format!("{path} = {leverage}: {wanted}"))
+    };
+    let mut problems = Vec::new();
+    for (symbol, differs) in &universe.value.overrides {
+        if let Some(leverage) = differs.target_leverage.filter(|leverage| is_above(*leverage)) {
+            let keys = ["overrides", symbol.as_str(), "target_leverage"];
+            problems.push(problem(universe_name, &universe.outline, &keys, keys.join("."), leverage));
+        }
+    }
+    for (i, block) in strategies.value.strategies.iter().enumerate() {
+        if is_above(block.leverage) {
+            let index = i.to_string();
+            let keys = ["strategies", &index, "leverage"];
+            let path = format!("strategies[{i}].leverage");
+            problems.push(problem(strategies_name, &strategies.outline, &keys, path, block.leverage));
+        }
+    }
+    problems
 }
 
 /// What no single file can tell.

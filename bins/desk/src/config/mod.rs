@@ -23,12 +23,12 @@ pub use files::FileKind;
 pub use load::{Config, check};
 pub(crate) use problem::distance;
 pub use problem::{ConfigError, Problem, nearest};
-pub use profile::{Profile, audit, preflight_line};
+pub use profile::{Profile, audit};
 pub use runtime::{
     BinanceSection, EngineSection, HistorySection, JournalSection, LogFormat, LogSection, PaperSection,
     ReconcileSection, RuntimeConfig, Speed, ViewsSection,
 };
-pub use runtime_keys::{Kind, RUNTIME_KEYS, RuntimeKey};
+pub use runtime_keys::{Kind, RUNTIME_KEYS, RuntimeKey, whole_range};
 
 #[cfg(test)]
 mod tests;

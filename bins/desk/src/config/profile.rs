@@ -36,14 +36,9 @@ impl FromStr for Profile {
     }
 }
 
-/// The line before the first request, with booleans as operators' tools expect them.
-pub fn preflight_line(profile: Profile, base: &str, testnet: bool, dry_run: bool) -> String {
-    let word = |yes| if yes { "True" } else { "False" };
-    format!("[preflight] profile={profile} base={base} testnet={} dry_run={}", word(testnet), word(dry_run))
-}
-
-/// What the operators' old variables mean for this profile, one line for each that is set and changes nothing.
-pub fn audit(profile: Profile, env: &Env, switches: &Switches) -> Vec<String> {
+/// What the operators' old variables mean for this profile: one line for each that is set. `rest_url` is the exchange on
+/// this machine that is traded at instead of the embedded one, if there is one.
+pub fn audit(profile: Profile, env: &Env, switches: &Switches, rest_url: Option<&str>) -> Vec<String> {
     let Profile::Paper = profile;
     let mut lines = Vec::new();
     let mut say = |name: &str, why: &str| {
@@ -56,10 +51,23 @@ pub fn audit(profile: Profile, env: &Env, switches: &Switches) -> Vec<String> {
         say("SAFE_MODE", "no order leaves this machine");
     }
     if switches.testnet {
-        say("BINANCE_TESTNET", "the embedded exchange is neither mainnet nor testnet");
+        say("BINANCE_TESTNET", "the exchange on this machine is neither mainnet nor testnet");
     }
-    if Env::SECRETS.iter().any(|name| env.get(name).is_some()) {
-        say("an API key", "the embedded exchange makes its own");
+    let is_set = |name: &&str| env.get(name).is_some();
+    let mut secrets = Env::SECRETS.into_iter().filter(is_set);
+    match rest_url {
+        None if secrets.next().is_some() => {
+            say("an API key", "the embedded exchange makes its own");
+        }
+        None => {}
+        Some(_) => {
+            if let Some(name) = secrets.find(|name| name.ends_with("_TESTNET")) {
+                say(name, "the exchange on this machine takes BINANCE_API_KEY");
+            }
+        }
+    }
+    if let Some(url) = rest_url.filter(|_| env.get("BINANCE_API_KEY").is_some()) {
+        lines.push(format!("[config] BINANCE_API_KEY is used at {url}"));
     }
     lines
 }
@@ -78,19 +86,24 @@ mod tests {
     }
 
     #[test]
-    fn the_preflight_line_has_the_operators_form() {
-        assert_eq!(
-            preflight_line(Profile::Paper, "http://127.0.0.1:4321", false, false),
-            "[preflight] profile=paper base=http://127.0.0.1:4321 testnet=False dry_run=False"
-        );
-    }
-
-    #[test]
     fn old_switches_are_named_when_they_change_nothing() {
         let env = Env::from_pairs([("DRY_RUN", "1"), ("BINANCE_API_KEY", "k"), ("SAFE_MODE", "0")]);
-        let lines = audit(Profile::Paper, &env, &env.switches().unwrap());
+        let lines = audit(Profile::Paper, &env, &env.switches().unwrap(), None);
         assert_eq!(lines.len(), 2);
         assert!(lines[0].starts_with("[config] DRY_RUN changes nothing in profile paper"), "{lines:?}");
         assert!(!lines.join(" ").contains("\"k\""));
+    }
+
+    #[test]
+    fn a_key_that_another_exchange_gets_is_not_said_to_change_nothing() {
+        let env = Env::from_pairs([("BINANCE_API_KEY", "k"), ("BINANCE_UM_API_SECRET_TESTNET", "t")]);
+        let lines = audit(Profile::Paper, &env, &env.switches().unwrap(), Some("http://127.0.0.1:8080"));
+        assert_eq!(
+            lines,
+            [
+                "[config] BINANCE_UM_API_SECRET_TESTNET changes nothing in profile paper: the exchange on this machine takes BINANCE_API_KEY",
+                "[config] BINANCE_API_KEY is used at http://127.0.0.1:8080",
+            ]
+        );
     }
 }

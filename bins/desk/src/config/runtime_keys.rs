@@ -211,7 +211,7 @@ pub const RUNTIME_KEYS: &[RuntimeKey] = &[
         whole(5, 3_600),
         "s",
         "60",
-        "How often the whole account is read and compared with the book. Each read costs request weight.",
+        "How often the whole account is read and compared with the book. Each read costs request weight. At speed max every 24 bars at most.",
     ),
     key(
         "history.bars",
@@ -270,6 +270,14 @@ pub const RUNTIME_KEYS: &[RuntimeKey] = &[
         "How long a paper run lasts. --bars sets it too.",
     ),
 ];
+
+/// Smallest and largest value of a whole-number key; for flags that set the same thing.
+pub fn whole_range(path: &str) -> Option<std::ops::RangeInclusive<i64>> {
+    match find(path)?.kind {
+        Kind::Whole { min, max } => Some(min..=max),
+        _ => None,
+    }
+}
 
 /// The key of that path.
 pub(crate) fn find(path: &str) -> Option<&'static RuntimeKey> {

@@ -343,8 +343,8 @@ fn an_override_of_an_unlisted_symbol_is_one_line() {
     );
     let problems = folder.problems();
     assert_eq!(problems.len(), 1, "{problems:?}");
-    assert!(problems[0].starts_with("pairs_universe.json:4: "), "{problems:?}");
-    assert!(problems[0].contains("BNBUSTD"), "{problems:?}");
+    let wanted = "pairs_universe.json:4: overrides.BNBUSTD: expected a symbol";
+    assert!(problems[0].starts_with(wanted), "{problems:?}");
 }
 
 #[test]
@@ -369,21 +369,67 @@ fn two_strategies_of_one_symbol_agree_on_its_leverage() {
     };
     folder.write(
         FileKind::Strategies,
-        &format!("{{\"strategies\": [\n{},\n{}\n]}}", block("a", 3), block("b", 5)),
+        &format!("{{\"strategies\": [\n{},\n{}\n]}}", block("a", 3), block("b", 2)),
     );
     let problems = folder.problems();
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert!(
         problems[0]
-            .starts_with("strategy_config.json:3: strategies[1].leverage = 5: expected 3 as in strategy a"),
+            .starts_with("strategy_config.json:3: strategies[1].leverage = 2: expected 3 as in strategy a"),
         "{problems:?}"
     );
     folder.write(
         FileKind::Universe,
-        r#"{"symbols": ["BTCUSDT"], "overrides": {"BTCUSDT": {"target_leverage": 4}}}"#,
+        r#"{"symbols": ["BTCUSDT"], "overrides": {"BTCUSDT": {"target_leverage": 1}}}"#,
     );
     let config = Config::load(Some(&folder.0), &Env::default()).unwrap();
-    assert_eq!(config.leverage(&Symbol::parse("BTCUSDT").unwrap()).get(), 4);
+    assert_eq!(config.leverage(&Symbol::parse("BTCUSDT").unwrap()).get(), 1);
+}
+
+#[test]
+fn no_symbol_is_set_to_more_than_max_leverage() {
+    let folder = Folder::new();
+    folder.edit(FileKind::Strategies, "\"cooldown_bars\": 5", "\"leverage\": 20");
+    folder.write(
+        FileKind::Universe,
+        "{\n  \"symbols\": [\"BTCUSDT\", \"ETHUSDT\"],\n  \"overrides\": {\"ETHUSDT\": {\"target_leverage\": 4}}\n}",
+    );
+    assert_eq!(
+        folder.problems(),
+        [
+            "pairs_universe.json:3: overrides.ETHUSDT.target_leverage = 4: expected at most MAX_LEVERAGE = 3 (risk_limits.json)",
+            "strategy_config.json:6: strategies[0].leverage = 20: expected at most MAX_LEVERAGE = 3 (risk_limits.json)",
+        ]
+    );
+    folder.edit(FileKind::Limits, "\"MAX_POSITIONS\": 8", "\"MAX_POSITIONS\": 8, \"MAX_LEVERAGE\": 20.0");
+    assert!(Config::load(Some(&folder.0), &Env::default()).is_ok());
+}
+
+#[test]
+fn a_bound_below_one_limits_the_notional_and_forbids_no_leverage_of_one() {
+    let folder = Folder::new();
+    folder.edit(FileKind::Limits, "\"MAX_POSITIONS\": 8", "\"MAX_POSITIONS\": 8, \"MAX_LEVERAGE\": 0.5");
+    assert_eq!(folder.problems().len(), 2, "{:?}", folder.problems());
+    folder.edit(FileKind::Strategies, "\"cooldown_bars\": 5", "\"leverage\": 1");
+    folder.edit(
+        FileKind::Strategies,
+        "\"capital_per_trade\": \"400\"",
+        "\"capital_per_trade\": \"400\", \"leverage\": 1",
+    );
+    assert!(Config::load(Some(&folder.0), &Env::default()).is_ok());
+}
+
+#[test]
+fn a_file_that_nobody_reads_is_named_with_the_nearest_name() {
+    let folder = Folder::new();
+    for name in ["runtime.tml", ".hidden.json", "notes.txt"] {
+        fs::write(folder.0.join(name), "").unwrap();
+    }
+    let notes = Config::load(Some(&folder.0), &Env::default()).unwrap().notes;
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(notes[0].ends_with("runtime.tml is not read; nearest file name: runtime.toml"), "{notes:?}");
+    let report = check(Some(&folder.0), &Env::default()).unwrap();
+    assert!(report.starts_with("warning: ") && report.contains("config_hash"), "{report}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use hedge_core::{
     Action, Asset, Book, CheckVerdict, Coverage, Decimal, Decision, Entry, Exit, GateCheck, Intent, Leg,
-    Portion, PositionKey, Protection, Reading, Size, StrategyId, Tif, Verdict,
+    Portion, PositionKey, PositionSide, Protection, Reading, Size, StrategyId, Tif, Verdict,
 };
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
@@ -82,8 +82,15 @@ pub fn account_ok(book: &Book, testnet: bool, dry_run: bool) -> Line {
 }
 
 /// `[screener] SOLUSDT 15m z=+2.57 rsi=53.3 atr=0.011 cross_up=True cross_down=False in_trade=False side=-`.
-pub(super) fn screener(reading: &Reading) -> Line {
-    let side = reading.side.map_or("-", |side| side.as_str());
+pub(super) fn screener(reading: &Reading, book: &Book) -> Line {
+    let is_open = |side: &PositionSide| {
+        book.leg(&PositionKey::new(reading.instrument, *side)).is_some_and(|leg| leg.is_open())
+    };
+    let side = if PositionSide::BOTH.iter().all(is_open) {
+        "LONG+SHORT"
+    } else {
+        reading.side.map_or("-", |side| side.as_str())
+    };
     let text = format!(
         "{} {} z={} rsi={} atr={} cross_up={} cross_down={} in_trade={} side={side}",
         reading.instrument.symbol,
@@ -355,7 +362,7 @@ const fn python(value: bool) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use hedge_core::{InstrumentId, Interval, PositionSide};
+    use hedge_core::{InstrumentId, Interval};
 
     use super::*;
 
@@ -382,19 +389,19 @@ mod tests {
     #[test]
     fn the_screener_line_is_the_one_operators_grep() {
         assert_eq!(
-            screener(&reading()).render(Format::Text),
+            screener(&reading(), &Book::default()).render(Format::Text),
             "[screener] SOLUSDT 15m z=+2.57 rsi=53.3 atr=0.011 cross_up=True cross_down=False in_trade=False side=-"
         );
         let warming = Reading { z: None, rsi: None, atr: None, side: Some(PositionSide::Long), ..reading() };
         assert_eq!(
-            screener(&warming).render(Format::Text),
+            screener(&warming, &Book::default()).render(Format::Text),
             "[screener] SOLUSDT 15m z=- rsi=- atr=- cross_up=True cross_down=False in_trade=False side=LONG"
         );
     }
 
     #[test]
     fn json_lines_carry_the_same_fields() {
-        let line = screener(&reading()).render(Format::Json);
+        let line = screener(&reading(), &Book::default()).render(Format::Json);
         let value: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["tag"], "[screener]");
         assert_eq!(value["symbol"], "SOLUSDT");

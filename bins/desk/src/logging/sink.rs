@@ -47,7 +47,27 @@ pub struct Sink {
     eager: bool,
     /// Whether a progress bar may stand in the line that is written next.
     clears: bool,
-    out: Arc<Mutex<Box<dyn Write + Send>>>,
+    out: Arc<Mutex<Out>>,
+}
+
+struct Out {
+    to: Box<dyn Write + Send>,
+    /// The first thing that went wrong, besides a reader that has gone.
+    failure: Option<String>,
+}
+
+impl Out {
+    fn shared(to: impl Write + Send + 'static) -> Arc<Mutex<Self>> {
+        Arc::new(Mutex::new(Self { to: Box::new(to), failure: None }))
+    }
+    /// A closed pipe or a full disk must not stop trading; the journal is the record.
+    fn note(&mut self, written: io::Result<()>) {
+        if let Err(error) = written
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            self.failure.get_or_insert_with(|| error.to_string());
+        }
+    }
 }
 
 impl std::fmt::Debug for Sink {
@@ -62,11 +82,11 @@ impl Sink {
         let stdout = io::stdout();
         let eager = stdout.is_terminal();
         let clears = eager && io::stderr().is_terminal();
-        Self { format, eager, clears, out: Arc::new(Mutex::new(Box::new(io::BufWriter::new(stdout)))) }
+        Self { format, eager, clears, out: Out::shared(io::BufWriter::new(stdout)) }
     }
     /// Lines to somewhere else; for tests.
     pub fn to(format: Format, out: impl Write + Send + 'static) -> Self {
-        Self { format, eager: true, clears: false, out: Arc::new(Mutex::new(Box::new(out))) }
+        Self { format, eager: true, clears: false, out: Out::shared(out) }
     }
     /// How lines look.
     pub const fn format(&self) -> Format {
@@ -84,16 +104,23 @@ impl Sink {
     /// Writes a line as it is.
     pub fn raw(&self, text: &str) {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        // A closed pipe must not stop trading; the journal is the record.
         let before = if self.clears { "\r\x1b[2K" } else { "" };
-        let _ = writeln!(out, "{before}{text}");
+        let written = writeln!(out.to, "{before}{text}");
+        out.note(written);
         if self.eager {
-            let _ = out.flush();
+            let flushed = out.to.flush();
+            out.note(flushed);
         }
     }
     /// Shows everything that is written.
     pub fn flush(&self) {
-        let _ = self.out.lock().unwrap_or_else(PoisonError::into_inner).flush();
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        let flushed = out.to.flush();
+        out.note(flushed);
+    }
+    /// Why lines were lost, if some were; a reader that has gone is none of it.
+    pub fn failure(&self) -> Option<String> {
+        self.out.lock().unwrap_or_else(PoisonError::into_inner).failure.clone()
     }
 }
 
@@ -140,4 +167,30 @@ pub fn init(sink: &Sink, level: &str) {
         }
     };
     let _ = tracing_subscriber::registry().with(Requests::new(sink.clone())).with(commentary).try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails each write with one kind of error.
+    struct Broken(io::ErrorKind);
+
+    impl Write for Broken {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_remembered_and_a_reader_that_has_gone_is_not() {
+        for (kind, is_failure) in [(io::ErrorKind::StorageFull, true), (io::ErrorKind::BrokenPipe, false)] {
+            let sink = Sink::to(Format::Text, Broken(kind));
+            sink.raw("a line");
+            assert_eq!(sink.failure().is_some(), is_failure, "{kind}");
+        }
+    }
 }

@@ -41,15 +41,22 @@ impl Place {
         if is_external(config) { "binance-loopback" } else { "binance-embedded" }
     }
 
-    /// Starts the embedded exchange, or takes the addresses of the given one.
+    /// Starts the embedded exchange, or takes the addresses of the given one. A journal without the log of its exchange is
+    /// refused: a new account would be taken for the old one.
     pub(super) async fn open(
         options: &PaperOptions,
         config: &Config,
         env: &Env,
         dir: &Path,
+        has_journal: bool,
     ) -> Result<Self, PaperError> {
         if is_external(config) {
             Self::external(options, config, env)
+        } else if has_journal && !dir.join(LOG_FILE).exists() {
+            Err(PaperError::Usage(format!(
+                "{} has a journal but no {LOG_FILE}, so its exchange is lost; restore that file or choose another --state-dir",
+                dir.display()
+            )))
         } else {
             Self::embedded(options, config, dir).await
         }
@@ -131,6 +138,11 @@ impl Place {
         let credentials = Credentials::<Mainnet>::new(self.key.0.clone(), self.key.1.clone())?;
         let clock = Arc::clone(&self.clock);
         Ok(ClientSettings { endpoints, credentials, clock, venue_speed: self.speed })
+    }
+
+    /// How many times as fast as wall time the exchange's clock runs; 1 where it waits for the engine.
+    pub(super) const fn speed(&self) -> f64 {
+        self.speed
     }
 
     /// REST base, for the log.

@@ -8,6 +8,7 @@ mod clock;
 mod disk;
 mod error;
 mod exchange;
+mod last_bar;
 mod lockstep;
 mod market;
 mod options;
@@ -17,6 +18,7 @@ mod summary;
 
 pub use clock::VenueTime;
 pub use error::PaperError;
+pub use last_bar::LastBar;
 pub use lockstep::{Driven, Lockstep};
 pub use options::PaperOptions;
 pub use run::{Finished, run, run_and_inspect};

@@ -1,9 +1,10 @@
 //! What the command line says about a paper run.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use hedge_core::Symbol;
 
+use super::error::PaperError;
 use crate::{config::Speed, runs::Plan};
 
 /// Everything that the command line may change; what is absent comes from the configuration.
@@ -31,14 +32,70 @@ pub struct PaperOptions {
 
 impl PaperOptions {
     /// The same options on the market of an earlier start in the same folder, where they do not name another one.
-    #[must_use]
-    pub fn continuing(mut self, plan: &Plan) -> Self {
+    ///
+    /// Errors: other symbols than the run has; its account may hold legs of them.
+    pub fn continuing(mut self, plan: &Plan) -> Result<Self, PaperError> {
         if self.seed.is_none() && self.data.is_none() {
             self.seed = plan.seed;
             self.data.clone_from(&plan.data);
         }
-        self.symbols.get_or_insert_with(|| plan.symbols.clone());
+        if let Some(asked) = &self.symbols
+            && sorted(asked) != sorted(&plan.symbols)
+        {
+            return Err(PaperError::Usage(format!(
+                "the run in --state-dir trades {}, not {}; leave --symbols out, or choose another --state-dir",
+                list(&plan.symbols),
+                list(asked)
+            )));
+        }
+        self.symbols = Some(plan.symbols.clone());
         self.history.get_or_insert(plan.history);
-        self
+        Ok(self)
+    }
+}
+
+fn sorted(symbols: &[Symbol]) -> BTreeSet<Symbol> {
+    symbols.iter().copied().collect()
+}
+
+fn list(symbols: &[Symbol]) -> String {
+    symbols.iter().map(Symbol::as_str).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn symbols(names: &[&str]) -> Vec<Symbol> {
+        names.iter().map(|name| Symbol::parse(name).unwrap()).collect()
+    }
+
+    fn plan() -> Plan {
+        Plan {
+            from_ms: 0,
+            bars: 10,
+            finished: false,
+            bar_ms: 900_000,
+            seed: Some(7),
+            data: None,
+            symbols: symbols(&["BTCUSDT", "ETHUSDT"]),
+            history: 500,
+        }
+    }
+
+    #[test]
+    fn a_run_goes_on_with_its_own_symbols_in_its_own_order() {
+        let options =
+            PaperOptions { symbols: Some(symbols(&["ETHUSDT", "BTCUSDT"])), ..PaperOptions::default() };
+        let options = options.continuing(&plan()).unwrap();
+        assert_eq!((options.symbols, options.seed), (Some(plan().symbols), Some(7)));
+    }
+
+    #[test]
+    fn other_symbols_than_those_of_the_run_are_refused_by_name() {
+        let options = PaperOptions { symbols: Some(symbols(&["BTCUSDT"])), ..PaperOptions::default() };
+        let error = options.continuing(&plan()).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("trades BTCUSDT, ETHUSDT, not BTCUSDT;"), "{error}");
     }
 }

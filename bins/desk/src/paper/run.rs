@@ -1,7 +1,7 @@
 //! One paper run from its folder to its report.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
@@ -21,6 +21,7 @@ use super::{
     disk,
     error::PaperError,
     exchange::{Place, history},
+    last_bar::LastBar,
     lockstep::{Driven, Lockstep},
     options::PaperOptions,
     preflight, summary,
@@ -37,6 +38,8 @@ use crate::{
 
 /// Legs that may have a command on its way at the same time, in real time.
 const PARALLEL_LEGS: usize = 4;
+/// Least number of bars between two comparisons with the account, where no time passes between bars.
+const LOCKSTEP_RECONCILE_BARS: u32 = 24;
 const REPORT_FILE: &str = "report.html";
 /// How often a run in real time draws its progress.
 const DRAW_EVERY: Duration = Duration::from_millis(200);
@@ -50,6 +53,8 @@ pub struct Finished {
     pub report: PathBuf,
     /// The engine as it stopped.
     pub engine: Engine,
+    /// What was recorded, over all starts of the run.
+    pub record: Record,
 }
 
 /// Plays a paper run: folder, exchange, client, engine, loop, summary, report.
@@ -80,9 +85,22 @@ pub async fn run_and_inspect<R>(
     let dir = runs::open(options.state_dir.as_deref(), root, Place::venue(config), started)?;
     let store = open_store(&dir, config)?;
     let earlier = Plan::load(dir.path())?;
-    let continued = earlier.as_ref().map(|plan| options.clone().continuing(plan));
+    let continued = match &earlier {
+        Some(plan) => {
+            if let Some(note) = bars_note(options, plan) {
+                eprintln!("{note}");
+            }
+            Some(options.clone().continuing(plan)?)
+        }
+        None => None,
+    };
     let options = continued.as_ref().unwrap_or(options);
-    let place = Place::open(options, config, env, dir.path()).await?;
+    let has_journal = store.next_seq().await.is_ok_and(|seq| seq.0 > 0);
+    let place = tokio::select! {
+        biased;
+        because = shutdown.requested() => return Err(PaperError::Stopped(because)),
+        place = Place::open(options, config, env, dir.path(), has_journal) => place?,
+    };
     if let Some(exchange) = &place.embedded {
         let notes = exchange.notes().iter().chain(place.market.iter().flat_map(|market| &market.notes));
         notes.for_each(|note| eprintln!("{note}"));
@@ -103,6 +121,13 @@ fn open_store(dir: &StateDir, config: &Config) -> Result<Arc<FileStore>, PaperEr
         warn!("{repair}");
     }
     Ok(Arc::new(store))
+}
+
+/// What `--bars` cannot do: a run that was stopped goes on to the end it was given.
+fn bars_note(options: &PaperOptions, plan: &Plan) -> Option<String> {
+    let asked = options.bars.filter(|bars| !plan.finished && *bars != plan.bars)?;
+    let end = plan.bars;
+    Some(format!("the unfinished run goes on to the end of its {end} bars; --bars {asked} is ignored"))
 }
 
 /// The plan of an embedded exchange that does not run without end.
@@ -163,12 +188,16 @@ impl Trade<'_> {
         let limit = limit(self.options, self.place, self.plan.as_ref());
         let bars = BarLimit::new(read.len(), limit, Arc::clone(&count), self.shutdown.clone());
         let activity = if self.place.is_lockstep { Activity::stepped() } else { Activity::free() };
-        let runtime = Runtime::new(engine, self.parts(client, universe, &recorder, bars, &activity));
-
-        let min_free_mb = self.config.runtime.journal.min_free_mb;
-        let guard = disk::guard(self.dir.path().to_owned(), min_free_mb, runtime.operator());
+        let standing = disk::StandingOrder::new();
+        let dir = self.dir.path().to_owned();
+        let watch = disk::Watch::new(dir, self.config.runtime.journal.min_free_mb, &standing);
+        let mut parts = self.parts(client, universe, &recorder, bars, &activity);
+        parts.observers.push(Box::new(standing));
+        let runtime = Runtime::new(engine, parts);
+        let guard = watch.start(runtime.operator());
         let mut task = tokio::spawn(runtime.run());
         let driver = Driver {
+            dir: self.dir.path(),
             place: self.place,
             plan: self.plan.as_ref(),
             limit,
@@ -182,8 +211,7 @@ impl Trade<'_> {
             Some(end) => end,
             None => joined(task.await)?,
         };
-        let played = self.plan.as_ref().map_or(count.load(Relaxed), |plan| played(plan, self.place));
-        self.finish(end, &recorder.record(), played)
+        self.finish(end, recorder.record())
     }
 
     fn parts(
@@ -203,7 +231,7 @@ impl Trade<'_> {
             fence: Arc::new(Unfenced),
             activity: Arc::clone(activity),
             observers: vec![
-                Box::new(OperatorLog::new(self.sink.clone(), environment)),
+                Box::new(OperatorLog::new(self.sink.clone(), environment).at_speed(self.place.speed())),
                 Box::new(recorder.clone()),
                 Box::new(bars),
             ],
@@ -214,7 +242,7 @@ impl Trade<'_> {
                 config_hash: self.config.hash(),
                 data_hash: self.place.market.as_ref().and_then(|market| market.data_hash.clone()),
                 history_bars: history(self.options, self.config),
-                reconcile_every: Duration::from_secs(runtime.reconcile.interval_s),
+                reconcile_every: self.reconcile_every(),
                 views_every: Duration::from_millis(runtime.views.interval_ms),
                 // One command at a time keeps the order of events at the venue the same in every run.
                 parallel_legs: if self.place.is_lockstep { 1 } else { PARALLEL_LEGS },
@@ -223,23 +251,40 @@ impl Trade<'_> {
         }
     }
 
+    /// In lockstep an hour is over in a moment: by the clock every bar would cost a read of the whole account.
+    fn reconcile_every(&self) -> Duration {
+        let configured = Duration::from_secs(self.config.runtime.reconcile.interval_s);
+        match &self.place.market {
+            Some(market) if self.place.is_lockstep => {
+                let bar = Duration::from_millis(market.interval.ms().unsigned_abs());
+                configured.max(bar * LOCKSTEP_RECONCILE_BARS)
+            }
+            _ => configured,
+        }
+    }
+
     /// Notes how far the plan came, writes the report, prints the table.
-    fn finish(self, end: RunEnd, record: &Record, played: u64) -> Result<Finished, PaperError> {
+    fn finish(self, end: RunEnd, record: Record) -> Result<Finished, PaperError> {
         if let Some(plan) = self.plan {
-            let finished = self.place.clock.now().ms() >= plan.until_ms();
+            let now_ms = self.place.clock.now().ms();
+            let finished = if self.place.is_lockstep {
+                LastBar::load(self.dir.path(), plan.until_ms()).is_played(now_ms, self.place.symbols.len())
+            } else {
+                now_ms >= plan.until_ms()
+            };
             Plan { finished, ..plan }.save(self.dir.path())?;
         }
         let report = self.dir.path().join(REPORT_FILE);
-        let page = render(&heading(self.config, self.place), record, end.engine.book());
-        std::fs::write(&report, page)
+        let page = render(&heading(self.config, self.place), &record, end.engine.book());
+        runs::write_private(&report, page.as_bytes())
             .map_err(|source| PaperError::Report { path: report.display().to_string(), source })?;
         let format = self.sink.format();
-        for line in summary::lines(record, end.engine.book(), played, &end.because, format) {
+        for line in summary::lines(&record, end.engine.book(), &end.because, format) {
             self.sink.raw(&line);
         }
         self.sink.raw(&report.display().to_string());
         self.sink.flush();
-        Ok(Finished { because: end.because, report, engine: end.engine })
+        Ok(Finished { because: end.because, report, engine: end.engine, record })
     }
 }
 
@@ -285,6 +330,7 @@ fn played(plan: &Plan, place: &Place) -> u64 {
 }
 
 struct Driver<'a> {
+    dir: &'a Path,
     place: &'a Place,
     plan: Option<&'a Plan>,
     limit: Option<u64>,
@@ -318,10 +364,11 @@ impl Driver<'_> {
             }
         };
         let lockstep = Lockstep::new(exchange, self.activity);
+        let last = self.plan.map(|plan| LastBar::load(self.dir, plan.until_ms()));
         tokio::select! {
             biased;
             end = task => joined(end).map(Some),
-            driven = lockstep.play(self.plan.map(Plan::until_ms), bar_ms, show) => {
+            driven = lockstep.play(last, bar_ms, show) => {
                 shutdown.trigger(match driven? {
                     Driven::Played => "all bars are played",
                     Driven::Ended => "the market has ended",

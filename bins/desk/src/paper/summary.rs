@@ -8,8 +8,10 @@ use crate::{
     report::{Record, grouped, money, signed},
 };
 
+const NAME_WIDTH: usize = 18;
+
 /// Name and value of each row.
-fn rows(record: &Record, book: &Book, bars: u64) -> Vec<(&'static str, String)> {
+fn rows(record: &Record, book: &Book) -> Vec<(&'static str, String)> {
     let totals = book.totals();
     let gain = book.equity() - totals.nav_start;
     let percent = if totals.nav_start.is_zero() {
@@ -17,10 +19,10 @@ fn rows(record: &Record, book: &Book, bars: u64) -> Vec<(&'static str, String)> 
     } else {
         (gain / totals.nav_start * Decimal::ONE_HUNDRED).round_dp(2)
     };
-    vec![
-        ("bars", grouped(&bars.to_string())),
+    let mut rows = vec![
+        ("bars per symbol", grouped(&record.bars_per_symbol().to_string())),
         ("orders", grouped(&record.orders().to_string())),
-        ("fills", grouped(&record.fills().to_string())),
+        ("fills", grouped(&totals.fills.to_string())),
         ("vetoes", grouped(&record.vetoes().to_string())),
         ("hedged bars", grouped(&record.hedged_bars().to_string())),
         ("open legs", book.open_legs().count().to_string()),
@@ -32,20 +34,26 @@ fn rows(record: &Record, book: &Book, bars: u64) -> Vec<(&'static str, String)> 
         ("funding", signed(totals.funding)),
         ("corrections", signed(totals.corrections)),
         ("max drawdown", format!("{} %", record.max_drawdown_pct().round_dp(2))),
-    ]
+    ];
+    // Every figure is of the whole journal, so a continued run says that it is one.
+    if record.starts() > 1 {
+        rows.insert(0, ("starts, all told", record.starts().to_string()));
+    }
+    rows
 }
 
-/// The lines to print.
-pub(super) fn lines(record: &Record, book: &Book, bars: u64, because: &str, format: Format) -> Vec<String> {
+/// The lines to print: figures of the whole journal, over all starts of the program.
+pub(super) fn lines(record: &Record, book: &Book, because: &str, format: Format) -> Vec<String> {
     match format {
         Format::Text => {
-            let rows = rows(record, book, bars);
+            let rows = rows(record, book);
             let width = rows.iter().map(|(_, value)| value.len()).max().unwrap_or(0);
-            let rule = "-".repeat(width + 16);
+            let rule = "-".repeat(width + NAME_WIDTH + 2);
             let mut lines =
-                vec![rule.clone(), format!("{:<14}{because:>width$}", "stopped", width = width + 2)];
+                vec![rule.clone(), format!("{:<NAME_WIDTH$}{because:>width$}", "stopped", width = width + 2)];
             lines.extend(
-                rows.iter().map(|(name, value)| format!("{name:<14}{value:>width$}", width = width + 2)),
+                rows.iter()
+                    .map(|(name, value)| format!("{name:<NAME_WIDTH$}{value:>width$}", width = width + 2)),
             );
             lines.push(rule);
             lines
@@ -56,9 +64,10 @@ pub(super) fn lines(record: &Record, book: &Book, bars: u64, because: &str, form
                 json!({
                     "tag": "[summary]",
                     "stopped": because,
-                    "bars": bars,
+                    "starts": record.starts(),
+                    "bars": record.bars_per_symbol(),
                     "orders": record.orders(),
-                    "fills": record.fills(),
+                    "fills": totals.fills,
                     "vetoes": record.vetoes(),
                     "hedged_bars": record.hedged_bars(),
                     "open_legs": book.open_legs().count(),
@@ -83,9 +92,9 @@ mod tests {
 
     #[test]
     fn the_table_has_one_row_a_figure_in_one_width() {
-        let lines = lines(&Record::default(), &Book::default(), 2_000, "all bars are played", Format::Text);
+        let lines = lines(&Record::default(), &Book::default(), "all bars are played", Format::Text);
         assert_eq!(lines.len(), 17);
-        assert!(lines[2].starts_with("bars") && lines[2].ends_with("2,000"), "{lines:?}");
+        assert!(lines[2].starts_with("bars") && lines[2].ends_with(" 0"), "{lines:?}");
         assert!(lines.iter().skip(1).take(15).all(|line| line.len() <= lines[1].len().max(lines[0].len())));
     }
 }

@@ -1,6 +1,7 @@
 //! What a run amounted to: recorded while it goes, rendered as one self-contained page.
 
 mod chart;
+mod closes;
 mod page;
 mod record;
 

@@ -81,10 +81,10 @@ fn figures(record: &Record, book: &Book, html: &mut String) {
         ("Corrections", signed(totals.corrections)),
         ("Largest drawdown", format!("{} %", record.max_drawdown_pct().round_dp(2))),
         ("Orders", grouped(&record.orders().to_string())),
-        ("Executions", grouped(&record.fills().to_string())),
+        ("Executions", grouped(&totals.fills.to_string())),
         ("Vetoes", grouped(&record.vetoes().to_string())),
-        ("Bars", grouped(&record.bars().to_string())),
-        ("Bars with both legs open", grouped(&record.hedged_bars().to_string())),
+        ("Closed bars, all symbols read", grouped(&record.bars().to_string())),
+        ("of them with LONG and SHORT held", grouped(&record.hedged_bars().to_string())),
     ];
     html.push_str("<section class=\"figures\">");
     for (name, value) in rows {

@@ -11,6 +11,8 @@ use hedge_core::{
 };
 use hedge_runtime::Observer;
 
+use super::closes::Closes;
+
 /// One execution, as the report lists it.
 #[derive(Clone, Debug)]
 pub struct Trade {
@@ -42,9 +44,9 @@ pub struct Record {
     pub(super) refusals: BTreeMap<String, u64>,
     /// Signals that the screeners held back, by reason.
     pub(super) held_back: BTreeMap<String, u64>,
+    closes: Closes,
     orders: u64,
-    hedged_bars: u64,
-    bars: u64,
+    starts: u64,
     peak: Option<Decimal>,
     max_drawdown: Decimal,
 }
@@ -54,21 +56,34 @@ impl Record {
     pub const fn orders(&self) -> u64 {
         self.orders
     }
-    /// Executions.
+    /// Executions that were listed; those from before the first snapshot are among them.
     pub fn fills(&self) -> usize {
         self.trades.len()
+    }
+    /// Starts of the program that the journal tells of.
+    pub const fn starts(&self) -> u64 {
+        self.starts
     }
     /// Openings that the gate refused.
     pub fn vetoes(&self) -> u64 {
         self.refusals.values().sum()
     }
-    /// Closed bars that were seen, over all instruments.
-    pub const fn bars(&self) -> u64 {
-        self.bars
+    /// Closed bars of all symbols together.
+    pub fn bars(&self) -> u64 {
+        self.closes.bars()
     }
-    /// Closed bars at which both legs of the bar's instrument were open.
-    pub const fn hedged_bars(&self) -> u64 {
-        self.hedged_bars
+    /// Closed bars of the symbol that closed most.
+    pub fn bars_per_symbol(&self) -> u64 {
+        self.closes.bars_per_symbol()
+    }
+    /// Bars, of all symbols together, at whose close the symbol held LONG and SHORT, what was decided on the bar
+    /// included. Counts what a backtest counts.
+    pub fn hedged_bars(&self) -> u64 {
+        self.closes.hedged()
+    }
+    /// Takes over a count of [`hedged_bars`](Self::hedged_bars) that was made where the bars closed.
+    pub fn set_hedged_bars(&mut self, hedged_bars: u64) {
+        self.closes.set_hedged(hedged_bars);
     }
     /// Largest fall from a peak, as a percentage of the peak.
     pub fn max_drawdown_pct(&self) -> Decimal {
@@ -76,17 +91,10 @@ impl Record {
     }
 
     fn observe(&mut self, envelope: &Envelope, book: &Book) {
+        self.closes.observe(envelope, book);
         match &envelope.event {
-            Event::Fact(Fact::Market { event: MarketEvent::Bar { instrument, .. } }) => {
-                self.bars += 1;
-                let both = book.spec(*instrument).is_some_and(|spec| {
-                    [PositionKey::long(spec.id), PositionKey::short(spec.id)]
-                        .iter()
-                        .all(|key| book.leg(key).is_some_and(|leg| leg.is_open()))
-                });
-                self.hedged_bars += u64::from(both);
-                self.sample(envelope.at, book);
-            }
+            Event::Fact(Fact::Market { event: MarketEvent::Bar { .. } }) => self.sample(envelope.at, book),
+            Event::Fact(Fact::RunStarted(_)) => self.starts += 1,
             Event::Fact(Fact::Account { event }) => {
                 if let AccountEvent::Fill { fill } = &**event {
                     self.trade(fill);

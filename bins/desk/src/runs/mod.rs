@@ -1,7 +1,9 @@
 //! Where a paper run lives and how far it goes.
 
 use std::{
-    fs, io,
+    ffi::OsString,
+    fs,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -84,13 +86,7 @@ impl Plan {
         let path = dir.join(PLAN_FILE);
         let bad = |detail: String| RunsError::Plan { path: path.clone(), detail };
         let text = serde_json::to_string(self).map_err(|error| bad(error.to_string()))?;
-        let temporary = dir.join(format!(".{PLAN_FILE}.tmp"));
-        let write = || -> io::Result<()> {
-            fs::write(&temporary, text + "\n")?;
-            fs::File::open(&temporary)?.sync_all()?;
-            fs::rename(&temporary, &path)
-        };
-        write().map_err(|error| bad(error.to_string()))
+        write_private(&path, (text + "\n").as_bytes()).map_err(|error| bad(error.to_string()))
     }
 
     /// First venue time that is not played any more. Units: milliseconds since 1970.
@@ -110,6 +106,27 @@ impl Plan {
             self
         }
     }
+}
+
+/// Writes a file of a run, whole or not at all, for its owner only, as the journal is.
+pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".tmp");
+    let temporary = path.with_file_name(name);
+    // One that a kill left behind may have other rights.
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&temporary)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)
 }
 
 #[cfg(test)]
@@ -150,6 +167,23 @@ mod tests {
         assert_eq!(Plan::load(&dir).unwrap(), Some(plan()));
         fs::write(dir.join(PLAN_FILE), "{").unwrap();
         assert!(Plan::load(&dir).unwrap_err().to_string().contains("not a plan"));
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_plan_is_for_its_owner_only_also_where_an_older_one_was_not() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = std::env::temp_dir().join(format!("hedge-plan-rights-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        for name in [PLAN_FILE, ".plan.json.tmp"] {
+            fs::write(dir.join(name), "older").unwrap();
+            fs::set_permissions(dir.join(name), fs::Permissions::from_mode(0o644)).unwrap();
+        }
+        plan().save(&dir).unwrap();
+        let mode = fs::metadata(dir.join(PLAN_FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(Plan::load(&dir).unwrap(), Some(plan()));
         fs::remove_dir_all(&dir).unwrap();
     }
 }

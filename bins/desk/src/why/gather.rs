@@ -338,7 +338,9 @@ mod tests {
     #[test]
     fn an_engine_without_strategies_is_said_to_want_nothing() {
         let symbol = Symbol::parse("BTCUSDT").unwrap();
-        let data = GeneratedMarket::built_in(3).data_set(&[symbol], Interval::M15, 0, 20, 5).unwrap();
+        let data = GeneratedMarket::built_in(3)
+            .data_set(&[symbol], Interval::M15, 1_577_836_800_000, 20, 5)
+            .unwrap();
         let rules = Instruments::built_in(&data).unwrap().rules;
         let engine = Engine::new(EngineConfig::default(), Box::new(PermitAll), Vec::new());
         let settings = BacktestConfig { history: 5, ..BacktestConfig::default() };
