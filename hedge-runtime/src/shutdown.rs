@@ -1,8 +1,11 @@
 //! Stopping on purpose: one handle for signals, tests and the end of a plan.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
+
+/// How long the last message of a process that ends at once may take.
+const LAST_WORD_WITHIN: Duration = Duration::from_millis(50);
 
 /// Tells the loop to stop. Cheap to clone; the first reason stays.
 #[derive(Clone, Debug)]
@@ -48,29 +51,85 @@ impl Shutdown {
             }
         }
     }
-    /// Asks to stop at SIGINT or SIGTERM (Ctrl-C elsewhere). Needs a tokio runtime.
+    /// Asks to stop at the first SIGINT or SIGTERM (Ctrl-C elsewhere). The second one ends the process at once, with 128 and
+    /// the signal's number as the exit code: what is in the journal stays, and the next start asks about the rest.
     ///
-    /// Errors: when the operating system refuses the handler; the program can then only be killed.
+    /// Listens on a thread of its own, so that signals are heard also while the program's own threads are stuck.
+    ///
+    /// Errors: when the operating system refuses the handler or the thread; the program can then only be killed.
     pub fn on_signals(&self) -> std::io::Result<()> {
         let shutdown = self.clone();
-        #[cfg(unix)]
-        {
-            use tokio::signal::unix::{SignalKind, signal};
-            let (mut int, mut term) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-            tokio::spawn(async move {
-                tokio::select! {
-                    _ = int.recv() => shutdown.trigger("SIGINT"),
-                    _ = term.recv() => shutdown.trigger("SIGTERM"),
-                }
+        let listener = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut signals = {
+            let _entered = listener.enter();
+            Signals::new()?
+        };
+        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            listener.block_on(async move {
+                let first = signals.next().await;
+                shutdown.trigger(first.name);
+                let second = signals.next().await;
+                end_at_once(second);
             });
-        }
-        #[cfg(not(unix))]
-        tokio::spawn(async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                shutdown.trigger("Ctrl-C");
-            }
-        });
+        })?;
         Ok(())
+    }
+}
+
+/// A request to end.
+#[derive(Clone, Copy, Debug)]
+struct Signal {
+    name: &'static str,
+    number: i32,
+}
+
+const INTERRUPT: Signal = Signal { name: if cfg!(unix) { "SIGINT" } else { "Ctrl-C" }, number: 2 };
+
+/// For whoever asked twice: no draining, no report.
+fn end_at_once(signal: Signal) -> ! {
+    // Whoever cannot be told is not waited for.
+    let _ = std::thread::Builder::new().spawn(move || {
+        eprintln!("ended at once by a second {}; the next start goes on from the journal", signal.name);
+    });
+    std::thread::sleep(LAST_WORD_WITHIN);
+    std::process::exit(128 + signal.number);
+}
+
+#[cfg(unix)]
+struct Signals {
+    int: tokio::signal::unix::Signal,
+    term: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// From here on the signals do not end the process by themselves.
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { int: signal(SignalKind::interrupt())?, term: signal(SignalKind::terminate())? })
+    }
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            Some(()) = self.int.recv() => INTERRUPT,
+            Some(()) = self.term.recv() => Signal { name: "SIGTERM", number: 15 },
+            else => std::future::pending().await,
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+    async fn next(&mut self) -> Signal {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => INTERRUPT,
+            Err(_) => std::future::pending().await,
+        }
     }
 }
 
