@@ -16,7 +16,7 @@ use crate::{
     feed,
     journal::Journal,
     run::{Running, Runtime},
-    snapshot::read_account,
+    snapshot::read_account_within,
     sources::FactSender,
 };
 
@@ -24,6 +24,8 @@ use crate::{
 const PAGE: u32 = 4_096;
 /// How far back the first look at an account goes: what lies there is known, not news.
 const FIRST_LOOK: Duration = Duration::from_secs(86_400);
+/// How long the start waits for an account that keeps changing.
+const REST_WITHIN: Duration = Duration::from_secs(60);
 /// Executions are looked for from this much before the order was decided: clocks differ.
 const QUESTION_OVERLAP: Duration = Duration::from_secs(60);
 /// A record that nobody waits for is written at most this late.
@@ -242,7 +244,7 @@ impl Runtime {
             };
             let of_venue: Vec<InstrumentId> =
                 instruments.iter().filter(|instrument| instrument.venue == venue).copied().collect();
-            let snapshot = read_account(broker.as_ref(), &of_venue, since, &self.traffic)
+            let snapshot = read_account_within(REST_WITHIN, broker.as_ref(), &of_venue, since, &self.traffic)
                 .await
                 .map_err(RunError::venue("reading positions, orders and fills"))?;
             self.take(running, Fact::Snapshot { snapshot: Box::new(snapshot) }).await?;
@@ -328,6 +330,8 @@ impl Runtime {
     pub(crate) fn refresh_instruments(&self, running: &mut Running) {
         let known: BTreeMap<InstrumentId, (InstrumentIx, InstrumentSpec)> =
             self.engine.book().instruments().map(|(ix, spec)| (spec.id, (ix, spec.clone()))).collect();
+        // Earlier refreshes that have ended would stay in the set for as long as the run goes on.
+        while running.feeds.try_join_next().is_some() {}
         for broker in self.venues.values() {
             let token = self.activity.count(Kind::Effect);
             let (broker, known) = (Arc::clone(broker), known.clone());

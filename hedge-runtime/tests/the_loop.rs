@@ -4,7 +4,9 @@ mod support;
 
 use std::time::Duration;
 
-use hedge_core::{AccountEvent, Clock, Decision, Fact, MarketEvent, OperatorCommand, Outcome, Posture, Term};
+use hedge_core::{
+    AccountEvent, Clock, Decision, Fact, MarketEvent, OperatorCommand, Outcome, Posture, Term, Timestamp,
+};
 use hedge_runtime::{Activity, Fence, RunError};
 use support::{Answer, AtOrder, Bench, btc, fill_of_the_first_order};
 use tokio::time::Instant;
@@ -230,6 +232,37 @@ async fn the_account_is_read_again_at_every_interval_and_after_a_reconnect() {
     bench.venue.say(AccountEvent::Reconnected);
     bench.until("reconnect", |bench| snapshots(bench) == 3).await;
     bench.stop(run).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_waits_for_a_busy_account_to_come_to_rest() {
+    let bench = Bench::new(Activity::free());
+    *bench.venue.restless_until.lock().unwrap() = bench.clock.now().plus(Duration::from_secs(40));
+    let run = bench.start();
+    bench.live().await;
+    assert!(bench.venue.called("open_orders") < 12, "each read costs the request budget");
+    bench.stop(run).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_never_rests_fails_the_start_after_about_a_minute() {
+    let bench = Bench::new(Activity::free());
+    *bench.venue.restless_until.lock().unwrap() = Timestamp::MAX;
+    let begun = Instant::now();
+    let error = bench.start().await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("kept changing"), "{error}");
+    assert!((60..90).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_a_start_that_waits() {
+    let bench = Bench::new(Activity::free());
+    *bench.venue.restless_until.lock().unwrap() = Timestamp::MAX;
+    let run = bench.start();
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let asked_at = Instant::now();
+    bench.stop(run).await;
+    assert!(asked_at.elapsed() < Duration::from_secs(5), "{:?}", asked_at.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

@@ -170,6 +170,8 @@ pub struct ScriptedVenue {
     pub answers: Mutex<VecDeque<Answer>>,
     /// Submits whose order was not in the journal when the venue saw it.
     pub unjournalled: Mutex<Vec<String>>,
+    /// Until then every read of the account finds another wallet.
+    pub restless_until: Mutex<Timestamp>,
     account: Mutex<Option<UnboundedSender<AccountEvent>>>,
     market: Mutex<Option<UnboundedSender<MarketEvent>>>,
 }
@@ -215,11 +217,13 @@ impl VenueReader for ScriptedVenue {
     }
     async fn account(&self) -> Result<AccountSnapshot, BrokerError> {
         self.call("account");
+        let is_restless = self.clock.now() < *self.restless_until.lock().unwrap();
+        let moved = if is_restless { self.called("account") } else { 0 };
         Ok(AccountSnapshot {
             venue_time: self.clock.now(),
             balances: vec![Balance {
                 asset: Asset::usdt(),
-                wallet: SignedAmount::from_decimal(Decimal::from(10_000)),
+                wallet: SignedAmount::from_decimal(Decimal::from(10_000 + moved)),
                 available: None,
             }],
             mode: PositionMode::Hedge,
@@ -442,6 +446,7 @@ impl Bench {
             calls: Mutex::default(),
             answers: Mutex::default(),
             unjournalled: Mutex::default(),
+            restless_until: Mutex::new(Timestamp::EPOCH),
             account: Mutex::default(),
             market: Mutex::default(),
         };
