@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hedge_core::{
-    Action, Decimal, Decision, Envelope, Event, Fact, Fill, Intent, PositionKey, Reading, Seq, StrategyId,
-    Timestamp, Verdict,
+    Action, Decimal, Decision, Envelope, Event, Fact, Fill, InstrumentId, Intent, PositionKey, Reading, Seq,
+    StrategyId, Timestamp, Verdict,
 };
 use serde::Serialize;
 
@@ -12,17 +12,42 @@ use super::nav::tidy;
 
 const KEPT_SIGNALS: usize = 100;
 const KEPT_TRADES: usize = 500;
+/// Executions that are recognised when they are told again. Far more than the overlap of two reads of an account holds.
+const KNOWN_TRADES: usize = 20_000;
 
 /// Rows of `signals.json`, `trade_log.json` and `screener.json`, folded from the journal.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Logs {
     signals: VecDeque<SignalRow>,
     trades: VecDeque<TradeRow>,
-    known_trades: BTreeSet<(String, i64)>,
+    known_trades: KnownTrades,
     screener: BTreeMap<(String, String, StrategyId), ScreenerRow>,
     attempted: u64,
     emitted: u64,
     pub(crate) last_alert: Option<String>,
+}
+
+/// The latest ids of executions; the one that came first leaves first, for ids of different symbols do not compare.
+#[derive(Clone, Debug, Default)]
+struct KnownTrades {
+    ids: BTreeSet<(InstrumentId, i64)>,
+    order: VecDeque<(InstrumentId, i64)>,
+}
+
+impl KnownTrades {
+    /// Whether that execution is a new one.
+    fn insert(&mut self, id: (InstrumentId, i64)) -> bool {
+        let is_new = self.ids.insert(id);
+        if is_new {
+            self.order.push_back(id);
+            if self.order.len() > KNOWN_TRADES
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.ids.remove(&oldest);
+            }
+        }
+        is_new
+    }
 }
 
 /// One intent and what became of it at the gate.
@@ -151,10 +176,10 @@ impl Logs {
 
     /// Executions come by stream, snapshot and query; each is listed once.
     fn trade(&mut self, fill: &Fill) {
-        let symbol = fill.instrument.symbol.to_string();
-        if !self.known_trades.insert((symbol.clone(), fill.trade_id.0)) {
+        if !self.known_trades.insert((fill.instrument, fill.trade_id.0)) {
             return;
         }
+        let symbol = fill.instrument.symbol.to_string();
         self.trades.push_back(TradeRow {
             at: fill.venue_time.to_string(),
             symbol,
@@ -217,5 +242,22 @@ fn signal(envelope: &Envelope, strategy: StrategyId, intent: &Intent) -> SignalR
         because: intent.because().to_owned(),
         verdict: None,
         position,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_trades_are_bounded_and_the_latest_are_recognised_whatever_their_numbers() {
+        let [btc, eth] = ["BTCUSDT", "ETHUSDT"].map(|symbol| InstrumentId::binance(symbol).unwrap());
+        let mut known = KnownTrades::default();
+        for id in 0..2 * KNOWN_TRADES as i64 {
+            assert!(known.insert((btc, 1_000_000 + id)));
+        }
+        assert!(known.insert((eth, 1)) && !known.insert((eth, 1)), "a small number is not the oldest");
+        assert!(!known.insert((btc, 1_000_000 + 2 * KNOWN_TRADES as i64 - 1)));
+        assert_eq!((known.ids.len(), known.order.len()), (KNOWN_TRADES, KNOWN_TRADES));
     }
 }
