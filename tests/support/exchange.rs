@@ -28,8 +28,9 @@ pub fn placed(dir: &Path) -> BTreeMap<String, u32> {
         if !line.contains("Place") {
             continue;
         }
-        let command: Value = serde_json::from_str(line).unwrap();
-        let command = &command["c"][1];
+        // A line is its record and a checksum.
+        let record: Value = serde_json::from_str(line).unwrap();
+        let command = &record[0]["c"][1];
         let id =
             command["Place"]["client_order_id"].as_str().or(command["PlaceAlgo"]["client_algo_id"].as_str());
         *placed

@@ -64,15 +64,15 @@ pub fn config() -> PathBuf {
 }
 
 /// A program of this workspace, built if it is missing or older than its sources.
-pub fn program(name: &'static str, package: &'static str) -> PathBuf {
+pub fn program(name: &'static str) -> PathBuf {
     static BUILT: OnceLock<std::sync::Mutex<std::collections::BTreeMap<&'static str, PathBuf>>> =
         OnceLock::new();
     let mut built =
         BUILT.get_or_init(Default::default).lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    built.entry(name).or_insert_with(|| build(name, package)).clone()
+    built.entry(name).or_insert_with(|| build(name)).clone()
 }
 
-fn build(name: &str, package: &str) -> PathBuf {
+fn build(name: &str) -> PathBuf {
     // Tests run from `<target>/<profile>/deps`.
     let here = env::current_exe().unwrap();
     let folder = here.parent().and_then(Path::parent).unwrap();
@@ -87,7 +87,8 @@ fn build(name: &str, package: &str) -> PathBuf {
     let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let output = Command::new(cargo)
         .current_dir(workspace())
-        .args(["build", "--locked", "--profile", profile, "-p", package, "--bin", name, "--target-dir"])
+        .args(["build", "--locked", "--profile", profile, "--bins", "-p", "hedge-executor", "-p", "hedgectl"])
+        .arg("--target-dir")
         .arg(folder.parent().unwrap())
         .output()
         .unwrap();
@@ -124,14 +125,14 @@ pub fn command(temp: &Temp, program: &Path) -> Command {
 
 /// `hedge-executor` with the shipped configuration.
 pub fn executor(temp: &Temp, args: &[&str]) -> Command {
-    let mut command = command(temp, &program("hedge-executor", "hedge-executor"));
+    let mut command = command(temp, &program("hedge-executor"));
     command.arg("--config").arg(config()).args(args);
     command
 }
 
 /// `hedgectl`.
 pub fn hedgectl(temp: &Temp, args: &[&str]) -> Command {
-    let mut command = command(temp, &program("hedgectl", "hedgectl"));
+    let mut command = command(temp, &program("hedgectl"));
     command.args(args);
     command
 }

@@ -186,7 +186,7 @@ pub fn thoughts(records: &[Envelope]) -> Vec<String> {
         Event::Decision(Decision::Assessed { position, checks, verdict }) => {
             let rule = |check: &GateCheck| match &*check.rule {
                 // The run of a backtest begins with its history, a real one after it.
-                "warmup_s" | "kill_daily_loss_pct" => format!("{} {:?}", check.rule, check.verdict),
+                "warmup_s" => format!("{} {:?}", check.rule, check.verdict),
                 rule => format!("{rule} {} {:?}", check.value.normalize(), check.verdict),
             };
             let checks: Vec<String> = checks.iter().map(rule).collect();
