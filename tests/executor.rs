@@ -80,7 +80,7 @@ fn is_reading(line: &str, rest: &str) {
     assert!(value(0) == "-" || (value(0).starts_with(['+', '-']) && is_number(value(0))), "{line}");
     assert!((1..3).all(|at| value(at) == "-" || is_number(value(at))), "{line}");
     assert!((3..6).all(|at| ["True", "False"].contains(&value(at))), "{line}");
-    assert!(["-", "LONG", "SHORT"].contains(&value(6)), "{line}");
+    assert!(["-", "LONG", "SHORT", "LONG+SHORT"].contains(&value(6)), "{line}");
 }
 
 /// `[executor] account OK — futures=True testnet=False dry_run=False balances: [{…}] positions: 2`
