@@ -95,8 +95,12 @@ impl CommandLog {
         header: &[(String, String)],
     ) -> Result<(Self, Replay<R>), LogError> {
         let io = |source| LogError::Io { path: path.to_owned(), source };
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        // The account is the owner's business. A file that exists keeps the rights it has.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path).map_err(io)?;
         file.try_lock()
             .map_err(|error| io(io::Error::other(format!("another exchange uses it ({error})"))))?;
         let mut text = Vec::new();
@@ -301,6 +305,16 @@ mod tests {
         drop(CommandLog::open::<u32>(&path, &header("1")).unwrap());
         let error = CommandLog::open::<u32>(&path, &header("2")).unwrap_err().to_string();
         assert!(error.contains("seed is 1 there and 2 here"), "{error}");
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_new_log_is_for_its_owner_only() {
+        use std::os::unix::fs::PermissionsExt;
+        let path = path("rights");
+        drop(CommandLog::open::<u32>(&path, &header("1")).unwrap());
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::remove_file(&path).unwrap();
     }
 
