@@ -364,3 +364,19 @@ fn sorted<T: Ord>(mut rows: Vec<T>) -> Vec<T> {
     rows.sort();
     rows
 }
+
+#[test]
+fn the_listen_key_is_renewed_in_time_on_a_fast_clock() {
+    let temp = Temp::new("fast");
+    // Three venue hours in under twenty seconds.
+    let args = ["--state-dir", "d", "--bars", "12", "--speed", "600"];
+    let output = executor(&temp, &args).output().unwrap();
+    assert!(output.status.success(), "{}", error(&output));
+    let lines = lines(&output);
+    let bad: Vec<&String> =
+        lines.iter().filter(|line| line.contains("listen key") || line.contains("POSTURE")).collect();
+    assert!(bad.is_empty(), "{bad:?}");
+    let output = executor(&temp, &["--follow", "--speed", "1001"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", error(&output));
+    assert!(error(&output).contains("0.01 to 1000"), "{}", error(&output));
+}

@@ -117,7 +117,7 @@ pub(crate) enum JournalCommand {
 
 /// Check every record, then feed the facts to fresh engines and compare the decisions.
 ///
-/// Names the first bad record and exits with 1; a journal that cannot be read at all ends with 74. Decisions can only be replayed with the configuration that the run had.
+/// Names the first bad record. Exits with 1 when a decision differs, with 74 when a line is damaged or cannot be read. Decisions can only be replayed with the configuration that the run had.
 ///
 /// Example: hedgectl journal verify --state-dir state/paper/last
 #[derive(Debug, Args)]

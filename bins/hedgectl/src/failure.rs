@@ -77,10 +77,6 @@ impl From<StoreError> for Failure {
 impl From<VerifyError> for Failure {
     fn from(error: VerifyError) -> Self {
         match error {
-            // Damage is what was looked for.
-            VerifyError::Source(SourceError::Store(damage @ StoreError::Corrupt { .. })) => {
-                Self::failed(damage)
-            }
             VerifyError::Source(error) => error.into(),
             found => Self::failed(found),
         }

@@ -101,6 +101,14 @@ pub(crate) fn find(path: Option<&Path>) -> Result<[Source; 4], Problem> {
     Ok([a?, b?, c?, d?])
 }
 
+/// Whether a file is one of the four by its name, with the others beside it.
+pub(crate) fn is_of_a_folder(path: &Path) -> bool {
+    let dir = path.parent().unwrap_or(Path::new(""));
+    let is_there = |kind: FileKind| kind == FileKind::Runtime || dir.join(kind.name()).is_file();
+    let name = path.file_name().and_then(|name| name.to_str());
+    FileKind::ALL.iter().any(|kind| Some(kind.name()) == name) && FileKind::ALL.into_iter().all(is_there)
+}
+
 /// Files of a folder that look like configuration and are read by nobody: usually a misspelt name. One sentence each.
 pub(crate) fn strangers(path: Option<&Path>) -> Vec<String> {
     let dir = path.unwrap_or(Path::new(DEFAULT_DIR));

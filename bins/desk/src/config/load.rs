@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::{
     calendar,
     check::{Checked, check_limits, check_strategies, check_universe},
-    files::{FileKind, Source, find, read_one, strangers},
+    files::{FileKind, Source, find, is_of_a_folder, read_one, strangers},
     outline::Outline,
     problem::{ConfigError, Problem, nearest},
     runtime::RuntimeConfig,
@@ -127,10 +127,15 @@ impl Config {
     }
 }
 
-/// Checks a folder, or one file alone, and says what it found: a line a file. Errors: as [`Config::load`].
+/// Checks a folder, or one file, and says what it found: a line a file. A file of a complete folder is also checked against
+/// the files beside it. Errors: as [`Config::load`].
 pub fn check(path: Option<&Path>, env: &Env) -> Result<String, ConfigError> {
     if let Some(file) = path.filter(|path| !path.is_dir()) {
         let source = read_one(file)?;
+        if is_of_a_folder(file) {
+            check_one(&source, env)?;
+            Config::load(path, env)?;
+        }
         return check_one(&source, env).map(|found| format!("{}: ok, {found}\n", source.name));
     }
     let config = Config::load(path, env)?;

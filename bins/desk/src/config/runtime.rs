@@ -111,7 +111,8 @@ pub struct PaperSection {
     pub bars: usize,
 }
 
-/// How fast an embedded exchange's clock runs.
+/// How fast an embedded exchange's clock runs. Much faster than a thousandfold, requests are older than their window when
+/// they arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speed {
     /// Bar after bar, in lockstep with the engine.
@@ -137,9 +138,9 @@ impl std::str::FromStr for Speed {
         }
         Decimal::from_str_exact(text)
             .ok()
-            .filter(|times| *times >= Decimal::new(1, 2) && *times <= Decimal::from(10_000))
+            .filter(|times| *times >= Decimal::new(1, 2) && *times <= Decimal::from(1_000))
             .map(|times| Self::Times(times.normalize()))
-            .ok_or_else(|| format!("speed {text:?} is not usable: expected a number, 0.01 to 10000, or max"))
+            .ok_or_else(|| format!("speed {text:?} is not usable: expected a number, 0.01 to 1000, or max"))
     }
 }
 

@@ -257,10 +257,10 @@ pub const RUNTIME_KEYS: &[RuntimeKey] = &[
     ),
     key(
         "paper.speed",
-        Kind::Number { min_milli: 10, max_milli: 10_000_000, or: Some("max") },
+        Kind::Number { min_milli: 10, max_milli: 1_000_000, or: Some("max") },
         "times wall time",
         "max",
-        "How fast the embedded exchange's clock runs; max plays bar after bar as fast as the engine decides.",
+        "How fast the embedded exchange's clock runs; max plays bar after bar as fast as the engine decides. Beyond a thousandfold, requests would be too old when they arrive.",
     ),
     key(
         "paper.bars",

@@ -234,7 +234,7 @@ fn a_runtime_value_out_of_range_is_one_line_with_the_range() {
         runtime("[paper]\nspeed = 0\nbalance_usdt = 9.99"),
         [
             "r.toml:3: paper.balance_usdt = 9.99: expected a number, 10 to 100000000 (USDT)",
-            "r.toml:2: paper.speed = 0: expected a number, 0.01 to 10000, or \"max\" (times wall time)",
+            "r.toml:2: paper.speed = 0: expected a number, 0.01 to 1000, or \"max\" (times wall time)",
         ]
     );
     assert_eq!(
@@ -401,6 +401,9 @@ fn no_symbol_is_set_to_more_than_max_leverage() {
             "strategy_config.json:6: strategies[0].leverage = 20: expected at most MAX_LEVERAGE = 3 (risk_limits.json)",
         ]
     );
+    // Also when one file is named: the others of its folder count.
+    let file = folder.0.join(FileKind::Strategies.name());
+    assert_eq!(check(Some(&file), &Env::default()).unwrap_err().problems.len(), 2);
     folder.edit(FileKind::Limits, "\"MAX_POSITIONS\": 8", "\"MAX_POSITIONS\": 8, \"MAX_LEVERAGE\": 20.0");
     assert!(Config::load(Some(&folder.0), &Env::default()).is_ok());
 }
