@@ -4,6 +4,10 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use hedge_core::Timestamp;
@@ -38,6 +42,22 @@ fn window(data: &Path, at: &Path) -> io::Result<PathBuf> {
         std::os::unix::fs::symlink(data.join(name), at.join(name))?;
     }
     Ok(klines)
+}
+
+/// Counts the screener's lines that name both legs.
+#[derive(Clone, Default)]
+struct BothLegs(Arc<AtomicU64>);
+
+impl io::Write for BothLegs {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.starts_with(b"[screener] ") && bytes.ends_with(b" side=LONG+SHORT") {
+            self.0.fetch_add(1, Relaxed);
+        }
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Every order of an exchange without ids and times, one line each, in the order in which they were placed; plain orders
@@ -97,7 +117,8 @@ async fn recorded_bars_lead_to_the_same_orders_in_a_backtest_and_on_the_embedded
         speed: Some("max".parse().unwrap()),
         ..PaperOptions::default()
     };
-    let sink = Sink::to(Format::Text, io::sink());
+    let both_legs = BothLegs::default();
+    let sink = Sink::to(Format::Text, both_legs.clone());
     let read = |exchange: Option<&ExchangeHandle>| {
         let exchange = exchange.unwrap();
         let (account, symbols) = (exchange.account(), exchange.symbols());
@@ -127,5 +148,6 @@ async fn recorded_bars_lead_to_the_same_orders_in_a_backtest_and_on_the_embedded
     let (line, record) = (&played.line, &finished.record);
     assert_eq!((record.hedged_bars(), here.fills), (line.hedged_bars, line.fills));
     assert!(line.hedged_bars > 0, "both legs were held at once");
+    assert!(both_legs.0.load(Relaxed) > 0, "the screener's line names both legs then");
     assert_eq!(record.bars_per_symbol(), BARS as u64);
 }
