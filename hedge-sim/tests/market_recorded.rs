@@ -213,8 +213,9 @@ fn a_window_keeps_the_bars_and_the_funding_inside_it() {
 /// The folder of recordings, if the environment names one.
 fn recordings() -> Option<PathBuf> {
     let folder = std::env::var_os("HEDGE_TEST_DATA").map(PathBuf::from);
-    if folder.is_none() {
-        println!("SKIP: HEDGE_TEST_DATA is not set");
+    match folder {
+        Some(_) => println!("DATA TEST: the readers on recorded files"),
+        None => println!("SKIP: HEDGE_TEST_DATA is not set"),
     }
     folder
 }

@@ -102,6 +102,7 @@ async fn recorded_bars_lead_to_the_same_orders_in_a_backtest_and_on_the_embedded
         println!("SKIP: HEDGE_TEST_DATA is not set");
         return;
     };
+    println!("DATA TEST: backtest and embedded exchange on recorded bars");
     let temp = std::env::temp_dir().join(format!("hedge-parity-{}", std::process::id()));
     fs::create_dir_all(&temp).unwrap();
     let klines = window(&data, &temp).unwrap();

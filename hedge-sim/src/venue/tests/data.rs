@@ -9,9 +9,10 @@ use crate::venue::*;
 /// A file of the shared recordings; `None` (with a line on stderr) where there are none.
 fn recorded(path: &str) -> Option<Value> {
     let Some(root) = std::env::var_os("HEDGE_TEST_DATA") else {
-        eprintln!("SKIP: HEDGE_TEST_DATA is not set");
+        println!("SKIP: HEDGE_TEST_DATA is not set");
         return None;
     };
+    println!("DATA TEST: {path}");
     let text = std::fs::read_to_string(PathBuf::from(root).join(path)).unwrap();
     Some(serde_json::from_str(&text).unwrap())
 }
