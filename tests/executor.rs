@@ -490,12 +490,12 @@ fn a_second_executor_on_the_same_state_is_refused_and_told_who_holds_it() {
     let holder = first.child.id().to_string();
     assert!(says.contains(&holder), "process {holder} holds it, but it says {says}");
     assert!(says.contains("stop it or choose another state directory"), "{says}");
+    assert_eq!(first.stop("-TERM").1, Some(0), "the first one is not disturbed");
     let journal = FileJournal::open_read_only(temp.join("d")).unwrap();
     let starts = journal.records(Seq(0)).filter(|record| {
         serde_json::to_value(&record.as_ref().unwrap().event).unwrap()["fact"]["fact"] == "run_started"
     });
     assert_eq!(starts.count(), 1, "the second one wrote nothing");
-    assert_eq!(first.stop("-TERM").1, Some(0), "the first one is not disturbed");
 }
 
 #[test]
