@@ -312,7 +312,7 @@ impl Book {
             Difference::LegSize { position, venue, entry, .. } => {
                 let Some(slot) = self.slot(position) else { return };
                 let cost = entry.map_or(Decimal::ZERO, |price| price.get() * venue);
-                self.legs[slot].taken_over_at = self.snapshot_venue_time;
+                self.legs[slot].taken_over_at = Some(self.snapshot_venue_time);
                 self.set_leg(slot, *venue, cost, at);
             }
             Difference::Wallet { asset, book, venue } => {

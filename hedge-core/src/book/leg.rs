@@ -35,7 +35,7 @@ pub struct LegState {
     /// The journal place from which it is open: stops decided before it protect an earlier position.
     pub opened_seq: Seq,
     /// The venue's time at which its size was taken over from the venue: older fills are in it already.
-    pub taken_over_at: Timestamp,
+    pub taken_over_at: Option<Timestamp>,
     /// Since when it is open without a confirmed live stop, if it should have one.
     pub unprotected_since: Option<Timestamp>,
     /// The protection it should have.
@@ -57,7 +57,7 @@ impl LegState {
             funding: Decimal::ZERO,
             opened_at: None,
             opened_seq: Seq(0),
-            taken_over_at: Timestamp::EPOCH,
+            taken_over_at: None,
             unprotected_since: None,
             protection: None,
             live: Vec::new(),

@@ -36,7 +36,7 @@ impl Book {
             .copied()
             .filter(|id| self.orders.contains_key(id))
             .or_else(|| self.by_venue.get(&(fill.instrument, fill.order)).copied());
-        let included = fill.venue_time <= self.legs[slot].taken_over_at;
+        let included = self.legs[slot].taken_over_at.is_some_and(|taken| fill.venue_time <= taken);
         if !included {
             self.book_fill(slot, fill, at);
             self.update_protection(&key, at);
