@@ -1,7 +1,7 @@
 //! Closing legs at the market, in pieces, never twice for the same quantity.
 
 use super::run::{CLOSE_PAUSE, Cx, Engine};
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use rust_decimal::Decimal;
 
@@ -9,13 +9,17 @@ use crate::{
     book::OrderRecord,
     event::{Decision, Event},
     gate::Gate,
-    id::{ClientOrderId, OrderPurpose, StrategyId},
+    id::{ClientOrderId, InstrumentId, OrderPurpose, StrategyId},
+    instrument::InstrumentSpec,
     money::Qty,
     order::{Exit, Leg, Portion},
-    position::{Position, PositionKey},
+    position::{Position, PositionKey, PositionSide},
     risk::{GateCheck, Verdict},
     time::Timestamp,
 };
+
+/// The least time between two attempts to close a leg of a symbol that does not trade.
+const HALTED_PAUSE: Duration = Duration::from_secs(60);
 
 impl Engine {
     /// A leg whose protection failed: it is closed at the market, and its symbol opens nothing for a while.
@@ -27,6 +31,26 @@ impl Engine {
             self.record(cx, Event::Decision(muted));
         }
         self.demand_flat(cx, key, Cow::Borrowed(because));
+    }
+
+    /// A symbol has stopped trading: what is held there goes, as soon as the venue lets it.
+    pub(super) fn leave(&mut self, cx: &mut Cx<'_>, id: InstrumentId) {
+        for side in PositionSide::BOTH {
+            let key = PositionKey::new(id, side);
+            let held = self.book.leg(&key).is_some_and(|leg| leg.is_open()) || self.book.has_live_entry(&key);
+            // Somebody else's position is named and left to its owner.
+            if held && !self.is_adopted(&key) && !self.book.must_flatten(&key) {
+                let text = format!("{} does not trade any more; {key} is closed", id.symbol);
+                self.alert(cx, Some(key), Cow::Owned(text));
+                self.demand_flat(cx, &key, Cow::Borrowed("the symbol stopped trading"));
+            }
+        }
+    }
+
+    /// How long to wait between two attempts: a venue that takes no orders for a symbol is not asked every second.
+    pub(super) fn close_pause(&self, key: &PositionKey) -> Duration {
+        let trading = self.spec_of(key).is_none_or(InstrumentSpec::is_trading);
+        if trading { CLOSE_PAUSE } else { HALTED_PAUSE }
     }
 
     /// From now on the leg is closed until it is flat, over rejections and restarts.
@@ -54,7 +78,7 @@ impl Engine {
         for id in resting {
             self.cancel(cx, &id, Cow::Borrowed("the leg must become flat"));
         }
-        let too_soon = self.forced_at(key).is_some_and(|last| cx.at < last.plus(CLOSE_PAUSE));
+        let too_soon = self.forced_at(key).is_some_and(|last| cx.at < last.plus(self.close_pause(key)));
         if self.is_held_back(key) || too_soon || self.closable(key).is_none() {
             return;
         }

@@ -21,7 +21,13 @@ impl Engine {
         let Some(Envelope { event: Event::Fact(fact), .. }) = cx.step.events.first() else { return };
         match fact {
             Fact::RunStarted(_) => self.fresh_process = true,
-            Fact::Instrument { .. } => self.wire_feeds(),
+            Fact::Instrument { spec, .. } => {
+                let (id, trading) = (spec.id, spec.is_trading());
+                self.wire_feeds();
+                if !trading {
+                    self.leave(cx, id);
+                }
+            }
             Fact::Snapshot { snapshot } => {
                 self.snapshot_pending = false;
                 let differences = reconcile(&self.book, snapshot);

@@ -138,7 +138,9 @@ impl Engine {
         }
         for key in self.book.legs_to_flatten() {
             if !self.is_held_back(key) && self.closable(key).is_some() {
-                consider(self.forced_at(key).map_or(Timestamp::EPOCH, |last| last.plus(CLOSE_PAUSE)));
+                consider(
+                    self.forced_at(key).map_or(Timestamp::EPOCH, |last| last.plus(self.close_pause(key))),
+                );
             }
         }
         for (_, due) in &self.bridges {

@@ -293,3 +293,38 @@ fn the_stricter_of_operator_and_risk_manager_counts() {
     rig.mark("100");
     assert_eq!(rig.book().posture(), Posture::Normal);
 }
+
+fn halted(rig: &mut Rig) -> Outcomes {
+    let mut halted = spec(btc());
+    halted.status = InstrumentStatus::NotTrading("SETTLING".to_owned());
+    rig.feed(Fact::Instrument { ix: InstrumentIx(0), spec: Box::new(halted) })
+}
+
+#[test]
+fn a_symbol_that_stops_trading_is_left_and_asked_patiently() {
+    let mut rig = Rig::new();
+    rig.opened();
+    let outcomes = halted(&mut rig);
+    let close = outcomes.only();
+    assert_eq!((close.is_market_close(), close.qty), (true, d("1")));
+    assert!(outcomes.alerts().iter().any(|text| text.contains("does not trade any more")));
+    let mut tries = rig.reject(&close, RejectReason::NotTrading, -4140).submits();
+    let end = rig.now.plus(Duration::from_secs(180));
+    let mut count = 0;
+    while rig.now < end {
+        match tries.pop() {
+            Some(again) => {
+                count += 1;
+                assert!(again.is_market_close(), "{again:?}");
+                tries.extend(rig.reject(&again, RejectReason::NotTrading, -4140).submits());
+            }
+            None => {
+                let Some(due) = rig.engine.deadline().filter(|due| *due <= end) else { break };
+                rig.now = rig.now.max(due);
+                tries.extend(rig.tick().submits());
+            }
+        }
+    }
+    assert!((1..=4).contains(&count), "{count} closes in three minutes");
+    assert_eq!(rig.want(Intent::open(long(), Size::Qty(q("1")), px("95"), "no")).submits().len(), 0);
+}
