@@ -147,14 +147,18 @@ fn without_a_mark_nothing_is_opened() {
 }
 
 #[test]
-fn an_instrument_that_does_not_trade_is_not_opened_and_can_be_closed() {
+fn an_instrument_that_stops_trading_is_not_opened_and_is_closed_once() {
     let mut rig = Rig::new();
     rig.opened();
     let mut halted = spec(btc());
     halted.status = InstrumentStatus::NotTrading("SETTLING".to_owned());
-    rig.feed(Fact::Instrument { ix: InstrumentIx(0), spec: Box::new(halted) });
+    let left = rig.feed(Fact::Instrument { ix: InstrumentIx(0), spec: Box::new(halted) }).only();
+    assert!(left.is_market_close());
     assert_eq!(rig.open(short(), "105").refused_by().as_deref(), Some("instrument_trading"));
-    assert!(rig.want(Intent::close(long(), "leave")).only().is_market_close());
+    assert!(
+        rig.want(Intent::close(long(), "leave")).submits().is_empty(),
+        "the whole leg is being closed already"
+    );
     assert_eq!(rig.leg(&long()).qty, d("1"), "new rules do not touch the position");
 }
 
