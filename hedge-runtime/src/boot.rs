@@ -237,7 +237,7 @@ impl Runtime {
         for (venue, broker) in self.venues.clone() {
             let book = self.engine.book();
             let since = if book.is_started() {
-                book.last_venue_time()
+                book.back_fill_from()
             } else {
                 let now = broker.server_time().await.map_err(RunError::venue("reading the venue's clock"))?;
                 now.minus(FIRST_LOOK)

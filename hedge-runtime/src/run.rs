@@ -217,7 +217,7 @@ impl Runtime {
         if running.reconcile_at <= now {
             running.reconcile_at = now.plus(self.settings.reconcile_every);
             self.activity.hold();
-            running.dispatch.snapshot(self.engine.book().last_venue_time());
+            running.dispatch.snapshot(self.engine.book().back_fill_from());
         }
         if running.instruments_at <= now {
             running.instruments_at = now.plus(self.settings.instruments_every);
