@@ -7,7 +7,7 @@
 //! fn copy(pass: hedge_core::PreflightPass) { let _b = pass.clone(); }
 //! ```
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -20,6 +20,28 @@ use crate::{
 /// How long a pass may be used to arm a client.
 const PASS_LIFETIME: Duration = Duration::from_secs(300);
 
+/// What came of one look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckResult {
+    /// As expected.
+    Ok,
+    /// Good enough to start, but a person should know.
+    Warning,
+    /// Not good enough to start.
+    Failed,
+}
+
+impl fmt::Display for CheckResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Failed => "failed",
+        })
+    }
+}
+
 /// One thing that was looked at before the start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreflightCheck {
@@ -30,9 +52,16 @@ pub struct PreflightCheck {
     /// What it is.
     pub found: String,
     /// Whether that is good enough to start.
-    pub passed: bool,
+    pub result: CheckResult,
     /// What to do when it is not.
     pub remedy: String,
+}
+
+impl PreflightCheck {
+    /// Whether it is good enough to start; a warning is.
+    pub fn passed(&self) -> bool {
+        self.result != CheckResult::Failed
+    }
 }
 
 /// Everything that was looked at, of one account.
@@ -47,7 +76,11 @@ pub struct PreflightReport {
 impl PreflightReport {
     /// The checks that failed.
     pub fn failures(&self) -> impl Iterator<Item = &PreflightCheck> {
-        self.checks.iter().filter(|check| !check.passed)
+        self.checks.iter().filter(|check| !check.passed())
+    }
+    /// What a person should know although a start is possible.
+    pub fn warnings(&self) -> impl Iterator<Item = &PreflightCheck> {
+        self.checks.iter().filter(|check| check.result == CheckResult::Warning)
     }
 }
 
@@ -138,6 +171,7 @@ mod tests {
     use crate::id::Venue;
 
     fn report(environment: Environment, passed: bool) -> PreflightReport {
+        let result = if passed { CheckResult::Ok } else { CheckResult::Failed };
         PreflightReport {
             fingerprint: VenueFingerprint {
                 venue: Venue::Binance,
@@ -149,7 +183,7 @@ mod tests {
                 name: "clock".into(),
                 expected: "within 500 ms".into(),
                 found: "12 ms".into(),
-                passed,
+                result,
                 remedy: "start a time service".into(),
             }],
         }
@@ -159,6 +193,14 @@ mod tests {
     fn a_failed_check_gives_no_pass() {
         let failed = PreflightPass::issue(&report(Environment::Loopback, false), None, "h", Timestamp::EPOCH);
         assert!(matches!(failed, Err(NoPass::CheckFailed { .. })));
+    }
+
+    #[test]
+    fn a_warning_does_not_keep_the_pass_back() {
+        let mut report = report(Environment::Loopback, true);
+        report.checks[0].result = CheckResult::Warning;
+        assert!(PreflightPass::issue(&report, None, "h", Timestamp::EPOCH).is_ok());
+        assert_eq!((report.warnings().count(), report.failures().count()), (1, 0));
     }
 
     #[test]

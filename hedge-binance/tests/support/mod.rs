@@ -19,7 +19,7 @@ use std::{
 use async_trait::async_trait;
 use hedge_binance::{Binance, BinanceConfig, Credentials, Endpoints, Live, Mainnet, ReadOnly, StreamConfig};
 use hedge_core::{
-    Approved, Asset, ClientOrderId, Clock, Close, Decimal, Exit, InstrumentId, InstrumentSpec,
+    Approved, Asset, CheckResult, ClientOrderId, Clock, Close, Decimal, Exit, InstrumentId, InstrumentSpec,
     InstrumentStatus, LotRule, Notional, Order, Portion, Position, PositionKey, PositionMode, PositionSide,
     PreflightCheck, PreflightPass, PreflightReport, Price, Qty, Term, Timestamp, VenueReader, gate::Gate,
 };
@@ -97,7 +97,7 @@ pub fn live(client: Binance<ReadOnly>) -> Binance<Live> {
             name: "clock".into(),
             expected: "close".into(),
             found: "close".into(),
-            passed: true,
+            result: CheckResult::Ok,
             remedy: String::new(),
         }],
     };

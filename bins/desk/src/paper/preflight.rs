@@ -1,6 +1,8 @@
 //! What must hold before the client is armed for a simulated exchange.
 
-use hedge_core::{Environment, InstrumentSpec, PreflightCheck, PreflightReport, Symbol, VenueReader};
+use hedge_core::{
+    CheckResult, Environment, InstrumentSpec, PreflightCheck, PreflightReport, Symbol, VenueReader,
+};
 
 /// Looks at the account through a client that cannot trade yet.
 pub(super) async fn look(client: &dyn VenueReader, symbols: &[Symbol]) -> PreflightReport {
@@ -80,7 +82,7 @@ fn check(name: &str, expected: &str, found: String, passed: bool, remedy: &str) 
         name: name.to_owned(),
         expected: expected.to_owned(),
         found,
-        passed,
+        result: if passed { CheckResult::Ok } else { CheckResult::Failed },
         remedy: remedy.to_owned(),
     }
 }

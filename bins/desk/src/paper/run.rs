@@ -306,7 +306,7 @@ async fn armed(
             check = check.name,
             expected = check.expected,
             found = check.found,
-            passed = check.passed,
+            result = %check.result,
             "preflight"
         );
     }
