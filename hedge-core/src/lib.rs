@@ -49,7 +49,7 @@ pub use risk::{CheckVerdict, GateCheck, PermitAll, Posture, Proposal, RiskManage
 pub use rust_decimal::Decimal;
 pub use store::{Page, StateStore, View, ViewName};
 pub use strategy::{DataNeed, Output, Strategy, StrategyEvent, StrategyView};
-pub use time::{Clock, Interval, Timestamp};
+pub use time::{Clock, Interval, InvalidTime, Timestamp};
 pub use venue::{
     AccountEvent, AccountSnapshot, Balance, BarQuery, Capabilities, CashFlow, CashFlowKind, Channel,
     Environment, Fill, ForeignId, LegSize, MarketEvent, OrderRef, OrderReport, OrderSpace, OrderSpaces,

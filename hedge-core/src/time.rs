@@ -1,6 +1,6 @@
 //! Time as data. The engine never reads a clock; the shell brings one.
 
-use std::{fmt, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,43 @@ impl fmt::Display for Timestamp {
         let (h, min, s, milli) = (rest / 3_600_000, rest / 60_000 % 60, rest / 1_000 % 60, rest % 1_000);
         write!(f, "{y:04}-{m:02}-{d:02}T{h:02}:{min:02}:{s:02}.{milli:03}Z")
     }
+}
+
+/// A text that is not a time as [`Timestamp`] writes it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a time like 2025-08-22T08:00:00.000Z")]
+pub struct InvalidTime {
+    /// What was found.
+    pub text: String,
+}
+
+/// Reads what `Display` writes, and nothing else: UTC with milliseconds.
+impl FromStr for Timestamp {
+    type Err = InvalidTime;
+    fn from_str(text: &str) -> Result<Self, InvalidTime> {
+        let invalid = || InvalidTime { text: text.chars().take(40).collect() };
+        let number = |from: usize, to: usize| -> Option<i64> {
+            let digits = text.get(from..to)?;
+            digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
+        };
+        let parse = || {
+            let (y, m, d) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+            let (h, min, s, milli) = (number(11, 13)?, number(14, 16)?, number(17, 19)?, number(20, 23)?);
+            let days = days_from_civil(y, m, d);
+            Some(Self::from_ms(days * 86_400_000 + h * 3_600_000 + min * 60_000 + s * 1_000 + milli))
+        };
+        // Writing it again shows wrong separators and days that do not exist.
+        parse().filter(|at| at.to_string() == text).ok_or_else(invalid)
+    }
+}
+
+/// The inverse of [`civil_from_days`].
+const fn days_from_civil(y: i64, m: i64, d: i64) -> i64 {
+    let y = if m <= 2 { y - 1 } else { y };
+    let era = y.div_euclid(400);
+    let year_of_era = y.rem_euclid(400);
+    let day_of_year = (153 * ((m + 9) % 12) + 2) / 5 + d - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
 /// Year, month, day of a day count since 1970-01-01 in the Gregorian calendar.
@@ -204,6 +241,28 @@ mod tests {
         assert_eq!(Timestamp::from_ms(1_755_849_600_123).to_string(), "2025-08-22T08:00:00.123Z");
         assert_eq!(Timestamp::from_ms(1_709_164_800_000).to_string(), "2024-02-29T00:00:00.000Z");
         assert_eq!(Timestamp::EPOCH.to_string(), "1970-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn a_time_is_read_only_as_it_is_written() {
+        for ms in [0, 1_755_849_600_123, 1_709_164_800_000, 951_782_400_000, 4_102_444_799_999] {
+            let at = Timestamp::from_ms(ms);
+            assert_eq!(at.to_string().parse(), Ok(at));
+        }
+        let wrong = [
+            "",
+            "2025-08-22",
+            "2025-08-22T08:00:00Z",
+            "2025-08-22 08:00:00.000Z",
+            "2025-02-29T08:00:00.000Z",
+            "2025-08-22T08:00:00.000Zz",
+            "9999-08-22T08:00:00.000Z",
+            "2025-00-22T08:00:00.000Z",
+            "2025-08-2\u{fc}T08:00:00.00Z",
+        ];
+        for text in wrong {
+            assert!(text.parse::<Timestamp>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -68,6 +68,22 @@ pub(crate) fn replace(dir: &Path, name: &str, parts: &[&[u8]]) -> io::Result<()>
     fs::rename(&temporary, dir.join(name))
 }
 
+/// Like [`replace`], and durable when it returns. Several processes may do it at the same time; the last one wins.
+pub(crate) fn replace_durably(dir: &Path, name: &str, text: &[u8]) -> io::Result<()> {
+    let temporary = dir.join(format!(".{name}.{}.tmp", std::process::id()));
+    let write = || {
+        let mut file = private().write(true).create(true).truncate(true).open(&temporary)?;
+        file.write_all(text)?;
+        file.sync_all()?;
+        fs::rename(&temporary, dir.join(name))
+    };
+    if let Err(error) = write() {
+        fs::remove_file(&temporary).ok();
+        return Err(error);
+    }
+    sync_dir(dir)
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use std::{

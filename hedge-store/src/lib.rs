@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod control;
 mod disk;
 mod file;
 mod journal;
@@ -11,6 +12,7 @@ mod state_dir;
 mod view;
 mod writer;
 
+pub use control::{ControlDir, ControlError, FenceAck, FenceRecord, PanicGuard, Publication};
 pub use file::{Durability, FileOptions, FileStore};
 pub use journal::{FileJournal, Records};
 pub use memory::MemoryStore;
