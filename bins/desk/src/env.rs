@@ -60,12 +60,22 @@ pub const VARIABLES: &[Variable] = &[
     variable(
         "BINANCE_TESTNET",
         SWITCH,
-        "0",
-        "Whether the demo venue is meant. The paper profile uses neither venue.",
+        "none",
+        "1 forbids the mainnet profiles, 0 forbids testnet. It never chooses a venue: --profile does.",
     ),
-    variable("DRY_RUN", SWITCH, "0", "Forbids orders that move money. It can only forbid."),
-    variable("SAFE_MODE", SWITCH, "0", "Means the same as DRY_RUN."),
-    variable("ENV", "a short name", "none", "Name of this installation in reports, for example prod."),
+    variable(
+        "DRY_RUN",
+        SWITCH,
+        "none",
+        "1 forbids orders that move money: mainnet runs as mainnet-dry, testnet is refused. 0 permits nothing.",
+    ),
+    variable("SAFE_MODE", SWITCH, "none", "Means the same as DRY_RUN."),
+    variable(
+        "ENV",
+        "a short name",
+        "none",
+        "Name of this installation in reports. prod and mainnet forbid the testnet profile.",
+    ),
     variable(
         "LOG_LEVEL",
         "error, warn, info, debug, trace",
@@ -77,6 +87,19 @@ pub const VARIABLES: &[Variable] = &[
         "a folder",
         "state",
         "The state directory of live profiles; paper runs live in its folder paper.",
+    ),
+    variable(
+        "TELEGRAM_BOT_TOKEN",
+        "text",
+        "none",
+        "Token of the bot that sends heartbeats and alerts. Never shown.",
+    ),
+    variable("TELEGRAM_CHAT_ID", "a chat's number or @name", "none", "Where the bot sends them."),
+    variable(
+        "HEARTBEAT_TZ",
+        "an IANA zone name",
+        "heartbeat.zone",
+        "Zone of the times in a heartbeat, for example Africa/Johannesburg. It wins over heartbeat.zone.",
     ),
 ];
 
@@ -113,12 +136,12 @@ impl fmt::Debug for Env {
 /// The operators' switches, read once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Switches {
-    /// `BINANCE_TESTNET`.
-    pub testnet: bool,
-    /// `DRY_RUN`.
-    pub dry_run: bool,
-    /// `SAFE_MODE`; means a dry run.
-    pub safe_mode: bool,
+    /// `BINANCE_TESTNET`; `None` when it is not set.
+    pub testnet: Option<bool>,
+    /// `DRY_RUN`; `None` when it is not set.
+    pub dry_run: Option<bool>,
+    /// `SAFE_MODE`, which means a dry run; `None` when it is not set.
+    pub safe_mode: Option<bool>,
     /// `ENV`.
     pub installation: Option<String>,
     /// `EVENT_STORE_ROOT`, else `state`.
@@ -127,7 +150,15 @@ pub struct Switches {
 
 impl Env {
     /// Variables whose values are shown nowhere.
-    pub const SECRETS: [&'static str; 4] = [
+    pub const SECRETS: [&'static str; 5] = [
+        "BINANCE_API_KEY",
+        "BINANCE_API_SECRET",
+        "BINANCE_UM_API_KEY_TESTNET",
+        "BINANCE_UM_API_SECRET_TESTNET",
+        "TELEGRAM_BOT_TOKEN",
+    ];
+    /// The names of the two accounts' keys.
+    pub(crate) const ACCOUNT_KEYS: [&'static str; 4] = [
         "BINANCE_API_KEY",
         "BINANCE_API_SECRET",
         "BINANCE_UM_API_KEY_TESTNET",
@@ -224,12 +255,12 @@ impl Env {
     pub fn switches(&self) -> Result<Switches, ConfigError> {
         let mut problems = Vec::new();
         let mut switch = |name: &str| match self.get(name).map(|text| (text, yes_or_no(text))) {
-            None => false,
-            Some((_, Some(yes))) => yes,
+            None => None,
+            Some((_, Some(yes))) => Some(yes),
             Some((text, None)) => {
                 problems
                     .push(Problem::new(self.origin(name), format!("{name} = {text:?}: expected {SWITCH}")));
-                false
+                None
             }
         };
         let (testnet, dry_run, safe_mode) =
@@ -417,7 +448,7 @@ mod tests {
             problem("BINANCE_API_SECRT=x"),
             ".env:1: BINANCE_API_SECRT: unknown variable; nearest valid variable: BINANCE_API_SECRET"
         );
-        assert!(parse("TELEGRAM_BOT_TOKEN=x\nTZ=UTC\nHOME=/x\nLOG_FILE=/y\n").is_ok());
+        assert!(parse("TELEGRAM_TOKEN_OF_OTHERS=x\nTZ=UTC\nHOME=/x\nLOG_FILE=/y\n").is_ok());
     }
 
     #[cfg(unix)]
@@ -463,7 +494,8 @@ mod tests {
             ("ENV", "prod"),
         ]);
         let switches = env.switches().unwrap();
-        assert_eq!((switches.testnet, switches.dry_run, switches.safe_mode), (false, true, false));
+        let read = (switches.testnet, switches.dry_run, switches.safe_mode);
+        assert_eq!(read, (Some(false), Some(true), None), "absent is not no");
         assert_eq!((switches.installation.as_deref(), switches.state_root), (Some("prod"), "state".into()));
         let error = Env::from_pairs([("DRY_RUN", "maybe"), ("LOG_LEVEL", "ifno")]).switches().unwrap_err();
         assert_eq!(

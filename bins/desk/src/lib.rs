@@ -10,4 +10,5 @@ pub mod paper;
 pub mod progress;
 pub mod report;
 pub mod runs;
+pub mod venue;
 pub mod why;

@@ -6,7 +6,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, value_parser};
 use hedge_core::Symbol;
 use hedge_desk::{
-    config::{Config, ConfigError, Profile, Speed, audit, whole_range},
+    config::{Config, ConfigError, Profile, Speed, resolve, whole_range},
     env::Env,
     logging::{self, Format, Sink},
     paper::{self, PaperError, PaperOptions},
@@ -82,7 +82,7 @@ fn main() -> ExitCode {
 }
 
 fn start(args: &Args) -> Result<(), (u8, String)> {
-    let profile: Profile = args.profile.parse().map_err(|sentence| (2, sentence))?;
+    let _: Profile = args.profile.parse().map_err(|sentence| (2, sentence))?;
     let unusable = |error: ConfigError| (78, error.to_string());
     let env = Env::load(args.env_file.as_deref()).map_err(unusable)?;
     let config = Config::load(args.config.as_deref(), &env).map_err(unusable)?;
@@ -91,8 +91,12 @@ fn start(args: &Args) -> Result<(), (u8, String)> {
     let sink = if args.follow { Sink::stdout(format).eager() } else { Sink::stdout(format) };
     logging::init(&sink, &config.runtime.log.level);
     config.notes.iter().for_each(|note| eprintln!("warning: {note}"));
-    let rest_url = config.runtime.binance.rest_url.as_deref();
-    audit(profile, &env, &config.switches, rest_url).iter().for_each(|line| eprintln!("{line}"));
+    let mode = resolve(Some(&args.profile), &env, &config)
+        .map_err(|error| (error.exit_code(), error.to_string()))?;
+    mode.audit().iter().for_each(|line| eprintln!("{line}"));
+    if mode.profile != Profile::Paper {
+        return Err((2, format!("profile {} cannot run in this version: only paper can", mode.profile)));
+    }
 
     // One thread on purpose: exchange, client and engine take turns in the same order every time.
     let runtime = tokio::runtime::Builder::new_current_thread()

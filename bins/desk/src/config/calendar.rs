@@ -24,6 +24,11 @@ pub(crate) fn resolve(zone: &str, hour: u8) -> Result<DayCalendar, String> {
         .map_err(|error| error.to_string())
 }
 
+/// Whether the database knows a zone of that name.
+pub(crate) fn is_zone(name: &str) -> bool {
+    TimeZone::get(name.trim()).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

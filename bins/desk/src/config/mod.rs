@@ -10,6 +10,7 @@ mod describe;
 mod files;
 mod json;
 mod load;
+mod mode;
 mod outline;
 mod problem;
 mod profile;
@@ -21,12 +22,14 @@ mod toml_lines;
 pub use describe::{explain, show};
 pub use files::FileKind;
 pub use load::{Config, check};
+pub use mode::{Mode, ModeError, resolve};
 pub(crate) use problem::distance;
 pub use problem::{ConfigError, Problem, nearest};
-pub use profile::{Profile, audit};
+pub use profile::Profile;
 pub use runtime::{
-    BinanceSection, EngineSection, HistorySection, JournalSection, LogFormat, LogSection, PaperSection,
-    ReconcileSection, RuntimeConfig, Speed, ViewsSection,
+    BinanceSection, EngineSection, ForeignSection, HeartbeatSection, HistorySection, JournalSection,
+    LogFormat, LogSection, PaperSection, PreflightSection, ReconcileSection, RuntimeConfig, Speed, Strangers,
+    TelegramSection, ViewsSection,
 };
 pub use runtime_keys::{Kind, RUNTIME_KEYS, RuntimeKey, whole_range};
 

@@ -18,6 +18,10 @@ pub struct RuntimeConfig {
     pub history: HistorySection,
     pub views: ViewsSection,
     pub log: LogSection,
+    pub preflight: PreflightSection,
+    pub foreign: ForeignSection,
+    pub telegram: TelegramSection,
+    pub heartbeat: HeartbeatSection,
     pub paper: PaperSection,
 }
 
@@ -32,6 +36,13 @@ pub struct BinanceSection {
     pub ws_url: Option<String>,
     pub recv_window_ms: u32,
     pub timeout_ms: u64,
+}
+
+impl BinanceSection {
+    /// Whether the venue is told to be on this machine.
+    pub fn is_on_this_machine(&self) -> bool {
+        self.rest_url.as_deref().is_some_and(super::runtime_load::is_on_this_machine)
+    }
 }
 
 /// Where the engine's rules leave a choice.
@@ -98,6 +109,50 @@ pub enum LogFormat {
     Text,
     /// The same fields as JSON.
     Json,
+}
+
+/// What is accepted before the start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "every key is explained in RUNTIME_KEYS")]
+pub struct PreflightSection {
+    pub accept_withdraw: bool,
+    pub max_clock_skew_ms: u64,
+}
+
+/// What is done about positions and orders that somebody else opened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "every key is explained in RUNTIME_KEYS")]
+pub struct ForeignSection {
+    pub positions: Strangers,
+    pub orders: Strangers,
+}
+
+/// How something is treated that is not ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Strangers {
+    /// Taken over.
+    Adopt,
+    /// Named and left alone.
+    Leave,
+}
+
+/// Where messages to people go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "every key is explained in RUNTIME_KEYS")]
+pub struct TelegramSection {
+    pub base_url: String,
+}
+
+/// How heartbeats are written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "every key is explained in RUNTIME_KEYS")]
+pub struct HeartbeatSection {
+    pub zone: String,
 }
 
 /// The paper profile's market and account.

@@ -3,6 +3,8 @@
 use figment::value::{Dict, Value};
 use hedge_core::Decimal;
 
+use super::calendar;
+
 /// What a key accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -26,6 +28,10 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// A base URL with one of these schemes.
     Url(&'static [&'static str]),
+    /// Yes or no.
+    YesOrNo,
+    /// A zone of the IANA time zone database.
+    Zone,
 }
 
 impl Kind {
@@ -40,6 +46,8 @@ impl Kind {
             }
             Self::Word(words) => words.join(", "),
             Self::Url(schemes) => format!("a base URL, {}", schemes.join(" or ")),
+            Self::YesOrNo => "true or false".to_owned(),
+            Self::Zone => "a zone name such as UTC or Africa/Johannesburg".to_owned(),
         }
     }
 
@@ -62,13 +70,16 @@ impl Kind {
                     })
                 })
             }),
+            Self::YesOrNo => value.to_bool().is_some(),
+            Self::Zone => value.as_str().is_some_and(calendar::is_zone),
         }
     }
 
     /// A variable's text as a value of this kind; still to be [accepted](Self::accepts).
     pub(crate) fn read(&self, text: &str) -> Value {
         match self {
-            Self::Word(_) | Self::Url(_) => Value::from(text),
+            Self::Word(_) | Self::Url(_) | Self::Zone => Value::from(text),
+            Self::YesOrNo => text.parse::<bool>().map_or_else(|_| Value::from(text), Value::from),
             Self::Whole { .. } => text.parse::<i64>().map_or_else(|_| Value::from(text), Value::from),
             Self::Number { .. } => {
                 let whole = text.parse::<i64>().map(Value::from);
@@ -240,6 +251,48 @@ pub const RUNTIME_KEYS: &[RuntimeKey] = &[
         "word",
         "text",
         "text keeps the tags that operators grep; json carries the same fields. --log sets it too.",
+    ),
+    key(
+        "preflight.accept_withdraw",
+        Kind::YesOrNo,
+        "yes or no",
+        "false",
+        "Whether mainnet may start although the account reports that withdrawals are possible. The report speaks of the account; forbid withdrawals for the key at the venue first.",
+    ),
+    key(
+        "preflight.max_clock_skew_ms",
+        whole(50, 5_000),
+        "ms",
+        "500",
+        "How far this machine's clock may differ from the venue's at the start. Requests of a clock further off are refused.",
+    ),
+    key(
+        "foreign.positions",
+        Kind::Word(&["adopt", "leave"]),
+        "word",
+        "adopt",
+        "Positions that somebody else opened: adopt gives each a stop at adopt_stop_bps, leave names them and touches nothing.",
+    ),
+    key(
+        "foreign.orders",
+        Kind::Word(&["leave", "adopt"]),
+        "word",
+        "leave",
+        "Orders that somebody else placed: leave names them and touches nothing, adopt counts those that close a position among its exits.",
+    ),
+    key(
+        "telegram.base_url",
+        Kind::Url(&["https://", "http://"]),
+        "base URL",
+        "https://api.telegram.org",
+        "Where heartbeats are sent to. Without TLS only an address on this machine is possible, for tests: the token stands in the path.",
+    ),
+    key(
+        "heartbeat.zone",
+        Kind::Zone,
+        "zone name",
+        "UTC",
+        "Zone of the times in a heartbeat. HEARTBEAT_TZ sets it too.",
     ),
     key(
         "paper.balance_usdt",

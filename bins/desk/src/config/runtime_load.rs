@@ -9,10 +9,11 @@ use figment::{
 };
 
 use super::{
+    calendar,
     json::{assignment, expected},
     problem::{ConfigError, Problem, nearest},
     runtime::RuntimeConfig,
-    runtime_keys::{RUNTIME_KEYS, defaults, find},
+    runtime_keys::{Kind, RUNTIME_KEYS, defaults, find},
     toml_lines::TomlLines,
 };
 use crate::env::Env;
@@ -105,13 +106,28 @@ fn cross_checks(config: &RuntimeConfig, sources: &RuntimeSources) -> Vec<Problem
         (None, Some(_)) => Some(("binance.ws_url", "binance.rest_url")),
         _ => None,
     };
-    one_url_only
-        .map(|(given, missing)| {
-            let text = format!("{given}: given without {missing}; override both or none");
-            Problem::new(sources.of(given), text)
-        })
-        .into_iter()
-        .collect()
+    let one_url_only = one_url_only.map(|(given, missing)| {
+        let text = format!("{given}: given without {missing}; override both or none");
+        Problem::new(sources.of(given), text)
+    });
+    let telegram = &config.telegram.base_url;
+    let in_the_clear = (telegram.starts_with("http://") && !is_on_this_machine(telegram)).then(|| {
+        let text = assignment("telegram.base_url", &found(&Value::from(telegram.as_str())));
+        let wanted = "expected https://: the token would travel in the clear; without TLS only a host on this machine is possible";
+        Problem::new(sources.of("telegram.base_url"), format!("{text}: {wanted}"))
+    });
+    one_url_only.into_iter().chain(in_the_clear).collect()
+}
+
+/// Whether a base URL names this machine.
+pub(crate) fn is_on_this_machine(url: &str) -> bool {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn overrides(env: &Env, problems: &mut Vec<Problem>) -> Overrides {
@@ -119,6 +135,15 @@ fn overrides(env: &Env, problems: &mut Vec<Problem>) -> Overrides {
     // The operators' own name for one key; the long form wins over it.
     if let Some(level) = env.log_level() {
         overrides.set("log.level", Value::from(level), env.origin("LOG_LEVEL"), "LOG_LEVEL");
+    }
+    if let Some(zone) = env.get("HEARTBEAT_TZ") {
+        let origin = env.origin("HEARTBEAT_TZ");
+        if calendar::is_zone(zone) {
+            overrides.set("heartbeat.zone", Value::from(zone.trim()), origin, "HEARTBEAT_TZ");
+        } else {
+            let text = assignment("HEARTBEAT_TZ", &found(&Value::from(zone)));
+            problems.push(Problem::new(origin, format!("{text}: {}", expected(&Kind::Zone.range(), ""))));
+        }
     }
     for (variable, text) in env.starting_with(PREFIX) {
         let origin = env.origin(variable);

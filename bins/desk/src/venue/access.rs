@@ -1,0 +1,110 @@
+//! The account of a profile, through a client that can only look.
+
+use std::{path::Path, sync::Arc};
+
+use hedge_binance::{
+    Binance, ConnectError, Credentials, CredentialsError, EndpointError, Endpoints, Mainnet, ReadOnly,
+    Testnet, World,
+};
+use hedge_core::Clock;
+use hedge_runtime::SystemClock;
+use hedge_sim::binance::ApiKey;
+use thiserror::Error;
+
+use super::{
+    embedded::{EmbeddedError, Exchange},
+    state::{StateError, state_dir},
+};
+use crate::{
+    compose::{ClientSettings, connect},
+    config::{Config, Mode, Profile},
+    env::Env,
+};
+
+/// A profile's account, reached but not asked yet.
+#[derive(Debug)]
+pub struct Access {
+    /// Can only look. Arming it takes a pass, closing with it takes none.
+    pub client: Binance<ReadOnly>,
+    /// REST base, as the line before the first request shows it.
+    pub base: String,
+    /// The clock that the client goes by.
+    pub clock: Arc<dyn Clock>,
+    /// Whether the venue runs on this machine.
+    pub is_loopback: bool,
+}
+
+/// The account cannot be reached. Nothing was sent.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AccessError {
+    /// Hosts that do not belong to the profile.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// Keys that are missing or unusable.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// The client could not be set up.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// No state directory to find the exchange through.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The paper profile's exchange is not there.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+}
+
+impl AccessError {
+    /// 78 for hosts, keys and state directories; 1 for an exchange that is not there.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Endpoint(_) | Self::Credentials(_) | Self::State(_) => 78,
+            Self::Connect(_) | Self::Embedded(_) => 1,
+        }
+    }
+}
+
+/// Sets the client of a profile up; sends nothing. The paper profile without `binance.rest_url` is reached through the
+/// executor that runs in `state_dir` (the last paper run, if none is given). Errors: [`AccessError`].
+pub fn access(
+    mode: &Mode,
+    config: &Config,
+    env: &Env,
+    state_dir_given: Option<&Path>,
+) -> Result<Access, AccessError> {
+    let section = &config.runtime.binance;
+    let (rest, ws) = (section.rest_url.as_deref(), section.ws_url.as_deref());
+    let lookup = |name: &str| env.lookup(name);
+    match mode.profile {
+        Profile::Paper if rest.is_none() => {
+            let dir = state_dir(mode, config, state_dir_given)?;
+            let exchange = Exchange::load(&dir)?;
+            let endpoints = Endpoints::<Mainnet>::new(Some(&exchange.rest_url), Some(&exchange.ws_url))?;
+            let demo = ApiKey::demo();
+            let credentials = Credentials::<Mainnet>::new(demo.key().to_owned(), demo.secret().to_owned())?;
+            open(config, endpoints, credentials, exchange.speed.unwrap_or(1.0))
+        }
+        Profile::Testnet => {
+            let endpoints = Endpoints::<Testnet>::new(rest, ws)?;
+            let credentials = Credentials::<Testnet>::from_env(&lookup, &endpoints)?;
+            open(config, endpoints, credentials, 1.0)
+        }
+        Profile::Paper | Profile::MainnetDry | Profile::Mainnet => {
+            let endpoints = Endpoints::<Mainnet>::new(rest, ws)?;
+            open(config, endpoints, Credentials::<Mainnet>::from_env(&lookup)?, 1.0)
+        }
+    }
+}
+
+fn open<W: World>(
+    config: &Config,
+    endpoints: Endpoints<W>,
+    credentials: Credentials<W>,
+    venue_speed: f64,
+) -> Result<Access, AccessError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (base, is_loopback) = (endpoints.rest().to_owned(), endpoints.is_loopback());
+    let settings = ClientSettings { endpoints, credentials, clock: Arc::clone(&clock), venue_speed };
+    Ok(Access { client: connect(settings, &config.runtime.binance)?, base, clock, is_loopback })
+}
