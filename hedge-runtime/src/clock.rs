@@ -1,12 +1,14 @@
 //! The machine's clock, and the one that the loop goes by.
 
 use std::{
+    num::NonZeroU32,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use async_trait::async_trait;
 use hedge_core::{Clock, Timestamp};
+use tokio::time::Instant;
 use tracing::warn;
 
 /// A long sleep is cut into pieces, so that a step of the machine's clock is noticed soon.
@@ -29,6 +31,56 @@ impl Clock for SystemClock {
                 return;
             }
             tokio::time::sleep(left.min(LONGEST_NAP)).await;
+        }
+    }
+}
+
+/// A clock that runs several times as fast as time passes: for a simulated venue whose clock does the same.
+///
+/// It starts at an instant of the venue's and goes by the machine's monotonic time, so it never steps back.
+#[derive(Debug)]
+pub struct Scaled {
+    started: Instant,
+    from: Mutex<Timestamp>,
+    speed: NonZeroU32,
+}
+
+impl Scaled {
+    /// Starts at the venue's time. Units: `speed` is seconds on this clock per second of real time.
+    pub fn start(venue_now: Timestamp, speed: NonZeroU32) -> Self {
+        Self { started: Instant::now(), from: Mutex::new(venue_now), speed }
+    }
+    /// How many times as fast it runs.
+    pub const fn speed(&self) -> NonZeroU32 {
+        self.speed
+    }
+    /// Goes on from the venue's time where that is later. An earlier one changes nothing.
+    pub fn catch_up(&self, venue_now: Timestamp) {
+        let mut from = self.from.lock().unwrap_or_else(PoisonError::into_inner);
+        let behind = venue_now.since(from.plus(self.passed()));
+        *from = from.plus(behind);
+    }
+    /// Since the start, on this clock.
+    fn passed(&self) -> Duration {
+        self.started.elapsed().saturating_mul(self.speed.get())
+    }
+}
+
+#[async_trait]
+impl Clock for Scaled {
+    fn now(&self) -> Timestamp {
+        let from = *self.from.lock().unwrap_or_else(PoisonError::into_inner);
+        from.plus(self.passed())
+    }
+    async fn sleep_until(&self, deadline: Timestamp) {
+        loop {
+            let left = deadline.since(self.now());
+            if left.is_zero() {
+                return;
+            }
+            // Rounded up: a nap that ends before the deadline would be followed by one of no length.
+            let nap = left / self.speed.get() + Duration::from_nanos(1);
+            tokio::time::sleep(nap.min(LONGEST_NAP)).await;
         }
     }
 }
@@ -104,8 +156,6 @@ impl Clock for Forward {
 mod tests {
     use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 
-    use tokio::time::Instant;
-
     use super::*;
 
     const NOON_MS: i64 = 1_800_000_000_000;
@@ -161,6 +211,28 @@ mod tests {
         let (below, clock) = settable();
         below.1.store(7_200_000, SeqCst);
         assert_eq!(clock.now(), Timestamp::from_ms(NOON_MS + 7_200_000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_sixty_times_the_speed_a_minute_is_over_in_a_second() {
+        let noon = Timestamp::from_ms(NOON_MS);
+        let clock = Scaled::start(noon, NonZeroU32::new(60).unwrap());
+        let started = Instant::now();
+        clock.sleep_until(noon.plus(Duration::from_secs(60))).await;
+        assert!(clock.now() >= noon.plus(Duration::from_secs(60)));
+        assert!(started.elapsed() < Duration::from_millis(1_010), "{:?}", started.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_scaled_clock_catches_up_with_its_venue_and_never_goes_back() {
+        let noon = Timestamp::from_ms(NOON_MS);
+        let clock = Scaled::start(noon, NonZeroU32::new(10).unwrap());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(clock.now(), noon.plus(Duration::from_secs(10)));
+        clock.catch_up(noon);
+        assert_eq!(clock.now(), noon.plus(Duration::from_secs(10)));
+        clock.catch_up(noon.plus(Duration::from_secs(25)));
+        assert_eq!(clock.now(), noon.plus(Duration::from_secs(25)));
     }
 
     #[tokio::test]

@@ -17,7 +17,7 @@ mod sources;
 pub mod views;
 
 pub use activity::Activity;
-pub use clock::SystemClock;
+pub use clock::{Scaled, SystemClock};
 pub use error::RunError;
 pub use fence::{Fence, Unfenced};
 pub use observer::Observer;

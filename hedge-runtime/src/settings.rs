@@ -1,6 +1,6 @@
 //! What the loop is told by the program that composes it.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use hedge_core::{InstrumentId, Leverage, MarginMode};
 
@@ -42,6 +42,13 @@ pub struct Settings {
     pub views_every: Duration,
     /// How long a stop waits for answers that are still on their way.
     pub drain_within: Duration,
+    /// Why this process must not open anything, if it must not: openings stay forbidden, and nobody can resume them. The
+    /// next process without such a reason lifts what this one has forbidden.
+    pub hold: Option<String>,
+    /// Whether the money is not real although the market is: every row of every view says so.
+    pub simulated: bool,
+    /// The state directory whose control socket is served; `None` serves none.
+    pub control: Option<PathBuf>,
 }
 
 impl Settings {
@@ -60,6 +67,9 @@ impl Settings {
             journal_linger: Duration::from_millis(50),
             views_every: Duration::from_secs(1),
             drain_within: Duration::from_secs(3),
+            hold: None,
+            simulated: false,
+            control: None,
         }
     }
 }

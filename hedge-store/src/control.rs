@@ -7,7 +7,7 @@
 //! sends or journals, so nothing of a smaller term leaves the process afterwards.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{File, TryLockError},
     io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -282,6 +282,8 @@ mod text_time {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::disk::tests::TempDir;
 
