@@ -16,6 +16,7 @@ pub mod position;
 pub mod preflight;
 pub mod reconcile;
 pub mod replay;
+pub mod report;
 pub mod risk;
 pub mod store;
 pub mod strategy;
