@@ -50,12 +50,13 @@ pub struct Request {
     headers: Vec<(&'static str, Secret<String>)>,
     body: Option<(&'static str, Vec<u8>)>,
     timeout: Option<Duration>,
+    shown_as: Option<String>,
 }
 
 impl Request {
     /// A request to a whole URL, query included, exactly as it will travel.
     pub fn new(method: Method, url: impl Into<String>) -> Self {
-        Self { method, url: url.into(), headers: Vec::new(), body: None, timeout: None }
+        Self { method, url: url.into(), headers: Vec::new(), body: None, timeout: None, shown_as: None }
     }
 
     /// Adds a header. Values are treated as secrets throughout.
@@ -79,9 +80,17 @@ impl Request {
         self
     }
 
-    /// Verb, host and path: what may be shown.
+    /// For a URL whose path carries a secret: errors and `Debug` show this text in place of it.
+    #[must_use]
+    pub fn shown_as(mut self, text: impl Into<String>) -> Self {
+        self.shown_as = Some(text.into());
+        self
+    }
+
+    /// Verb, host and path, or what it is shown as: what may be shown.
     pub fn target(&self) -> String {
-        format!("{} {}", self.method.as_str(), redacted(&self.url))
+        let place = self.shown_as.clone().unwrap_or_else(|| redacted(&self.url));
+        format!("{} {place}", self.method.as_str())
     }
 }
 
@@ -364,6 +373,14 @@ mod tests {
             .header("X-MBX-APIKEY", "key-456")
             .body("text/plain", b"body-789".to_vec());
         assert_eq!(format!("{request:?}"), r#"Request("POST https://h.example/v1/order")"#);
+    }
+
+    #[test]
+    fn a_secret_in_the_path_is_shown_neither_by_debug_nor_by_errors() {
+        let request = Request::new(Method::Post, "ftp://h.example/bot123:token-abc/send")
+            .shown_as("https://h.example/bot…/send");
+        assert_eq!(format!("{request:?}"), r#"Request("POST https://h.example/bot…/send")"#);
+        assert_eq!(request.target(), "POST https://h.example/bot…/send");
     }
 
     #[test]
