@@ -20,6 +20,9 @@ pub enum Priority {
     Open,
     /// Closes, stops and cancels: may use all of it.
     Protect,
+    /// A panic close: our own count never keeps it waiting, only what the venue itself has said does (a 429, a ban). Other
+    /// processes behind the same address may have used the budget up, and a wrong count must not cost a position.
+    Urgent,
 }
 
 impl Priority {
@@ -28,7 +31,7 @@ impl Priority {
         match self {
             Self::Read => 50,
             Self::Open => 70,
-            Self::Protect => 100,
+            Self::Protect | Self::Urgent => 100,
         }
     }
 }
@@ -103,7 +106,7 @@ impl Pool {
     /// Time until this cost fits, zero when it fits now.
     fn wait_ms(&self, now_ms: i64, priority: Priority, cost: u32) -> i64 {
         let thaw_ms = (self.frozen_until_ms - now_ms).max(0);
-        if self.used + u64::from(cost) <= self.share(priority) {
+        if priority == Priority::Urgent || self.used + u64::from(cost) <= self.share(priority) {
             return thaw_ms;
         }
         thaw_ms.max(self.window_end_ms() - now_ms)
@@ -151,7 +154,7 @@ impl Limiter {
         for (name, cost) in costs.iter().filter(|(_, cost)| *cost > 0) {
             let Some(pool) = state.pool(name) else { continue };
             pool.roll(now_ms);
-            if u64::from(*cost) > pool.share(priority) {
+            if priority != Priority::Urgent && u64::from(*cost) > pool.share(priority) {
                 return Acquire::Never { pool: name };
             }
             wait_ms = wait_ms.max(pool.wait_ms(now_ms, priority, *cost));
@@ -201,6 +204,11 @@ impl Limiter {
     pub fn freeze_all_until(&self, until_ms: i64) {
         let mut state = self.state();
         state.frozen_until_ms = state.frozen_until_ms.max(until_ms);
+    }
+
+    /// Until when nothing is let through, where the address is banned.
+    pub fn banned_until_ms(&self, now_ms: i64) -> Option<i64> {
+        Some(self.state().frozen_until_ms).filter(|until_ms| *until_ms > now_ms)
     }
 
     /// Lets nothing of one budget through for `retry_after`, or until its window ends when the server named no time.
@@ -320,6 +328,20 @@ mod tests {
         ));
         let free = limiter.acquire(T + 4_000, Priority::Read, &[("orders-10s", 0)]);
         assert!(matches!(free, Acquire::Granted(_)));
+    }
+
+    #[test]
+    fn what_is_urgent_waits_for_the_venue_and_never_for_our_own_count() {
+        let limiter = limiter();
+        assert!(granted(&limiter, T, Priority::Protect, 100));
+        assert!(granted(&limiter, T, Priority::Urgent, 40));
+        assert!(granted(&limiter, T, Priority::Urgent, 101), "also what costs more than a whole window");
+        let _ = limiter.freeze_pool(T, WEIGHT, Some(Duration::from_secs(2)));
+        assert!(!granted(&limiter, T, Priority::Urgent, 1), "a 429 is the venue's own word");
+        assert_eq!(limiter.banned_until_ms(T), None);
+        limiter.freeze_all_until(T + 9_000);
+        assert_eq!(limiter.banned_until_ms(T), Some(T + 9_000));
+        assert_eq!(limiter.banned_until_ms(T + 9_000), None);
     }
 
     #[test]

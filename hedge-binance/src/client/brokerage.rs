@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hedge_core::{
-    Approved, BrokerError, Brokerage, Changed, Close, InstrumentId, Leverage, MarginMode, Order, OrderAck,
-    OrderRef, OrderSpaces, PositionMode, RejectReason, SubmitError, Timestamp,
+    Approved, BrokerError, Brokerage, Changed, ClientOrderId, Close, InstrumentId, Leverage, MarginMode,
+    Order, OrderAck, OrderRef, OrderSide, OrderSpaces, PositionMode, Qty, RejectReason, SubmitError,
+    Timestamp,
 };
 
 use super::{
@@ -85,6 +86,21 @@ impl Binance<Closing> {
     /// [`SubmitError`]; on an unknown outcome ask for the order before anything else.
     pub async fn submit_close(&self, close: &Approved<Close>) -> Result<OrderAck, SubmitError> {
         submit(&self.shared, close.get().order(), close.valid_until()).await
+    }
+
+    /// Closes a position of a one-way account at the market, once. The request carries `reduceOnly`, so it can neither open
+    /// nor flip.
+    ///
+    /// # Errors
+    /// As [`submit_close`](Self::submit_close).
+    pub async fn submit_reduce_only(
+        &self,
+        instrument: &InstrumentId,
+        order_side: OrderSide,
+        qty: Qty,
+        client_id: ClientOrderId,
+    ) -> Result<OrderAck, SubmitError> {
+        self.shared.rest.reduce_only(instrument.symbol, order_side, qty, client_id).await
     }
 
     /// Cancels one order.

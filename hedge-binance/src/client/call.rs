@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -10,7 +13,7 @@ use hedge_core::{BrokerError, Clock, RejectReason, Timestamp};
 use hedge_http::{
     HttpClient, HttpError, Request, Response,
     clock_skew::{ClockOffset, Sample},
-    limiter::{Acquire, Limiter},
+    limiter::{Acquire, Limiter, Priority},
     retry::{RandomSource, ReadFailure, RetryPolicy, SplitMix64, retry_read},
     secret::Secret,
     sign::{HmacSha256Hex, SignError},
@@ -32,6 +35,11 @@ const TIME_SAMPLES: usize = 3;
 /// 2017 to 2100: a time outside is a damaged answer, and nothing is signed with it.
 const PLAUSIBLE_MS: std::ops::Range<i64> = 1_483_228_800_000..4_102_444_800_000;
 const OFFSET_LIFETIME: Duration = Duration::from_secs(10 * 60);
+/// A panic close waits no longer for an answer: whatever hangs is asked about on a new connection. The symbol list is long.
+const URGENT_TIMEOUT: Duration = Duration::from_millis(2_500);
+const URGENT_TIMEOUT_OF_LISTS: Duration = Duration::from_secs(10);
+/// After a failed measurement a panic close signs with our own clock for so long before it measures again.
+const URGENT_CLOCK_PAUSE: Duration = Duration::from_secs(10);
 
 /// The REST side of a client: every documented read as a typed method, and the one way in which anything is sent.
 ///
@@ -49,6 +57,8 @@ pub struct Rest {
     random: Mutex<SplitMix64>,
     recv_window: RecvWindow,
     names: Mutex<OrderNames>,
+    urgent: AtomicBool,
+    clock_failed: Mutex<Option<Instant>>,
 }
 
 impl fmt::Debug for Rest {
@@ -189,7 +199,24 @@ impl Rest {
             random: Mutex::new(SplitMix64::new(parts.jitter_seed)),
             recv_window: parts.recv_window,
             names: Mutex::default(),
+            urgent: AtomicBool::new(false),
+            clock_failed: Mutex::new(None),
         }
+    }
+
+    /// From here on every request is urgent: short time-outs, no repeats behind the caller's back, no waiting for our own
+    /// count of the budgets, and our own clock where the venue's cannot be read.
+    pub(crate) fn make_urgent(&self) {
+        self.urgent.store(true, Ordering::Relaxed);
+    }
+
+    fn is_urgent(&self) -> bool {
+        self.urgent.load(Ordering::Relaxed)
+    }
+
+    /// Until when the venue has banned this address, as far as it has told us. Units: the venue's clock.
+    pub fn banned_until(&self) -> Option<Timestamp> {
+        self.limiter.banned_until_ms(self.venue_now_ms()).map(Timestamp::from_ms)
     }
 
     /// What orders are called on both sides, for log lines.
@@ -223,7 +250,7 @@ impl Rest {
     pub async fn sync_clock(&self) -> Result<ClockOffset, BrokerError> {
         let mut samples = Vec::with_capacity(TIME_SAMPLES);
         let mut failure = None;
-        for _ in 0..TIME_SAMPLES {
+        for _ in 0..if self.is_urgent() { 1 } else { TIME_SAMPLES } {
             match self.time_sample().await {
                 Ok(sample) => samples.push(sample),
                 Err(error) => failure = Some(error),
@@ -243,7 +270,19 @@ impl Rest {
         if lock(&self.offset).is_some() {
             return Ok(());
         }
-        self.sync_clock().await.map(|_| ())
+        if !self.is_urgent() {
+            return self.sync_clock().await.map(|_| ());
+        }
+        if lock(&self.clock_failed).is_some_and(|at| at.elapsed() < URGENT_CLOCK_PAUSE) {
+            return Ok(());
+        }
+        if let Err(error) = self.sync_clock().await {
+            // A stamp of our own clock is right or is refused with -1021; it is never accepted late, because what is waited
+            // for is read from the venue.
+            tracing::warn!(%error, "the venue's clock could not be read; signing with our own");
+            *lock(&self.clock_failed) = Some(Instant::now());
+        }
+        Ok(())
     }
 
     async fn time_sample(&self) -> Result<Sample, BrokerError> {
@@ -277,7 +316,11 @@ impl Rest {
             self.refresh_clock(&request).await;
             self.exchange(&request).await.result
         };
-        let response = retry_read(&self.retry, &mut random, CallError::read_failure, read).await?;
+        let response = if self.is_urgent() {
+            read().await?
+        } else {
+            retry_read(&self.retry, &mut random, CallError::read_failure, read).await?
+        };
         Ok(json(what, &response.body)?)
     }
 
@@ -342,7 +385,8 @@ impl Rest {
 
     async fn send_once(&self, request: &ApiRequest) -> Exchange {
         let now_ms = self.venue_now_ms();
-        let permit = match self.limiter.acquire(now_ms, request.priority, &request.cost.pools()) {
+        let priority = if self.is_urgent() { Priority::Urgent } else { request.priority };
+        let permit = match self.limiter.acquire(now_ms, priority, &request.cost.pools()) {
             Acquire::Granted(permit) => permit,
             Acquire::Wait(wait) => return Exchange::unsent(CallError::Budget(wait)),
             Acquire::Never { pool } => return Exchange::unsent(CallError::TooDear(pool)),
@@ -378,6 +422,11 @@ impl Rest {
         let http = match request.security {
             Security::Open => http,
             Security::Key | Security::Signed => http.header("X-MBX-APIKEY", self.key.expose()),
+        };
+        let http = match request.path {
+            _ if !self.is_urgent() => http,
+            "/fapi/v1/exchangeInfo" => http.timeout(URGENT_TIMEOUT_OF_LISTS),
+            _ => http.timeout(URGENT_TIMEOUT),
         };
         Ok((http, until))
     }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use hedge_core::{
-    BrokerError, InstrumentId, Leverage, MarginMode, Order, OrderAck, OrderRef, OrderSpace, PositionMode,
-    RejectReason, SubmitError, Timestamp,
+    BrokerError, ClientOrderId, InstrumentId, Leverage, MarginMode, Order, OrderAck, OrderRef, OrderSide,
+    OrderSpace, PositionMode, Qty, RejectReason, SubmitError, Symbol, Timestamp,
 };
 use hedge_http::{Method, limiter::Priority};
 use serde::de::DeserializeOwned;
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     decode::{self, json as decode_json},
-    encode::{ApiRequest, NewOrder, Params},
+    encode::{ApiRequest, NewOrder, OrderLeg, OrderType, Params},
     wire::{
         account::{LeverageSet, ListenKeyAnswer},
         algo::{AlgoCancel, AlgoRow},
@@ -31,8 +31,30 @@ impl Rest {
         order: &Order,
         valid_until: Option<Timestamp>,
     ) -> Result<OrderAck, SubmitError> {
-        let client_id = *order.client_id();
-        let new = NewOrder::from(order);
+        self.place_new(NewOrder::from(order), valid_until).await
+    }
+
+    /// Closes a position of a one-way account at the market, once. The venue's own flag keeps it from opening or flipping.
+    ///
+    /// Source: fact sheet 3, "One-way mode" and 4.5.
+    pub(crate) async fn reduce_only(
+        &self,
+        name: Symbol,
+        order_side: OrderSide,
+        qty: Qty,
+        client_id: ClientOrderId,
+    ) -> Result<OrderAck, SubmitError> {
+        let leg = OrderLeg::OneWay { order_side, reduce_only: true };
+        let new = NewOrder { symbol: name, leg, order_type: OrderType::Market(qty), client_id };
+        self.place_new(new, None).await
+    }
+
+    async fn place_new(
+        &self,
+        new: NewOrder,
+        valid_until: Option<Timestamp>,
+    ) -> Result<OrderAck, SubmitError> {
+        let client_id = new.client_id;
         let request = new.request();
         let exchange = self.exchange_until(&request, valid_until).await;
         let own = if new.is_algo() { "clientAlgoId" } else { "newClientOrderId" };

@@ -170,7 +170,12 @@ impl Binance<ReadOnly> {
     }
 
     /// Gives the client the power to close and cancel, and no other.
+    ///
+    /// All its requests are urgent from then on: time-outs are short, reads are not repeated behind the caller's back, our
+    /// own count of the budgets keeps nothing waiting (a 429 or a ban of the venue does), and where the venue's clock cannot
+    /// be read, requests are signed with ours.
     pub fn for_closing(self) -> Binance<Closing> {
+        self.shared.rest.make_urgent();
         Binance::of(self.shared)
     }
 }
