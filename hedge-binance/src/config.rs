@@ -12,6 +12,9 @@ use crate::environment::{Endpoints, World};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecvWindow(u32);
 
+/// The longest window that the venue takes. Source: Binance USD-M docs, general info, "Timing security"; fact sheet 2.
+const LONGEST_MS: u32 = 60_000;
+
 /// A window outside 2,000 to 5,000 ms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("recv_window_ms is {0}; it must be 2000 to 5000")]
@@ -27,6 +30,16 @@ impl RecvWindow {
             return Err(InvalidRecvWindow(ms));
         }
         Ok(Self(ms))
+    }
+
+    /// The window for a venue whose clock runs `speed` times as fast as wall time: as long on walls, but at most the 60 s
+    /// that a venue takes. Never shorter than this one.
+    #[must_use]
+    pub fn at_speed(self, speed: f64) -> Self {
+        let wanted = Duration::try_from_secs_f64(self.duration().as_secs_f64() * speed.max(1.0));
+        let ms =
+            wanted.map_or(u128::from(LONGEST_MS), |wanted| wanted.as_millis().min(u128::from(LONGEST_MS)));
+        Self(u32::try_from(ms).unwrap_or(LONGEST_MS))
     }
 
     /// Milliseconds.
@@ -94,6 +107,9 @@ impl Default for StreamConfig {
     }
 }
 
+/// How long an accepted order may stay invisible to queries: replicas lag by up to 3 s (fact sheet 14.6, item 6).
+pub(crate) const VISIBILITY_DELAY: Duration = Duration::from_secs(5);
+
 /// Everything but the credentials.
 #[derive(Debug, Clone)]
 pub struct BinanceConfig<W> {
@@ -103,6 +119,8 @@ pub struct BinanceConfig<W> {
     pub clock: Arc<dyn Clock>,
     /// How long a request may be accepted.
     pub recv_window: RecvWindow,
+    /// How long an accepted order may stay invisible to queries, by the venue's clock.
+    pub visibility_delay: Duration,
     /// Limits of HTTP.
     pub http: HttpConfig,
     /// How reads are repeated.
@@ -121,6 +139,7 @@ impl<W: World> BinanceConfig<W> {
             jitter_seed: clock.now().ns().unsigned_abs(),
             clock,
             recv_window: RecvWindow::default(),
+            visibility_delay: VISIBILITY_DELAY,
             http: HttpConfig::default(),
             retry: RetryPolicy::default(),
             streams: StreamConfig::default(),
@@ -138,5 +157,15 @@ mod tests {
         assert_eq!(RecvWindow::new(5_001), Err(InvalidRecvWindow(5_001)));
         assert_eq!(RecvWindow::new(2_000).map(RecvWindow::ms), Ok(2_000));
         assert_eq!(RecvWindow::default().ms(), 3_000);
+    }
+
+    #[test]
+    fn on_a_fast_clock_the_window_is_as_long_on_walls_but_never_above_a_minute() {
+        let at = |speed: f64| RecvWindow::default().at_speed(speed).ms();
+        assert_eq!(
+            [at(1.0), at(2.5), at(20.0), at(60.0), at(1_000.0)],
+            [3_000, 7_500, 60_000, 60_000, 60_000]
+        );
+        assert_eq!([at(0.01), at(f64::INFINITY)], [3_000, 60_000]);
     }
 }

@@ -12,8 +12,8 @@ pub mod stream;
 pub mod wire;
 
 pub use client::{
-    ArmError, Binance, Closing, ConnectError, Live, Mode, Prepared, ReadOnly, Rest, Span, SymbolSetup,
-    prepare_account,
+    ArmError, Armed, Binance, Closing, ConnectError, Live, Mode, Prepared, Protecting, ReadOnly, Rest, Span,
+    SymbolSetup, prepare_account,
 };
 pub use config::{BinanceConfig, RecvWindow, StreamConfig};
 pub use credentials::{Credentials, CredentialsError};

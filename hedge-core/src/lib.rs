@@ -44,7 +44,9 @@ pub use order::{
 };
 pub use order_state::OrderState;
 pub use position::{Action, MarginMode, OrderSide, Position, PositionKey, PositionMode, PositionSide};
-pub use preflight::{CheckResult, NoPass, OperatorConsent, PreflightCheck, PreflightPass, PreflightReport};
+pub use preflight::{
+    CheckResult, ExitPass, NoPass, OperatorConsent, PreflightCheck, PreflightPass, PreflightReport,
+};
 pub use reconcile::{Difference, reconcile};
 pub use risk::{CheckVerdict, GateCheck, PermitAll, Posture, Proposal, RiskManager, Stance, Verdict};
 pub use rust_decimal::Decimal;

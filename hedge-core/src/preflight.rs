@@ -137,14 +137,7 @@ impl PreflightPass {
         config_hash: &str,
         now: Timestamp,
     ) -> Result<Self, NoPass> {
-        if let Some(failed) = report.failures().next() {
-            return Err(NoPass::CheckFailed {
-                name: failed.name.clone(),
-                expected: failed.expected.clone(),
-                found: failed.found.clone(),
-                remedy: failed.remedy.clone(),
-            });
-        }
+        all_passed(report)?;
         if report.fingerprint.environment == Environment::Mainnet {
             let consent = consent.ok_or_else(|| NoPass::NoConsent(report.fingerprint.to_string()))?;
             if consent.fingerprint != report.fingerprint {
@@ -162,6 +155,42 @@ impl PreflightPass {
     /// Whether this pass is for that account and not over.
     pub fn admits(&self, fingerprint: &VenueFingerprint, now: Timestamp) -> bool {
         self.fingerprint == *fingerprint && now < self.expires_at
+    }
+}
+
+/// Proof that the checks passed, good for closing and protecting only. It takes nobody's consent: a restart at night must
+/// not leave positions alone because a date has passed. Not `Clone`, not `Deserialize`; expires.
+///
+/// ```compile_fail
+/// fn forge() -> hedge_core::ExitPass { hedge_core::ExitPass { } }
+/// ```
+#[derive(Debug)]
+pub struct ExitPass {
+    fingerprint: VenueFingerprint,
+    expires_at: Timestamp,
+}
+
+impl ExitPass {
+    /// Issues a pass when every check passed. Errors: [`NoPass::CheckFailed`].
+    pub fn issue(report: &PreflightReport, now: Timestamp) -> Result<Self, NoPass> {
+        all_passed(report)?;
+        Ok(Self { fingerprint: report.fingerprint.clone(), expires_at: now.plus(PASS_LIFETIME) })
+    }
+    /// Whether this pass is for that account and not over.
+    pub fn admits(&self, fingerprint: &VenueFingerprint, now: Timestamp) -> bool {
+        self.fingerprint == *fingerprint && now < self.expires_at
+    }
+}
+
+fn all_passed(report: &PreflightReport) -> Result<(), NoPass> {
+    match report.failures().next() {
+        None => Ok(()),
+        Some(failed) => Err(NoPass::CheckFailed {
+            name: failed.name.clone(),
+            expected: failed.expected.clone(),
+            found: failed.found.clone(),
+            remedy: failed.remedy.clone(),
+        }),
     }
 }
 
@@ -220,6 +249,17 @@ mod tests {
         assert!(PreflightPass::issue(&report, Some(&consent), "other", now).is_err());
         consent.expires_at = now;
         assert!(PreflightPass::issue(&report, Some(&consent), "h", now).is_err());
+    }
+
+    #[test]
+    fn without_consent_there_is_still_a_pass_for_exits_of_that_account() {
+        let now = Timestamp::from_ms(1_000);
+        let mainnet = report(Environment::Mainnet, true);
+        let pass = ExitPass::issue(&mainnet, now).unwrap();
+        assert!(pass.admits(&mainnet.fingerprint, now));
+        assert!(!pass.admits(&report(Environment::Loopback, true).fingerprint, now));
+        assert!(!pass.admits(&mainnet.fingerprint, now.plus(Duration::from_secs(301))));
+        assert!(ExitPass::issue(&report(Environment::Mainnet, false), now).is_err());
     }
 
     #[test]

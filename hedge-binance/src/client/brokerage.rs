@@ -4,20 +4,26 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hedge_core::{
-    Approved, BrokerError, Brokerage, Changed, ClientOrderId, Close, InstrumentId, Leverage, MarginMode,
+    Approved, BrokerError, Brokerage, Changed, ClientOrderId, Close, InstrumentId, Leg, Leverage, MarginMode,
     Order, OrderAck, OrderRef, OrderSide, OrderSpaces, PositionMode, Qty, RejectReason, SubmitError,
     Timestamp,
 };
 
 use super::{
-    Binance, Closing, Live, Shared,
+    Armed, Binance, Closing, Shared,
     commands::{blockers, is_already_so, name},
 };
 use crate::wire::text::MarginWord;
 
 #[async_trait]
-impl Brokerage for Binance<Live> {
+impl<M: Armed> Brokerage for Binance<M> {
     async fn submit(&self, order: &Approved<Order>) -> Result<OrderAck, SubmitError> {
+        if !M::OPENS && matches!(order.get().leg(), Leg::Open(_)) {
+            let source =
+                format!("{} opens, and this client was armed for exits only", order.get().client_id());
+            let error = BrokerError::NotSent { source: source.into() };
+            return Err(SubmitError { error, acceptable_until: None });
+        }
         let now = self.shared.rest.local_now();
         if order.valid_until().is_some_and(|until| now > until) {
             let source = format!("the approval of {} is stale", order.get().client_id()).into();
@@ -39,6 +45,11 @@ impl Brokerage for Binance<Live> {
         if is_hedge == (mode == PositionMode::Hedge) {
             return Ok(Changed::No);
         }
+        if !M::OPENS {
+            let source =
+                "the account is not in the wanted position mode, and this client was armed for exits only";
+            return Err(BrokerError::NotSent { source: source.into() });
+        }
         match changed(self.shared.rest.set_position_mode(mode).await) {
             Err(BrokerError::Rejected { reason: reason @ RejectReason::Precondition, code, message }) => {
                 let blockers = blockers(&self.shared.rest).await;
@@ -55,7 +66,7 @@ impl Brokerage for Binance<Live> {
         mode: MarginMode,
     ) -> Result<Changed, BrokerError> {
         let found = margin_mode(&symbol_config(&self.shared, instrument).await?.margin_type)?;
-        if found == mode {
+        if found == mode || stays::<M>(instrument, "margin mode", &format!("{found:?}")) {
             return Ok(Changed::No);
         }
         changed(self.shared.rest.set_margin_mode(name(instrument), mode).await)
@@ -67,7 +78,7 @@ impl Brokerage for Binance<Live> {
         leverage: Leverage,
     ) -> Result<Changed, BrokerError> {
         let found = symbol_config(&self.shared, instrument).await?.leverage;
-        if found == i64::from(leverage.get()) {
+        if found == i64::from(leverage.get()) || stays::<M>(instrument, "leverage", &found.to_string()) {
             return Ok(Changed::No);
         }
         changed(self.shared.rest.set_leverage(name(instrument), leverage).await)
@@ -118,6 +129,14 @@ impl Binance<Closing> {
     pub async fn cancel_all(&self, instrument: &InstrumentId, which: OrderSpaces) -> Result<(), BrokerError> {
         cancel_all(&self.shared, instrument, which).await
     }
+}
+
+/// Whether a setting that differs is left as it is: it matters to openings, and there will be none.
+fn stays<M: Armed>(instrument: &InstrumentId, what: &str, found: &str) -> bool {
+    if !M::OPENS {
+        tracing::warn!(%instrument, what, found, "not as configured; left alone, because nothing is opened");
+    }
+    !M::OPENS
 }
 
 async fn submit(

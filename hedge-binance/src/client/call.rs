@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use super::names::OrderNames;
 use crate::{
     codes::{ErrorBody, LONGEST_BAN, SHORTEST_BAN, Verdict, judge},
-    config::RecvWindow,
+    config::{RecvWindow, VISIBILITY_DELAY},
     decode::json,
     encode::{ApiRequest, POOLS, Params, Security},
     wire::market::{RateLimit, ServerTime},
@@ -56,6 +56,9 @@ pub struct Rest {
     retry: RetryPolicy,
     random: Mutex<SplitMix64>,
     recv_window: RecvWindow,
+    /// What is added to the end of a window: the engine waits for the usual delay of queries from there on, and a fast
+    /// clock needs more.
+    extra_visibility: Duration,
     names: Mutex<OrderNames>,
     urgent: AtomicBool,
     clock_failed: Mutex<Option<Instant>>,
@@ -77,6 +80,7 @@ pub(crate) struct RestParts {
     pub(crate) retry: RetryPolicy,
     pub(crate) jitter_seed: u64,
     pub(crate) recv_window: RecvWindow,
+    pub(crate) visibility_delay: Duration,
 }
 
 /// Why an exchange gave no result.
@@ -198,6 +202,7 @@ impl Rest {
             retry: parts.retry,
             random: Mutex::new(SplitMix64::new(parts.jitter_seed)),
             recv_window: parts.recv_window,
+            extra_visibility: parts.visibility_delay.saturating_sub(VISIBILITY_DELAY),
             names: Mutex::default(),
             urgent: AtomicBool::new(false),
             clock_failed: Mutex::new(None),
@@ -395,6 +400,7 @@ impl Rest {
             Ok(signed) => signed,
             Err(error) => return Exchange::unsent(CallError::Sign(error)),
         };
+        tracing::trace!(method = ?request.method, path = %request.path, query = %shown(&request.params), "request");
         let result = match self.http.send(http).await {
             Ok(response) => self.receive(request, now_ms, response),
             Err(error) if error.may_have_been_sent() => Err(CallError::Http(error)),
@@ -412,7 +418,8 @@ impl Rest {
             Security::Open | Security::Key => request.params.encoded(),
             Security::Signed => {
                 let stamp_ms = self.stamp_ms();
-                until = Some(Timestamp::from_ms(stamp_ms + i64::from(self.recv_window.ms())));
+                let window_ends = Timestamp::from_ms(stamp_ms + i64::from(self.recv_window.ms()));
+                until = Some(window_ends.plus(self.extra_visibility));
                 request.signed_query(self.recv_window.ms(), stamp_ms, &self.signer)?
             }
         };
@@ -439,6 +446,7 @@ impl Rest {
                 self.limiter.observe_used(sent_ms, pool.name, used);
             }
         }
+        tracing::trace!(path = %request.path, status = response.status, bytes = response.body.len(), "answer");
         if (200..300).contains(&response.status) {
             return Ok(response);
         }
@@ -522,6 +530,15 @@ fn millis(duration: Duration) -> i64 {
 // What these locks guard is replaced as a whole, so a panic elsewhere leaves nothing half-done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The parameters of a request as a trace shows them: without a listen key, and before anything is signed.
+fn shown(params: &Params) -> String {
+    let hide = |pair: &str| match pair.split_once('=') {
+        Some((name @ "listenKey", _)) => format!("{name}=hidden"),
+        _ => pair.to_owned(),
+    };
+    params.encoded().split('&').map(hide).collect::<Vec<_>>().join("&")
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The async client. What it may do is its type: [`ReadOnly`] looks, [`Closing`] closes and cancels, [`Live`] trades.
+//! The async client. What it may do is its type: [`ReadOnly`] looks, [`Closing`] closes and cancels, [`Protecting`] keeps stops in
+//! place besides, [`Live`] trades.
 
 mod brokerage;
 mod call;
@@ -11,7 +12,9 @@ mod startup;
 
 use std::{marker::PhantomData, sync::Arc};
 
-use hedge_core::{Capabilities, Environment, MarginMode, PreflightPass, Timestamp, Venue, VenueFingerprint};
+use hedge_core::{
+    Capabilities, Environment, ExitPass, MarginMode, PreflightPass, Timestamp, Venue, VenueFingerprint,
+};
 use hedge_http::{HttpClient, HttpError, sign::SignError};
 
 use crate::{
@@ -40,15 +43,33 @@ pub struct ReadOnly;
 /// Closes and cancels only; needs no pass, because a person who panics must not be refused.
 #[derive(Debug)]
 pub struct Closing;
+/// Closes and protects what is open and opens nothing; armed by an [`ExitPass`].
+#[derive(Debug)]
+pub struct Protecting;
 /// Trades; armed by a [`PreflightPass`].
 #[derive(Debug)]
 pub struct Live;
 
+/// A mode in which a client is a brokerage. Sealed.
+pub trait Armed: Mode {
+    /// Whether openings are sent, and settings of the account changed.
+    const OPENS: bool;
+}
+
+impl Armed for Protecting {
+    const OPENS: bool = false;
+}
+impl Armed for Live {
+    const OPENS: bool = true;
+}
+
 impl sealed::Sealed for ReadOnly {}
 impl sealed::Sealed for Closing {}
+impl sealed::Sealed for Protecting {}
 impl sealed::Sealed for Live {}
 impl Mode for ReadOnly {}
 impl Mode for Closing {}
+impl Mode for Protecting {}
 impl Mode for Live {}
 
 /// A client of one account.
@@ -104,8 +125,6 @@ pub struct ArmError {
     pub fingerprint: VenueFingerprint,
 }
 
-/// How long an accepted order may stay invisible to queries: replicas lag by up to 3 s (fact sheet 14.6, item 6).
-const VISIBILITY_DELAY: std::time::Duration = std::time::Duration::from_secs(5);
 /// Open conditional orders per account (fact sheet 4.2).
 const MAX_CONDITIONAL_ORDERS: u32 = 200;
 
@@ -134,6 +153,7 @@ impl Binance<ReadOnly> {
             retry: config.retry,
             jitter_seed: config.jitter_seed,
             recv_window: config.recv_window,
+            visibility_delay: config.visibility_delay,
         });
         Ok(Self::of(Arc::new(Shared {
             rest,
@@ -152,7 +172,7 @@ impl Binance<ReadOnly> {
                 close_all_stops: true,
                 max_conditional_orders: MAX_CONDITIONAL_ORDERS,
                 request_deadline: Some(config.recv_window.duration()),
-                visibility_delay: VISIBILITY_DELAY,
+                visibility_delay: config.visibility_delay,
                 margin_modes: vec![MarginMode::Crossed, MarginMode::Isolated],
             },
         })))
@@ -163,6 +183,17 @@ impl Binance<ReadOnly> {
     /// # Errors
     /// [`ArmError`] when the pass is for another account, host or key, or over.
     pub fn arm(self, pass: PreflightPass, now: Timestamp) -> Result<Binance<Live>, ArmError> {
+        if !pass.admits(&self.shared.fingerprint, now) {
+            return Err(ArmError { fingerprint: self.shared.fingerprint.clone() });
+        }
+        Ok(Binance::of(self.shared))
+    }
+
+    /// Gives the client the power to close, cancel and place stops, as an engine does that opens nothing.
+    ///
+    /// # Errors
+    /// [`ArmError`] as for [`arm`](Self::arm).
+    pub fn arm_for_exits(self, pass: ExitPass, now: Timestamp) -> Result<Binance<Protecting>, ArmError> {
         if !pass.admits(&self.shared.fingerprint, now) {
             return Err(ArmError { fingerprint: self.shared.fingerprint.clone() });
         }
