@@ -99,8 +99,11 @@ impl App {
         self.authenticate(call, asked, params)?;
         core.limits.check_weight(asked.address, window_ms, used)?;
         match call.cost() {
-            Cost::Order => {
-                let counts = core.limits.order(window_ms);
+            cost @ (Cost::Order | Cost::Batch) => {
+                let counts = match cost {
+                    Cost::Batch => core.limits.batch(window_ms),
+                    _ => core.limits.order(window_ms),
+                };
                 *orders = Some(counts);
                 core.limits.check_orders(asked.address, window_ms, counts)?;
             }

@@ -16,6 +16,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::clock::{Pace, VenueClock, wall_ms};
 use super::config::{ExchangeConfig, Instruments, MarketSource};
+use super::countdown::Countdowns;
 use super::feed::Feed;
 use super::handle::ExchangeHandle;
 use super::hub::Hub;
@@ -175,6 +176,7 @@ fn build(config: &ExchangeConfig) -> Result<Built, ExchangeError> {
         hub: Hub::new(config.environment, Arc::clone(&symbols)),
         limits: Limits::new(config.environment.weight_per_minute()),
         key: ListenKey::new(seed),
+        countdowns: Countdowns::default(),
         play: market.play,
         feeds: Vec::new(),
         places: rules.iter().map(|rules| (rules.symbol.clone(), Places::of(rules))).collect(),

@@ -112,6 +112,11 @@ impl Limits {
         (self.orders_10s.add(now_ms.div_euclid(10_000), 1), self.orders_1m.add(now_ms.div_euclid(60_000), 1))
     }
 
+    /// Counts one batch: five orders in the 10-second window, one in the 1-minute window. Source: fact sheet 4.4.
+    pub(crate) fn batch(&mut self, now_ms: i64) -> (u32, u32) {
+        (self.orders_10s.add(now_ms.div_euclid(10_000), 5), self.orders_1m.add(now_ms.div_euclid(60_000), 1))
+    }
+
     /// Refuses an order whose count broke one of the limits.
     pub(crate) fn check_orders(
         &mut self,

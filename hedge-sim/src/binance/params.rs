@@ -4,6 +4,7 @@
 //! the query wins when a key is in both).
 
 use rust_decimal::Decimal;
+use serde_json::Value;
 
 use super::error::ApiError;
 
@@ -27,6 +28,23 @@ impl Params {
         params.take(signed_query, true);
         params.take(signed_body, false);
         params
+    }
+
+    /// The parameters of one order inside a list: text, numbers and booleans under their names.
+    pub(crate) fn of_json(value: &Value) -> Result<Self, ApiError> {
+        let fields = value.as_object().ok_or_else(|| ApiError::invalid("batchOrders"))?;
+        let mut params = Self::default();
+        for (name, value) in fields {
+            let text = match value {
+                Value::String(text) => text.clone(),
+                Value::Number(number) => number.to_string(),
+                Value::Bool(flag) => flag.to_string(),
+                Value::Null => String::new(),
+                Value::Array(_) | Value::Object(_) => return Err(ApiError::invalid(name)),
+            };
+            params.items.push((name.clone(), text));
+        }
+        Ok(params)
     }
 
     /// What the signature must cover: query and body as sent, joined by nothing.
@@ -81,6 +99,11 @@ impl Params {
             Some(text) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
             Some(_) => Err(ApiError::missing(name)),
         }
+    }
+
+    /// A JSON list.
+    pub(crate) fn json_list(&self, name: &str) -> Result<Option<Vec<Value>>, ApiError> {
+        self.get(name).map(|text| serde_json::from_str(text).map_err(|_| ApiError::missing(name))).transpose()
     }
 
     /// A row limit: the default when absent, refused outside `1..=max`.
@@ -194,6 +217,20 @@ mod tests {
         let both = Params::read("a=1", "a=2");
         assert_eq!((both.get("a"), both.duplicate()), (Some("1"), None));
         assert_eq!(Params::read("a=1&a=2", "").duplicate(), Some("a"));
+    }
+
+    #[test]
+    fn an_order_in_a_list_has_parameters_like_any_other() {
+        let list =
+            Params::read("batchOrders=%5B%7B%22a%22%3A%220.10%22%2C%22b%22%3A5%2C%22c%22%3Atrue%7D%5D", "");
+        let orders = list.json_list("batchOrders").unwrap().unwrap();
+        let order = Params::of_json(&orders[0]).unwrap();
+        assert_eq!(
+            ["a", "b", "c", "d"].map(|name| order.get(name)),
+            [Some("0.10"), Some("5"), Some("true"), None]
+        );
+        assert_eq!(Params::of_json(&Value::from("text")).unwrap_err().code, -1130);
+        assert_eq!(Params::read("batchOrders=x", "").json_list("batchOrders").unwrap_err().code, -1102);
     }
 
     #[test]

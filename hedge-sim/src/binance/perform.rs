@@ -9,7 +9,10 @@ use super::listen_key::KeyChange;
 use super::params::Params;
 use super::routes::Call;
 use super::state::Core;
-use super::{rest_account as account, rest_algos as algos, rest_market as market, rest_orders as orders};
+use super::{
+    rest_account as account, rest_algos as algos, rest_amend as amend, rest_batch as batch,
+    rest_klines as klines, rest_margin as margin, rest_market as market, rest_orders as orders,
+};
 
 /// What a call comes to.
 #[derive(Debug)]
@@ -44,7 +47,10 @@ impl Core {
     /// Performs a call whose caller was let in.
     pub(crate) fn perform(&mut self, call: Call, params: &Params) -> Result<Outcome, ApiError> {
         let answer = match call {
-            Call::KlinesOf => return market::klines(self, params).map(Outcome::Later),
+            Call::KlinesOf => return klines::of_last(self, params).map(Outcome::Later),
+            Call::ContinuousKlines => return klines::continuous(self, params).map(Outcome::Later),
+            Call::MarkKlines => return klines::of_mark(self, params).map(Outcome::Later),
+            Call::IndexKlines => return klines::of_index(self, params).map(Outcome::Later),
             Call::FundingRate => return market::funding_rate(self, params).map(Outcome::Later),
 
             Call::Ping => Ok(json!({})),
@@ -58,6 +64,9 @@ impl Core {
             Call::DepthOf => market::depth(self, params),
             Call::AggTrades => market::agg_trades(self, params),
             Call::Trades => market::trades(self, params),
+            Call::HistoricalTrades => market::historical_trades(self, params),
+            Call::RpiDepth => market::rpi_depth(self, params),
+            Call::OpenInterest => market::open_interest(self, params),
 
             Call::PlaceOrder => orders::place(self, params),
             Call::GetOrder => orders::get(self, params),
@@ -67,6 +76,14 @@ impl Core {
             Call::AllOrders => orders::all(self, params),
             Call::UserTrades => orders::user_trades(self, params),
             Call::CancelAllOrders => orders::cancel_all(self, params),
+            Call::TestOrder => orders::test(self, params),
+            Call::ModifyOrder => amend::modify(self, params),
+            Call::Amendments => amend::record(self, params),
+            Call::PlaceBatch => batch::place(self, params),
+            Call::ModifyBatch => batch::modify(self, params),
+            Call::CancelBatch => batch::cancel(self, params),
+            Call::Countdown => self.countdown(params),
+            Call::ForceOrders => margin::force_orders(self, params),
 
             Call::PlaceAlgo => algos::place(self, params),
             Call::GetAlgo => algos::get(self, params),
@@ -91,6 +108,12 @@ impl Core {
             Call::Income => account::income(self, params),
             Call::FeeBurn => Ok(json!({"feeBurn": false})),
             Call::MultiAssets => Ok(json!({"multiAssetsMargin": false})),
+            Call::SetFeeBurn => margin::set_fee_burn(params),
+            Call::SetMultiAssets => margin::set_multi_assets(params),
+            Call::AdjustMargin => margin::adjust(self, params),
+            Call::MarginRecord => margin::record(self, params),
+            Call::AdlQuantile => margin::adl_quantile(self, params),
+            Call::TradingStatus => margin::trading_status(self, params),
             Call::OrderLimits => Ok(account::order_limits()),
 
             Call::CreateListenKey => self.create_key(),

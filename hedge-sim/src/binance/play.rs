@@ -280,6 +280,16 @@ impl Play {
         self.generated_prints(ix, |market, symbol| market.trades_from(symbol, id, limit, now_ms))
     }
 
+    /// The generated market's prints from the one on that holds a trade id.
+    pub(crate) fn prints_from_trade(&self, ix: u16, trade_id: u64, limit: usize, now_ms: i64) -> Vec<Print> {
+        // A print holds one to three trades, two on average: it lies within one of half the trade's number.
+        let mut prints =
+            self.prints_from(ix, (trade_id / 2).saturating_sub(1), limit.saturating_add(2), now_ms);
+        prints.retain(|print| print.last_trade >= trade_id);
+        prints.truncate(limit);
+        prints
+    }
+
     /// The generated market's newest prints.
     pub(crate) fn newest_prints(&self, ix: u16, limit: usize, now_ms: i64) -> Vec<Print> {
         self.generated_prints(ix, |market, symbol| market.latest_trades(symbol, limit, now_ms))

@@ -4,16 +4,15 @@
 
 use serde_json::{Value, json};
 
-use super::candle::Candle;
 use super::error::ApiError;
 use super::limits::{ORDERS_1M, ORDERS_10S};
 use super::numbers::{money, padded, plain};
 use super::params::Params;
 use super::past::Past;
 use super::perform::Later;
-use super::state::Core;
+use super::state::{ACCOUNT, Core};
 use super::tape::Print;
-use crate::market::{FundingPayment, KlineInterval, KlineQuery};
+use crate::market::FundingPayment;
 use crate::venue::{InstrumentRules, SymbolId};
 
 pub(crate) const DAY_MS: i64 = 86_400_000;
@@ -103,40 +102,7 @@ fn one_or_all(
     Ok(core.venue.instruments().filter_map(|(id, rules)| row(id, rules)).collect())
 }
 
-pub(crate) fn klines(core: &Core, params: &Params) -> Result<Later, ApiError> {
-    let (id, rules) = core.symbol(params)?;
-    let interval = KlineInterval::parse(params.need("interval")?)
-        .ok_or_else(|| ApiError::bad(-1120, "Invalid interval."))?;
-    let (start, end) = time_range(params)?;
-    let limit = params.limit(500, 1_500)?;
-    let query = KlineQuery { interval, start_ms: start, end_ms: end, limit, now_ms: core.now_ms() };
-    let past = core.play.past(id.0, query.now_ms).ok_or_else(ApiError::bad_symbol)?;
-    let scale = rules.tick.normalize().scale();
-    Ok(Later::new(move || {
-        let rows = past.klines(&query);
-        rows.iter().map(|(open_ms, candle)| kline_row(interval, *open_ms, candle, scale)).collect()
-    }))
-}
-
-/// Source: fact sheet 4.3.
-fn kline_row(interval: KlineInterval, open_ms: i64, candle: &Candle, price_scale: u32) -> Value {
-    json!([
-        open_ms,
-        padded(candle.open, price_scale),
-        padded(candle.high, price_scale),
-        padded(candle.low, price_scale),
-        padded(candle.close, price_scale),
-        plain(candle.volume),
-        interval.next_open_ms(open_ms) - 1,
-        plain(candle.quote),
-        candle.trades,
-        plain(candle.taker_volume),
-        plain(candle.taker_quote),
-        "0",
-    ])
-}
-
-fn time_range(params: &Params) -> Result<(Option<i64>, Option<i64>), ApiError> {
+pub(crate) fn time_range(params: &Params) -> Result<(Option<i64>, Option<i64>), ApiError> {
     let range = (params.int("startTime")?, params.int("endTime")?);
     match range {
         (Some(start), Some(end)) if start > end => {
@@ -332,7 +298,6 @@ impl DayFigures {
 const DEPTH_LIMITS: [usize; 7] = [5, 10, 20, 50, 100, 500, 1_000];
 
 pub(crate) fn depth(core: &Core, params: &Params) -> Result<Value, ApiError> {
-    let (id, rules) = core.symbol(params)?;
     let limit = match params.int("limit")? {
         None => 500,
         Some(limit) => usize::try_from(limit)
@@ -340,6 +305,19 @@ pub(crate) fn depth(core: &Core, params: &Params) -> Result<Value, ApiError> {
             .filter(|limit| DEPTH_LIMITS.contains(limit))
             .ok_or_else(|| ApiError::bad(-4021, format!("{limit} is not valid depth limit")))?,
     };
+    book(core, params, limit)
+}
+
+/// The same book: nobody places RPI orders here. Source: fact sheet 4.1.
+pub(crate) fn rpi_depth(core: &Core, params: &Params) -> Result<Value, ApiError> {
+    match params.int("limit")? {
+        None | Some(1_000) => book(core, params, 1_000),
+        Some(limit) => Err(ApiError::bad(-4021, format!("{limit} is not valid depth limit"))),
+    }
+}
+
+fn book(core: &Core, params: &Params, limit: usize) -> Result<Value, ApiError> {
+    let (id, rules) = core.symbol(params)?;
     let book = core.venue.depth(id, limit).ok_or_else(ApiError::bad_symbol)?;
     let places = core.places(&rules.symbol);
     Ok(json!({
@@ -351,6 +329,16 @@ pub(crate) fn depth(core: &Core, params: &Params) -> Result<Value, ApiError> {
     }))
 }
 
+/// What the account holds against the made-up market, both legs: there is no other open interest.
+pub(crate) fn open_interest(core: &Core, params: &Params) -> Result<Value, ApiError> {
+    let (_, rules) = core.symbol(params)?;
+    let legs = core.venue.positions(ACCOUNT, Some(&rules.symbol))?;
+    let held: rust_decimal::Decimal = legs.iter().map(|leg| leg.qty.abs()).sum();
+    Ok(json!({
+        "openInterest": core.places(&rules.symbol).qty(held), "symbol": rules.symbol, "time": core.now_ms(),
+    }))
+}
+
 /// `[price, quantity]` pairs as text.
 pub(crate) fn levels(side: &[super::feed::Level], places: super::numbers::Places) -> Vec<[String; 2]> {
     side.iter().map(|(price, qty)| [places.price(*price), places.qty(*qty)]).collect()
@@ -359,7 +347,23 @@ pub(crate) fn levels(side: &[super::feed::Level], places: super::numbers::Places
 pub(crate) fn trades(core: &Core, params: &Params) -> Result<Value, ApiError> {
     let (id, rules) = core.symbol(params)?;
     let limit = params.limit(500, 1_000)?;
-    let places = core.places(&rules.symbol);
+    let prints = core.prints(id, None, None, None, limit);
+    Ok(trade_rows(&prints, core.places(&rules.symbol)))
+}
+
+/// From a trade id on, or the newest. Source: fact sheet 4.1.
+pub(crate) fn historical_trades(core: &Core, params: &Params) -> Result<Value, ApiError> {
+    let (id, rules) = core.symbol(params)?;
+    let limit = params.limit(100, 500)?;
+    let prints = match params.int("fromId")? {
+        Some(from_id) => core.prints_from_trade(id, u64::try_from(from_id).unwrap_or(0), limit),
+        None => core.prints(id, None, None, None, limit),
+    };
+    Ok(trade_rows(&prints, core.places(&rules.symbol)))
+}
+
+/// One row per print: the trades inside a print share their price, and the row bears the last one's id.
+fn trade_rows(prints: &[Print], places: super::numbers::Places) -> Value {
     let row = |print: &Print| {
         json!({
             "id": print.last_trade,
@@ -371,7 +375,7 @@ pub(crate) fn trades(core: &Core, params: &Params) -> Result<Value, ApiError> {
             "isRPITrade": false,
         })
     };
-    Ok(core.prints(id, None, None, None, limit).iter().map(row).collect())
+    prints.iter().map(row).collect()
 }
 
 pub(crate) fn agg_trades(core: &Core, params: &Params) -> Result<Value, ApiError> {

@@ -10,7 +10,7 @@ use super::params::Params;
 use super::state::{ACCOUNT, Core};
 use crate::venue::{
     Command, NewOrder, OrderRef, OrderStatus, OrderType, OrderView, PositionSide, PriceMatch, Reply, Side,
-    Stp, Tif, TradeView, Window,
+    Stp, Tif, TradeView, Window, WorkingType,
 };
 
 const DAY_MS: i64 = 86_400_000;
@@ -67,6 +67,14 @@ pub(crate) fn wants_result(params: &Params) -> Result<bool, ApiError> {
 }
 
 pub(crate) fn place(core: &mut Core, params: &Params) -> Result<Value, ApiError> {
+    let (order, result) = new_order(params)?;
+    match core.command(Command::Place(order))? {
+        Reply::Order(view) => Ok(ack(core, &view, result)),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn new_order(params: &Params) -> Result<(NewOrder, bool), ApiError> {
     let symbol = params.need("symbol")?;
     let (side, order_type) = (side(params)?, order_type(params)?);
     let order = NewOrder {
@@ -88,10 +96,42 @@ pub(crate) fn place(core: &mut Core, params: &Params) -> Result<Value, ApiError>
     if !order_type.is_conditional() {
         demand(params, &order)?;
     }
-    match core.command(Command::Place(order))? {
-        Reply::Order(view) => Ok(ack(core, &view, result)),
-        other => Err(unexpected(&other)),
-    }
+    Ok((order, result))
+}
+
+/// All checks of a placement, and an answer without an order behind it: no id, nothing filled.
+/// Source: fact sheet 4.4 (`POST order/test`).
+pub(crate) fn test(core: &Core, params: &Params) -> Result<Value, ApiError> {
+    let (order, _) = new_order(params)?;
+    core.venue.test_order(&order)?;
+    let places = core.places(&order.symbol);
+    let zero = rust_decimal::Decimal::ZERO;
+    Ok(json!({
+        "orderId": 0,
+        "symbol": order.symbol,
+        "status": OrderStatus::New.as_str(),
+        "clientOrderId": order.client_order_id.unwrap_or_default(),
+        "price": places.price(order.price.unwrap_or_default()),
+        "avgPrice": places.price(zero),
+        "origQty": places.qty(order.qty.unwrap_or_default()),
+        "executedQty": places.qty(zero),
+        "cumQty": places.qty(zero),
+        "cumQuote": money(zero),
+        "timeInForce": order.tif.unwrap_or(Tif::Gtc).as_str(),
+        "type": order.order_type.as_str(),
+        "reduceOnly": order.reduce_only.unwrap_or(false),
+        "closePosition": false,
+        "side": order.side.as_str(),
+        "positionSide": order.position_side.unwrap_or(PositionSide::Both).as_str(),
+        "stopPrice": places.price(zero),
+        "workingType": WorkingType::Contract.as_str(),
+        "priceProtect": false,
+        "origType": order.order_type.as_str(),
+        "priceMatch": order.price_match.map_or("NONE", PriceMatch::as_str),
+        "selfTradePreventionMode": order.stp.unwrap_or(Stp::ExpireMaker).as_str(),
+        "goodTillDate": order.good_till_ms.unwrap_or(0),
+        "updateTime": core.now_ms(),
+    }))
 }
 
 /// Parameters that the type makes mandatory. Source: fact sheet 4.5.
@@ -114,12 +154,16 @@ pub(crate) fn unexpected(reply: &Reply) -> ApiError {
 }
 
 /// `orderId` wins over `origClientOrderId`; one of them must be there.
-fn order_ref(params: &Params) -> Result<OrderRef, ApiError> {
-    let id = params.int("orderId")?.map(|id| OrderRef::Id(id.try_into().unwrap_or(0)));
-    let by_client = || params.get("origClientOrderId").map(|id| OrderRef::Client(id.to_owned()));
-    id.or_else(by_client).ok_or_else(|| {
+pub(crate) fn order_ref(params: &Params) -> Result<OrderRef, ApiError> {
+    id_ref(params)?.ok_or_else(|| {
         ApiError::bad(-1102, "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!")
     })
+}
+
+/// The order that `orderId` or else `origClientOrderId` names, if one of them was sent.
+pub(crate) fn id_ref(params: &Params) -> Result<Option<OrderRef>, ApiError> {
+    let id = params.int("orderId")?.map(|id| OrderRef::Id(id.try_into().unwrap_or(0)));
+    Ok(id.or_else(|| params.get("origClientOrderId").map(|id| OrderRef::Client(id.to_owned()))))
 }
 
 pub(crate) fn get(core: &Core, params: &Params) -> Result<Value, ApiError> {
@@ -208,17 +252,24 @@ pub(crate) fn time_window(params: &Params, default: usize, most: usize) -> Resul
 
 /// The answer to a placement or a cancel. No `avgPrice`, no `cumQuote`. Source: fact sheet 4.5.
 pub(crate) fn ack(core: &Core, order: &OrderView, result: bool) -> Value {
-    let places = core.places(&order.symbol);
-    let mut row = common(places, order);
-    row["cumQty"] = json!(places.qty(order.executed_qty));
+    let mut row = ack_as_is(core, order);
     // RESULT carries the final state of what is over at once; everything else is acknowledged as it was accepted.
     let at_once = order.order_type == OrderType::Market || matches!(order.tif, Tif::Ioc | Tif::Fok);
     let is_final = order.status == OrderStatus::Canceled || (result && at_once);
     if !is_final {
+        let nothing = json!(core.places(&order.symbol).qty(Default::default()));
         row["status"] = json!(OrderStatus::New.as_str());
-        row["executedQty"] = json!(places.qty(Default::default()));
-        row["cumQty"] = json!(places.qty(Default::default()));
+        row["executedQty"] = nothing.clone();
+        row["cumQty"] = nothing;
     }
+    row
+}
+
+/// The fields of an answer to a placement, with the order's state as it is.
+pub(crate) fn ack_as_is(core: &Core, order: &OrderView) -> Value {
+    let places = core.places(&order.symbol);
+    let mut row = common(places, order);
+    row["cumQty"] = json!(places.qty(order.executed_qty));
     row
 }
 

@@ -27,6 +27,8 @@ pub(crate) enum Cost {
     Depth,
     /// One order of the account's order counts, no weight.
     Order,
+    /// Five orders of the 10-second count, one of the minute's, and weight 5.
+    Batch,
     /// One call of the funding pool, no weight and no weight header.
     Funding,
 }
@@ -55,6 +57,7 @@ impl Cost {
                 101..=500 => 10,
                 _ => 20,
             },
+            Self::Batch => 5,
             Self::Order | Self::Funding => 0,
         }
     }
@@ -85,7 +88,7 @@ macro_rules! endpoints {
             }
 
             pub(crate) const fn cost(self) -> Cost {
-                use Cost::{BySymbol, Depth, Funding, Klines, Order, Weight};
+                use Cost::{Batch, BySymbol, Depth, Funding, Klines, Order, Weight};
                 match self {
                     $(Self::$call => $cost),+
                 }
@@ -99,6 +102,9 @@ endpoints! {
     GET "/fapi/v1/time" => Time, Open, Weight(1);
     GET "/fapi/v1/exchangeInfo" => ExchangeInfo, Open, Weight(1);
     GET "/fapi/v1/klines" => KlinesOf, Open, Klines;
+    GET "/fapi/v1/continuousKlines" => ContinuousKlines, Open, Klines;
+    GET "/fapi/v1/indexPriceKlines" => IndexKlines, Open, Klines;
+    GET "/fapi/v1/markPriceKlines" => MarkKlines, Open, Klines;
     GET "/fapi/v1/premiumIndex" => PremiumIndex, Open, BySymbol(1, 10);
     GET "/fapi/v1/fundingRate" => FundingRate, Open, Funding;
     GET "/fapi/v1/fundingInfo" => FundingInfo, Open, Funding;
@@ -107,10 +113,21 @@ endpoints! {
     GET "/fapi/v2/ticker/price" => PriceTickerV2, Open, BySymbol(1, 2);
     GET "/fapi/v1/ticker/24hr" => DayTicker, Open, BySymbol(1, 40);
     GET "/fapi/v1/depth" => DepthOf, Open, Depth;
+    GET "/fapi/v1/rpiDepth" => RpiDepth, Open, Weight(20);
+    GET "/fapi/v1/openInterest" => OpenInterest, Open, Weight(1);
+    GET "/fapi/v1/historicalTrades" => HistoricalTrades, Key, Weight(200);
     GET "/fapi/v1/aggTrades" => AggTrades, Open, Weight(20);
     GET "/fapi/v1/trades" => Trades, Open, Weight(5);
 
     POST "/fapi/v1/order" => PlaceOrder, Signed, Order;
+    POST "/fapi/v1/order/test" => TestOrder, Signed, Weight(1);
+    PUT "/fapi/v1/order" => ModifyOrder, Signed, Order;
+    POST "/fapi/v1/batchOrders" => PlaceBatch, Signed, Batch;
+    PUT "/fapi/v1/batchOrders" => ModifyBatch, Signed, Batch;
+    DELETE "/fapi/v1/batchOrders" => CancelBatch, Signed, Weight(1);
+    POST "/fapi/v1/countdownCancelAll" => Countdown, Signed, Weight(10);
+    GET "/fapi/v1/orderAmendment" => Amendments, Signed, Weight(1);
+    GET "/fapi/v1/forceOrders" => ForceOrders, Signed, BySymbol(20, 50);
     GET "/fapi/v1/order" => GetOrder, Signed, Weight(1);
     DELETE "/fapi/v1/order" => CancelOrder, Signed, Weight(1);
     GET "/fapi/v1/openOrder" => GetOpenOrder, Signed, Weight(1);
@@ -143,6 +160,12 @@ endpoints! {
     GET "/fapi/v1/income" => Income, Signed, Weight(30);
     GET "/fapi/v1/feeBurn" => FeeBurn, Signed, Weight(30);
     GET "/fapi/v1/multiAssetsMargin" => MultiAssets, Signed, Weight(30);
+    POST "/fapi/v1/feeBurn" => SetFeeBurn, Signed, Weight(1);
+    POST "/fapi/v1/multiAssetsMargin" => SetMultiAssets, Signed, Weight(1);
+    POST "/fapi/v1/positionMargin" => AdjustMargin, Signed, Weight(1);
+    GET "/fapi/v1/positionMargin/history" => MarginRecord, Signed, Weight(1);
+    GET "/fapi/v1/adlQuantile" => AdlQuantile, Signed, Weight(5);
+    GET "/fapi/v1/apiTradingStatus" => TradingStatus, Signed, BySymbol(1, 10);
     GET "/fapi/v1/rateLimit/order" => OrderLimits, Signed, Weight(1);
 
     POST "/fapi/v1/listenKey" => CreateListenKey, Key, Weight(1);

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::clock::{Pace, VenueClock};
 use super::config::Environment;
+use super::countdown::Countdowns;
 use super::error::ApiError;
 use super::feed::Feed;
 use super::hub::Hub;
@@ -93,6 +94,7 @@ pub(crate) struct Core {
     pub(crate) hub: Hub,
     pub(crate) limits: Limits,
     pub(crate) key: ListenKey,
+    pub(crate) countdowns: Countdowns,
     pub(crate) play: Play,
     pub(crate) feeds: Vec<Feed>,
     pub(crate) places: BTreeMap<String, Places>,
@@ -115,6 +117,9 @@ pub(crate) enum Record<'a> {
     /// The listenKey changed.
     #[serde(rename = "k")]
     Key(i64, KeyChange),
+    /// The countdown of a symbol was set to end at the second time, or stopped.
+    #[serde(rename = "d")]
+    Countdown(i64, Cow<'a, str>, Option<i64>),
 }
 
 /// What applying a market step did.
@@ -250,10 +255,20 @@ impl Core {
         Ok(())
     }
 
+    /// Sets or stops the countdown of a symbol: logged, then done.
+    pub(crate) fn set_countdown(&mut self, symbol: &str, end_ms: Option<i64>) -> Result<(), LogError> {
+        self.append(&Record::Countdown(self.now_ms(), Cow::Borrowed(symbol), end_ms))?;
+        self.countdowns.set(symbol, end_ms);
+        Ok(())
+    }
+
     /// Does again what a log tells, without telling anybody.
     pub(crate) fn replay(&mut self, record: Record<'_>) -> i64 {
         match record {
             Record::Command(at_ms, command) => {
+                if let Command::CountdownElapsed { symbol, .. } = &*command {
+                    self.countdowns.set(symbol, None);
+                }
                 // A refused command was refused then, too.
                 let _ = self.venue.apply(at_ms, &command, &mut Vec::new());
                 at_ms
@@ -266,6 +281,10 @@ impl Core {
             }
             Record::Key(at_ms, change) => {
                 self.key.apply(change, at_ms);
+                at_ms
+            }
+            Record::Countdown(at_ms, symbol, end_ms) => {
+                self.countdowns.set(&symbol, end_ms);
                 at_ms
             }
         }
@@ -304,6 +323,15 @@ impl Core {
             None if whole_tape => feed.tape.newest(limit).copied().collect(),
             None => feed.tape.between(start, end, limit).copied().collect(),
         }
+    }
+
+    /// Public trades from a trade id on.
+    pub(crate) fn prints_from_trade(&self, id: SymbolId, trade_id: u64, limit: usize) -> Vec<Print> {
+        if self.play.knows_prints() {
+            return self.play.prints_from_trade(id.0, trade_id, limit, self.now_ms());
+        }
+        let Some(feed) = self.feeds.get(usize::from(id.0)) else { return Vec::new() };
+        feed.tape.since_id(trade_id, limit).copied().collect()
     }
 
     pub(crate) fn last_print(&self, id: SymbolId) -> Option<Print> {

@@ -50,6 +50,12 @@ impl Core {
     /// is has nothing to do at the moments between.
     pub(crate) fn lockstep(&mut self) -> Result<LockstepStep, LogError> {
         loop {
+            let next_ms = self.play.next().map_or(i64::MAX, MarketStep::at_ms);
+            match self.end_countdown_before(next_ms)? {
+                Some(true) => return Ok(LockstepStep::UserEvents),
+                Some(false) => continue,
+                None => {}
+            }
             let Some(applied) = self.play_next()? else { return Ok(LockstepStep::Ended) };
             let at_ms = applied.step.at_ms();
             let seen = match applied.step {
@@ -102,6 +108,7 @@ impl Core {
         if self.key.valid_until_ms().is_some_and(|until_ms| until_ms <= now_ms) {
             self.change_key(KeyChange::Expired)?;
         }
+        self.end_countdowns(now_ms)?;
         self.hub.cut_older(now_ms - LONGEST_CONNECTION_MS);
         if self.play.is_live() {
             self.live_market(now_ms, n)?;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{AccountId, FeeRates, Restriction};
 use super::guard::Guard;
-use super::view::{IncomeView, TradeView};
+use super::view::{AmendmentView, IncomeView, MarginChangeView, TradeView};
 use super::vocabulary::{MarginType, PositionSide};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,6 +32,8 @@ pub(super) struct Account {
     pub(super) by_client_algo: BTreeMap<String, u64>,
     pub(super) trades: Vec<TradeView>,
     pub(super) income: Vec<IncomeView>,
+    pub(super) amendments: Vec<AmendmentView>,
+    pub(super) margin_changes: Vec<MarginChangeView>,
     pub(super) update_ms: i64,
     #[serde(skip)]
     pub(super) guard: Option<Guard>,
@@ -93,6 +95,8 @@ impl Account {
             by_client_algo: BTreeMap::new(),
             trades: Vec::new(),
             income: Vec::new(),
+            amendments: Vec::new(),
+            margin_changes: Vec::new(),
             update_ms: now_ms,
             guard: None,
         }

@@ -140,6 +140,17 @@ pub enum Command {
         /// Signed amount.
         amount: Decimal,
     },
+    /// Moves free money into an isolated leg (positive) or out of it (negative). Reply: [`Reply::Done`].
+    AdjustMargin {
+        /// Account.
+        account: AccountId,
+        /// Symbol.
+        symbol: String,
+        /// Leg; absent or `BOTH` in one-way mode.
+        position_side: Option<PositionSide>,
+        /// Signed amount.
+        amount: Decimal,
+    },
     /// Moves last from where it is towards `to`, tick by tick in effect. Stops at the first price at which
     /// anything happens to an account; everything at that price is done. Reply: [`Reply::Moved`].
     Move {

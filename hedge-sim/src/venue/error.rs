@@ -98,6 +98,11 @@ refusals! {
     MarginTypeUnchanged = -4046, "No need to change margin type.";
     MarginTypeOrders = -4047, "Margin type cannot be changed if there exists open orders.";
     MarginTypePosition = -4048, "Margin type cannot be changed if there exists position.";
+    MarginNotIsolated = -4049, "Add margin only support for isolated position.";
+    CrossBalanceInsufficient = -4050, "Cross balance insufficient.";
+    IsolatedBalanceInsufficient = -4051, "Isolated balance insufficient.";
+    MarginNoPosition = -4054, "Cannot add position margin: position is 0.";
+    MarginAmount = -4055, "Amount must be positive.";
     PositionModeUnchanged = -4059, "No need to change position side.";
     PositionSideMismatch = -4061, "Order's position side does not match user's setting.";
     PositionModeOrders = -4067, "Position side cannot be changed if there exists open orders.";

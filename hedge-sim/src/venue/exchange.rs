@@ -151,6 +151,7 @@ impl Venue {
             | Command::PositionMode { .. }
             | Command::MarginType { .. }
             | Command::Leverage { .. }
+            | Command::AdjustMargin { .. }
             | Command::Transfer { .. } => self.apply_setting(command, out),
         }
     }
@@ -238,6 +239,10 @@ impl Venue {
                 let (ax, symbol) = (self.account_index(*account)?, self.symbol_index(symbol)?);
                 let max_notional = self.set_leverage(ax, symbol, *leverage, out)?;
                 Ok(Reply::Leverage { leverage: *leverage, max_notional })
+            }
+            Command::AdjustMargin { account, symbol, position_side, amount } => {
+                let (ax, symbol) = (self.account_index(*account)?, self.symbol_index(symbol)?);
+                self.adjust_margin(ax, symbol, *position_side, *amount, out).map(|()| Reply::Done)
             }
             Command::Transfer { account, asset, amount } => {
                 let ax = self.account_index(*account)?;

@@ -5,6 +5,7 @@
 
 mod account;
 mod algo;
+mod amend;
 mod band;
 mod builtin;
 mod check;
@@ -17,6 +18,7 @@ mod fill;
 mod filters;
 mod funding;
 mod guard;
+mod isolated;
 mod ledger;
 mod liquidation;
 mod margin;
@@ -49,8 +51,8 @@ pub use exchange::{SecondCloseAll, Venue, VenueConfig};
 pub use exchange_info::brackets_from_json;
 pub use rules::{Bracket, InstrumentRules, LotRule, RulesError};
 pub use view::{
-    AccountConfigView, AlgoView, AssetView, BestView, DepthView, IncomeView, OrderView, PositionView,
-    PricesView, SymbolConfigView, TradeView, Window,
+    AccountConfigView, AlgoView, AmendmentView, AssetView, BestView, DepthView, IncomeView, MarginChangeView,
+    OrderView, PositionView, PricesView, SymbolConfigView, TradeView, Window,
 };
 pub use vocabulary::{
     AlgoStatus, ExecutionType, ExpiryReason, IncomeType, MarginType, OrderStatus, OrderType, PositionSide,

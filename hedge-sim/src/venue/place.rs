@@ -158,6 +158,7 @@ impl Venue {
             self.end_order(id, OrderStatus::Canceled, ExpiryReason::None, out);
             return Ok(id);
         }
+        let before = (order.ticks, order.steps);
         self.markets[symbol].unrest(order.side, id);
         if let Some(order) = self.orders.get_mut(&id) {
             order.ticks = accepted.ticks;
@@ -166,6 +167,7 @@ impl Venue {
             order.update_ms = self.now_ms;
             order.price_match = None;
         }
+        self.note_amendment(id, before, change.modify_id);
         self.emit_order(
             id,
             OrderNote { modify_id: change.modify_id, ..OrderNote::of(ExecutionType::Amendment) },

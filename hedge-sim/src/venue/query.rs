@@ -177,7 +177,7 @@ impl Venue {
 impl Window {
     /// The rows of the window: ids and times inside, and of too many the oldest when a beginning is given, else the
     /// newest.
-    fn cut<T>(&self, rows: impl Iterator<Item = T>, key: impl Fn(&T) -> (u64, i64)) -> Vec<T> {
+    pub(super) fn cut<T>(&self, rows: impl Iterator<Item = T>, key: impl Fn(&T) -> (u64, i64)) -> Vec<T> {
         let inside = |row: &T| {
             let (id, time_ms) = key(row);
             self.from_id.is_none_or(|from| id >= from)

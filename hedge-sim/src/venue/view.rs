@@ -301,6 +301,48 @@ pub struct IncomeView {
     pub trade_id: String,
 }
 
+/// One amendment of an order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AmendmentView {
+    /// Running number of the account's amendments, from 1.
+    pub amendment_id: u64,
+    /// Symbol.
+    pub symbol: String,
+    /// Order.
+    pub order_id: u64,
+    /// Its client id.
+    pub client_order_id: String,
+    /// Time.
+    pub time_ms: i64,
+    /// Price before.
+    pub price_before: Decimal,
+    /// Price after.
+    pub price_after: Decimal,
+    /// Quantity before.
+    pub qty_before: Decimal,
+    /// Quantity after.
+    pub qty_after: Decimal,
+    /// How many amendments the order has had, this one included.
+    pub count: u32,
+    /// The client's own number of the amendment.
+    pub modify_id: Option<i64>,
+}
+
+/// A change of an isolated leg's margin that the account asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MarginChangeView {
+    /// Symbol.
+    pub symbol: String,
+    /// Leg.
+    pub position_side: PositionSide,
+    /// Signed: positive into the leg.
+    pub amount: Decimal,
+    /// Asset.
+    pub asset: String,
+    /// Time.
+    pub time_ms: i64,
+}
+
 /// A picture of the book.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DepthView {

@@ -365,5 +365,7 @@ text_enum! {
         InsuranceClear => "INSURANCE_CLEAR",
         /// Margin type of a symbol changed.
         MarginTypeChange => "MARGIN_TYPE_CHANGE",
+        /// Margin of an isolated leg was added or taken out.
+        MarginTransfer => "MARGIN_TRANSFER",
     }
 }

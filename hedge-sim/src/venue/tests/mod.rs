@@ -3,6 +3,7 @@
 mod algo;
 mod data;
 mod errors;
+mod isolated;
 mod kit;
 mod margin;
 mod matching;
