@@ -241,6 +241,11 @@ impl Book {
         self.wallet.get(asset).copied().unwrap_or_default()
     }
 
+    /// Every wallet that was ever stated, by asset.
+    pub fn wallets(&self) -> impl Iterator<Item = (Asset, Decimal)> {
+        self.wallet.iter().map(|(asset, balance)| (*asset, *balance))
+    }
+
     /// Unrealised profit of all legs at their marks (entry where no mark is known).
     pub fn unrealized(&self) -> Decimal {
         self.open
