@@ -1,0 +1,279 @@
+//! The account: whose, through which host and clock, what its key may, how it keeps positions.
+
+use hedge_binance::wire::account::{AccountConfig, SymbolConfig};
+use hedge_core::{Environment, PreflightCheck, Symbol, VenueFingerprint};
+use rust_decimal::Decimal;
+
+use super::{
+    check::{Findings, failed, ok, warning},
+    venue::{Answer, Held, Seen, Skew},
+};
+use crate::config::{Config, Mode, Profile};
+
+const PERMISSION_REMEDY: &str = "enable futures trading for this key at the venue";
+
+/// The profile against what the client speaks to.
+pub(super) fn environment(mode: &Mode, account: &VenueFingerprint) -> PreflightCheck {
+    let (wanted, expected) = match mode.profile {
+        Profile::Paper => (Environment::Loopback, "an exchange on this machine"),
+        Profile::Testnet => (Environment::Testnet, "the demo venue, or an exchange on this machine"),
+        Profile::MainnetDry | Profile::Mainnet => {
+            (Environment::Mainnet, "mainnet, or an exchange on this machine")
+        }
+    };
+    let found = format!("profile {} on {:?}", mode.profile, account.environment).to_lowercase();
+    if account.environment == wanted || account.environment == Environment::Loopback {
+        ok("environment", expected, found)
+    } else {
+        failed("environment", expected, found, "correct binance.rest_url, or name another --profile")
+    }
+}
+
+/// Which host and which key.
+pub(super) fn host(account: &VenueFingerprint) -> PreflightCheck {
+    let found = format!("{} (key {})", account.host, account.key_digest);
+    ok("host", "the profile's own, or one on this machine", found)
+}
+
+pub(super) fn clock(skew: &Answer<Skew>, max_ms: u64, is_loopback: bool) -> PreflightCheck {
+    let expected = format!("within {max_ms} ms of the venue's");
+    match skew {
+        Err(error) => failed("clock", expected, error, "check the network, the host and binance.rest_url"),
+        Ok(skew) => {
+            let side = if skew.ms < 0 { "ahead" } else { "behind" };
+            let off = skew.ms.unsigned_abs();
+            let found = format!("{off} ms {side} (round trip {} ms)", skew.round_trip.as_millis());
+            if off <= max_ms {
+                ok("clock", expected, found)
+            } else if is_loopback {
+                // A simulated exchange may live in another year; the client measures and follows.
+                warning(
+                    "clock",
+                    expected,
+                    found,
+                    "nothing: an exchange on this machine has a time of its own",
+                )
+            } else {
+                failed(
+                    "clock",
+                    expected,
+                    found,
+                    "start a time service (chrony, systemd-timesyncd) and look again",
+                )
+            }
+        }
+    }
+}
+
+/// Whether the key reads and trades.
+pub(super) fn keys(config: &Answer<AccountConfig>, mode: &Mode) -> PreflightCheck {
+    let expected = "the key reads the account, and the account may trade";
+    match config {
+        Err(error) => failed(
+            "keys",
+            expected,
+            error,
+            "check key and secret, and the key's list of addresses at the venue",
+        ),
+        Ok(config) if config.can_trade => ok("keys", expected, "reads, and may trade"),
+        Ok(_) if mode.is_dry() => warning("keys", expected, "reads, but may not trade", PERMISSION_REMEDY),
+        Ok(_) => failed("keys", expected, "reads, but may not trade", PERMISSION_REMEDY),
+    }
+}
+
+/// `canWithdraw` speaks of the account; whether also of the key is not confirmed (fact sheet 4.7).
+pub(super) fn withdrawals(
+    config: &AccountConfig,
+    environment: Environment,
+    is_accepted: bool,
+) -> PreflightCheck {
+    let (name, expected) = ("withdrawals", "not possible");
+    let found = "possible for the account; the venue does not say whether also with this key";
+    match (config.can_withdraw, environment) {
+        (Some(false), _) => ok(name, expected, "not possible"),
+        (None, _) => ok(name, expected, "the venue does not say"),
+        (Some(true), Environment::Mainnet) if !is_accepted => failed(
+            name,
+            expected,
+            found,
+            "forbid withdrawals for this key at the venue, then set preflight.accept_withdraw = true in runtime.toml",
+        ),
+        (Some(true), Environment::Mainnet) => warning(
+            name,
+            expected,
+            format!("{found}; accepted by preflight.accept_withdraw"),
+            "make sure that withdrawals are forbidden for this key at the venue",
+        ),
+        (Some(true), _) => warning(name, expected, found, "nothing: this is not mainnet"),
+    }
+}
+
+/// Hedge mode. The executor switches it on, which the venue refuses while anything is open.
+pub(super) fn hedge_mode(config: &AccountConfig, seen: &Seen, mode: &Mode) -> PreflightCheck {
+    let (name, expected) = ("hedge mode", "on: LONG and SHORT are two positions");
+    if config.dual_side_position {
+        return ok(name, expected, "on");
+    }
+    if mode.is_dry() {
+        let one_way = seen.held.as_ref().map_or(0, |held| held.iter().filter(|row| !row.is_leg()).count());
+        return if one_way > 0 {
+            let found = format!("off, with {one_way} one-way positions that the dry run cannot take over");
+            failed(name, expected, found, "close them and switch hedge mode on at the venue")
+        } else {
+            warning(
+                name,
+                expected,
+                "off; the dry run trades as if it were on",
+                "switch it on before real money is traded",
+            )
+        };
+    }
+    match seen.is_busy() {
+        Some(false) => warning(
+            name,
+            expected,
+            "off; the executor switches it on at its start",
+            "nothing, or switch it on at the venue",
+        ),
+        Some(true) => failed(
+            name,
+            expected,
+            format!("off, and the venue refuses to switch while anything is open: {}", open(seen)),
+            "close these positions and cancel these orders, then look again",
+        ),
+        None => failed(name, expected, "off, and what is open is not known", "look again"),
+    }
+}
+
+fn open(seen: &Seen) -> String {
+    let held = seen.held.iter().flatten().map(|row| format!("{} {}", row.symbol, row.leg.as_str()));
+    let orders = seen.orders.iter().flatten();
+    let orders =
+        orders.map(|order| format!("order {} on {}", order.client_id.as_str(), order.instrument.symbol));
+    held.chain(orders).collect::<Vec<_>>().join(", ")
+}
+
+pub(super) fn multi_assets(config: &AccountConfig) -> PreflightCheck {
+    let (name, expected) = ("margin assets", "single-asset mode");
+    if config.multi_assets_margin {
+        failed(name, expected, "multi-assets mode", "switch the account to single-asset mode at the venue")
+    } else {
+        ok(name, expected, "single-asset mode")
+    }
+}
+
+/// Margin type of each symbol. The executor sets CROSSED; the venue refuses while the symbol has a position or an order
+/// (-4047, -4048; fact sheet 4.7).
+pub(super) fn margin_type(
+    settings: &Answer<Vec<SymbolConfig>>,
+    seen: &Seen,
+    symbols: &[Symbol],
+    mode: &Mode,
+) -> PreflightCheck {
+    let mut findings = Findings::new("margin type", "CROSSED for every symbol");
+    let rows = match settings {
+        Ok(rows) => rows,
+        Err(error) => {
+            findings.fail(error.as_str(), "look again");
+            return findings.check("");
+        }
+    };
+    for symbol in symbols {
+        let Some(row) = row_of(rows, symbol) else {
+            findings.fail(format!("the account does not know {symbol}"), "drop it from pairs_universe.json");
+            continue;
+        };
+        let found = row.margin_type.as_str().to_uppercase();
+        if found.starts_with("CROSS") {
+            continue;
+        }
+        let (positions, orders) = open_on(seen, symbol);
+        if mode.is_dry() {
+            findings.warn(format!("{symbol} {found}"), "set it to CROSSED before real money is traded");
+        } else if positions + orders > 0 {
+            findings.fail(
+                format!("{symbol} {found}, and the venue refuses to switch it with {positions} positions and {orders} orders open on it"),
+                "close the positions and cancel the orders of these symbols, then look again",
+            );
+        } else {
+            findings.warn(
+                format!("{symbol} {found}; the executor sets CROSSED at its start"),
+                "nothing, or set it to CROSSED at the venue",
+            );
+        }
+    }
+    findings.check(format!("CROSSED for {} symbols", symbols.len()))
+}
+
+/// Leverage of each symbol. The executor sets it; with CROSSED margin the venue allows that at any time, with ISOLATED not
+/// downwards while a position is open (-4161; fact sheet 4.7), which the margin type's check tells.
+pub(super) fn leverage(
+    settings: &Answer<Vec<SymbolConfig>>,
+    config: &Config,
+    symbols: &[Symbol],
+    mode: &Mode,
+) -> PreflightCheck {
+    let mut findings = Findings::new("leverage", "as configured");
+    match settings {
+        Err(error) => findings.fail(error.as_str(), "look again"),
+        Ok(rows) => {
+            for symbol in symbols {
+                let wanted = i64::from(config.leverage(symbol).get());
+                // A symbol that is not known is told by the margin type's check.
+                let Some(found) = row_of(rows, symbol).map(|row| row.leverage) else { continue };
+                if found == wanted {
+                    continue;
+                }
+                if mode.is_dry() {
+                    findings.warn(
+                        format!("{symbol} {found}x instead of {wanted}x"),
+                        "nothing: the dry run uses the configured leverage",
+                    );
+                } else {
+                    findings.warn(
+                        format!("{symbol} {found}x; the executor sets {wanted}x at its start"),
+                        "nothing, or set it at the venue",
+                    );
+                }
+            }
+        }
+    }
+    findings.check(format!("as configured for {} symbols", symbols.len()))
+}
+
+/// Money: USDT is what everything settles in; other assets are not in the equity that limits go by.
+pub(super) fn settlement(seen: &Seen) -> PreflightCheck {
+    let mut findings = Findings::new("settlement", "USDT in the wallet, and nothing else");
+    let account = match &seen.account {
+        Ok(account) => account,
+        Err(error) => {
+            findings.fail(error.as_str(), "look again");
+            return findings.check("");
+        }
+    };
+    let usdt =
+        account.assets.iter().find(|row| row.asset == "USDT").map_or(Decimal::ZERO, |row| row.wallet_balance);
+    if usdt <= Decimal::ZERO {
+        findings.warn(
+            format!("{} USDT", usdt.normalize()),
+            "transfer USDT to the futures wallet: nothing can be opened",
+        );
+    }
+    for row in account.assets.iter().filter(|row| row.asset != "USDT" && !row.wallet_balance.is_zero()) {
+        findings.warn(
+            format!("{} {} that no limit counts", row.wallet_balance.normalize(), row.asset),
+            "nothing if it is there for fees; else transfer it out of the futures wallet",
+        );
+    }
+    findings.check(format!("{} USDT", usdt.round_dp(2).normalize()))
+}
+
+fn row_of<'a>(rows: &'a [SymbolConfig], symbol: &Symbol) -> Option<&'a SymbolConfig> {
+    rows.iter().find(|row| row.symbol == symbol.as_str())
+}
+
+fn open_on(seen: &Seen, symbol: &Symbol) -> (usize, usize) {
+    let positions = seen.held.iter().flatten().filter(|row: &&Held| row.symbol == symbol.as_str()).count();
+    let orders = seen.orders.iter().flatten().filter(|order| order.instrument.symbol == *symbol).count();
+    (positions, orders)
+}

@@ -1,0 +1,236 @@
+//! What is open at the venue: whose it is, and whether a stop stands behind it.
+
+use hedge_binance::wire::text::LegWord;
+use hedge_core::{
+    Book, Coverage, InstrumentId, OrderReport, OrderSpace, PositionKey, PositionSide, PreflightCheck,
+    ReportedId, ReportedKind, Symbol, Venue,
+};
+use rust_decimal::Decimal;
+
+use super::{
+    check::{Findings, failed, ok, warning},
+    venue::{Answer, Held, Seen},
+};
+use crate::config::{Config, Mode, Strangers};
+
+/// Openings are refused with fewer free places: closing and protecting may need them.
+const RESERVED_CONDITIONAL_ORDERS: usize = 10;
+/// How many rows are named before the rest is counted.
+const NAMED: usize = 12;
+
+impl Held {
+    /// The leg; `None` for a one-way position.
+    fn side(&self) -> Option<PositionSide> {
+        match self.leg {
+            LegWord::Long => Some(PositionSide::Long),
+            LegWord::Short => Some(PositionSide::Short),
+            _ => None,
+        }
+    }
+    pub(super) fn is_leg(&self) -> bool {
+        self.side().is_some()
+    }
+    fn key(&self) -> Option<PositionKey> {
+        let instrument = InstrumentId::new(Venue::Binance, Symbol::parse(&self.symbol).ok()?);
+        Some(PositionKey::new(instrument, self.side()?))
+    }
+    fn words(&self) -> String {
+        format!("{} {} {}", self.symbol, self.leg.as_str(), self.qty)
+    }
+}
+
+/// What is known besides the venue's own word.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ours<'a> {
+    pub(super) book: Option<&'a Book>,
+    pub(super) config: &'a Config,
+    pub(super) symbols: &'a [Symbol],
+    pub(super) mode: &'a Mode,
+}
+
+impl Ours<'_> {
+    fn has(&self, key: &PositionKey) -> bool {
+        self.book.and_then(|book| book.leg(key)).is_some_and(|leg| leg.is_open())
+    }
+    fn is_traded(&self, key: &PositionKey) -> bool {
+        self.symbols.contains(&key.instrument.symbol)
+    }
+    /// Whether the executor puts a stop behind a leg that has none.
+    fn protects(&self, key: &PositionKey) -> bool {
+        let takes_over = self.config.runtime.foreign.positions == Strangers::Adopt
+            && self.config.runtime.engine.adopt_stop_bps > 0;
+        self.has(key) || (takes_over && self.is_traded(key))
+    }
+}
+
+/// Open positions that the journal does not know are named.
+pub(super) fn positions(held: &Answer<Vec<Held>>, ours: Ours<'_>) -> PreflightCheck {
+    let mut findings = Findings::new("positions", "only legs that this journal knows");
+    let held = match held {
+        Ok(held) => held,
+        Err(error) => {
+            findings.fail(error.as_str(), "look again");
+            return findings.check("");
+        }
+    };
+    for row in held {
+        let words = row.words();
+        let Some(key) = row.key() else {
+            findings.fail(
+                format!("{words} is a one-way position, or has a symbol that cannot be understood"),
+                "close it at the venue",
+            );
+            continue;
+        };
+        let booked = ours.book.and_then(|book| book.leg(&key)).map_or(Decimal::ZERO, |leg| leg.qty);
+        if booked == row.qty {
+            continue;
+        }
+        if booked > Decimal::ZERO {
+            findings.warn(
+                format!("{words}, while the journal has {}", booked.normalize()),
+                "nothing: the executor reads the missing fills and takes the venue's word",
+            );
+        } else if !ours.is_traded(&key) {
+            findings.warn(
+                format!("{words} is somebody else's, in a symbol that is not traded here"),
+                "nothing if somebody watches it; it shares the margin of this account",
+            );
+        } else if ours.protects(&key) && !ours.mode.is_dry() {
+            findings.warn(
+                format!("{words} is somebody else's; it is taken over with a stop"),
+                "nothing, or set foreign.positions = \"leave\" in runtime.toml",
+            );
+        } else {
+            findings.warn(
+                format!("{words} is somebody else's; it is left alone"),
+                "nothing if somebody watches it",
+            );
+        }
+    }
+    findings.check(match held.len() {
+        0 => "none open".to_owned(),
+        n => format!("{n} open, all known"),
+    })
+}
+
+/// Every open leg stands behind a stop over all of it, or gets one at the start.
+pub(super) fn stops(
+    held: &Answer<Vec<Held>>,
+    orders: &Answer<Vec<OrderReport>>,
+    ours: Ours<'_>,
+) -> PreflightCheck {
+    let mut findings = Findings::new("stops", "a stop over the whole of every open leg");
+    let (Ok(held), Ok(orders)) = (held, orders) else {
+        findings.fail("positions or orders are not known", "look again");
+        return findings.check("");
+    };
+    for (row, key) in held.iter().filter_map(|row| Some((row, row.key()?))) {
+        let words = row.words();
+        if is_covered(&key, row.qty, orders) {
+            continue;
+        }
+        if ours.mode.is_dry() {
+            findings.warn(
+                format!("{words} has none, and a dry run places none"),
+                "place a stop at the venue, or close it: nobody protects it",
+            );
+        } else if ours.protects(&key) {
+            findings.warn(
+                format!("{words} has none; the executor places one at its start"),
+                "nothing if the executor is about to start; else place a stop at the venue now",
+            );
+        } else {
+            findings.fail(
+                format!("{words} has none, and by configuration nobody places one"),
+                "place a stop at the venue, close it, or set foreign.positions = \"adopt\" and trade its symbol",
+            );
+        }
+    }
+    findings.check(match held.len() {
+        0 => "nothing is open".to_owned(),
+        n => format!("{n} legs covered"),
+    })
+}
+
+/// Live stop orders at the market over the whole leg, or together over its quantity.
+fn is_covered(key: &PositionKey, qty: Decimal, orders: &[OrderReport]) -> bool {
+    let mut covered = Decimal::ZERO;
+    for order in orders {
+        let is_stop = order.instrument == key.instrument
+            && order.side.leg() == Some(key.side)
+            && order.is_close() == Some(true)
+            && order.kind == ReportedKind::StopMarket
+            && !order.state.is_terminal();
+        if is_stop && order.covers == Coverage::WholeLeg {
+            return true;
+        }
+        if is_stop {
+            covered += order.qty.map_or(Decimal::ZERO, |ordered| ordered.get() - order.filled);
+        }
+    }
+    covered >= qty
+}
+
+/// Open orders that are not this journal's are named.
+pub(super) fn orders(orders: &Answer<Vec<OrderReport>>, ours: Ours<'_>) -> PreflightCheck {
+    let (name, expected) = ("orders", "only orders of this journal");
+    let orders = match orders {
+        Ok(orders) => orders,
+        Err(error) => return failed(name, expected, error, "look again"),
+    };
+    let foreign: Vec<&OrderReport> = orders.iter().filter(|order| !is_ours(order, ours.book)).collect();
+    if foreign.is_empty() {
+        return ok(name, expected, format!("{} open, all known", orders.len()));
+    }
+    let mut named: Vec<String> = foreign.iter().take(NAMED).map(|order| order_words(order)).collect();
+    if foreign.len() > NAMED {
+        named.push(format!("and {} more", foreign.len() - NAMED));
+    }
+    let fate = match (ours.mode.is_dry(), ours.config.runtime.foreign.orders) {
+        (false, Strangers::Adopt) => "those that close a leg count among its exits",
+        _ => "they are left alone",
+    };
+    warning(
+        name,
+        expected,
+        format!("{} of somebody else, {fate}: {}", foreign.len(), named.join(", ")),
+        "cancel them at the venue unless somebody wants them: an opening among them may still fill",
+    )
+}
+
+fn is_ours(order: &OrderReport, book: Option<&Book>) -> bool {
+    let known = |id| book.is_some_and(|book| book.order(id).is_some());
+    matches!(&order.client_id, ReportedId::Ours(id) if known(id))
+}
+
+fn order_words(order: &OrderReport) -> String {
+    let what = match order.is_close() {
+        Some(true) => "closes",
+        Some(false) => "opens",
+        None => "one-way, on",
+    };
+    let whose = if order.client_id.ours().is_some() { " (ours, of another state directory)" } else { "" };
+    let leg = order.side.leg().map_or("", PositionSide::as_str);
+    format!("{} {what} {} {leg}{whose}", order.client_id.as_str(), order.instrument.symbol)
+}
+
+/// Free places for conditional orders. Source: fact sheet 4.2, 200 per account.
+pub(super) fn slots(seen: &Seen, most: u32) -> PreflightCheck {
+    let (name, expected) =
+        ("conditional orders", format!("{RESERVED_CONDITIONAL_ORDERS} of {most} places free"));
+    let Ok(orders) = &seen.orders else {
+        return failed(name, expected, "open orders are not known", "look again");
+    };
+    let used = orders.iter().filter(|order| order.order.space() == OrderSpace::Algo).count();
+    let free = (most as usize).saturating_sub(used);
+    let found = format!("{free} free");
+    let remedy = "cancel conditional orders that nobody needs: with fewer places free nothing is opened";
+    if free >= RESERVED_CONDITIONAL_ORDERS {
+        ok(name, expected, found)
+    } else if free > 0 {
+        warning(name, expected, found, remedy)
+    } else {
+        failed(name, expected, "none: no stop can be placed", remedy)
+    }
+}

@@ -1,0 +1,20 @@
+//! The look before a start: account, market, what is open, risk, disk. Nothing is changed and no lock is taken, so a person
+//! can look while an executor runs.
+//!
+//! A failed check keeps real money out. A warning is for what the executor puts right at its start, or for what makes it
+//! start without openings: that must never keep an executor from coming back to open positions at night.
+
+mod account;
+mod check;
+mod exposure;
+mod look;
+mod market;
+mod risk;
+mod state;
+mod venue;
+
+pub use check::Table;
+pub use look::look;
+
+pub(crate) use check::{Findings, failed, ok, warning};
+pub(crate) use state::{LockHolder, disk, fence, lock_holder, permissions};

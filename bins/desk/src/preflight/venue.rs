@@ -1,0 +1,165 @@
+//! Everything that the checks want to know of the venue, read once.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use hedge_binance::{
+    Binance, ReadOnly,
+    wire::{
+        account::{Account, AccountConfig, PositionRow, SymbolConfig},
+        text::LegWord,
+    },
+};
+use hedge_core::{
+    BrokerError, Clock, InstrumentSpec, OrderReport, RejectReason, Symbol, Timestamp, VenueReader,
+};
+use rust_decimal::Decimal;
+
+/// How often the venue's time is asked for one estimate.
+const TIME_SAMPLES: usize = 3;
+
+/// An answer, or the sentence why there is none.
+pub(super) type Answer<T> = Result<T, String>;
+
+/// The venue's clock against ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Skew {
+    /// The venue's less ours; positive when ours is behind. Units: milliseconds.
+    pub(super) ms: i64,
+    /// How long the question and its answer took: the estimate is good to half of it.
+    pub(super) round_trip: Duration,
+}
+
+/// A leg, or a one-way position, that is open at the venue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) symbol: String,
+    pub(super) leg: LegWord,
+    /// Unsigned.
+    pub(super) qty: Decimal,
+    pub(super) mark: Option<Decimal>,
+}
+
+/// What the venue says.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) clock: Answer<Skew>,
+    pub(super) config: Answer<AccountConfig>,
+    pub(super) account: Answer<Account>,
+    pub(super) settings: Answer<Vec<SymbolConfig>>,
+    pub(super) listed: Answer<Vec<InstrumentSpec>>,
+    pub(super) held: Answer<Vec<Held>>,
+    pub(super) orders: Answer<Vec<OrderReport>>,
+    pub(super) marks: BTreeMap<Symbol, Decimal>,
+}
+
+impl Seen {
+    /// Asks. A venue that does not answer, or refuses the key, is not asked twenty times.
+    pub(super) async fn read(client: &Binance<ReadOnly>, clock: &dyn Clock, symbols: &[Symbol]) -> Self {
+        let skew = skew(client, clock).await;
+        if skew.is_err() {
+            return Self::silent(skew, "not asked: the venue does not answer");
+        }
+        let rest = client.rest();
+        let listed = client.instruments().await.map_err(|error| words(&error));
+        let mut marks = BTreeMap::new();
+        if let Ok(listed) = &listed {
+            for symbol in symbols.iter().filter(|symbol| listed.iter().any(|spec| spec.id.symbol == **symbol))
+            {
+                if let Ok(premium) = rest.premium_index(symbol.as_str()).await {
+                    marks.insert(*symbol, premium.mark_price);
+                }
+            }
+        }
+        let config = rest.account_config().await.map_err(|error| words(&error));
+        if config.is_err() {
+            let skipped = "not asked: the account does not answer";
+            return Self { config, listed, marks, ..Self::silent(skew, skipped) };
+        }
+        Self {
+            clock: skew,
+            config,
+            account: rest.account_v3().await.map_err(|error| words(&error)),
+            settings: rest.symbol_config(None).await.map_err(|error| words(&error)),
+            listed,
+            held: rest.position_risk_v3(None).await.map(|rows| held(&rows)).map_err(|error| words(&error)),
+            orders: client.open_orders().await.map_err(|error| words(&error)),
+            marks,
+        }
+    }
+
+    fn silent(clock: Answer<Skew>, why: &str) -> Self {
+        Self {
+            clock,
+            config: Err(why.to_owned()),
+            account: Err(why.to_owned()),
+            settings: Err(why.to_owned()),
+            listed: Err(why.to_owned()),
+            held: Err(why.to_owned()),
+            orders: Err(why.to_owned()),
+            marks: BTreeMap::new(),
+        }
+    }
+
+    /// Whether anything is open on the account: then the venue refuses to switch its position mode (-4067, -4068; fact
+    /// sheet section 3). `None` when it is not known.
+    pub(super) fn is_busy(&self) -> Option<bool> {
+        let (held, orders) = (self.held.as_ref().ok()?, self.orders.as_ref().ok()?);
+        Some(!held.is_empty() || !orders.is_empty())
+    }
+}
+
+/// Of some samples the one with the shortest way there and back.
+async fn skew(client: &Binance<ReadOnly>, clock: &dyn Clock) -> Answer<Skew> {
+    let mut best: Option<Skew> = None;
+    for _ in 0..TIME_SAMPLES {
+        let sent = clock.now();
+        let venue = client.server_time().await.map_err(|error| words(&error))?;
+        let sample = sample(sent, clock.now(), venue);
+        if best.is_none_or(|best| sample.round_trip < best.round_trip) {
+            best = Some(sample);
+        }
+    }
+    best.ok_or_else(|| "no answer".to_owned())
+}
+
+fn sample(sent: Timestamp, answered: Timestamp, venue: Timestamp) -> Skew {
+    let round_trip = answered.since(sent);
+    Skew { ms: venue.ms() - sent.plus(round_trip / 2).ms(), round_trip }
+}
+
+fn held(rows: &[PositionRow]) -> Vec<Held> {
+    let open = rows.iter().filter(|row| !row.position_amt.is_zero());
+    open.map(|row| Held {
+        symbol: row.symbol.clone(),
+        leg: row.position_side.clone(),
+        qty: row.position_amt.abs().normalize(),
+        mark: row.mark_price,
+    })
+    .collect()
+}
+
+/// What went wrong, with what helps where the venue's code says it.
+fn words(error: &BrokerError) -> String {
+    match (error.reason(), error.code()) {
+        // Fact sheet, error table: the key is of another world, the address is not listed, or the permission is missing.
+        (Some(RejectReason::Auth), Some(-2014 | -2015 | -2008)) => format!(
+            "{error}; the key is of another environment, this address is not on its list, or it may not use futures"
+        ),
+        (Some(RejectReason::Auth), Some(-1022)) => format!("{error}; the secret does not belong to the key"),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_there_is_taken_for_half_of_the_round_trip() {
+        let at = Timestamp::from_ms;
+        assert_eq!(sample(at(1_000), at(1_100), at(1_050)).ms, 0);
+        let behind = sample(at(1_000), at(1_100), at(1_750));
+        assert_eq!((behind.ms, behind.round_trip), (700, Duration::from_millis(100)));
+        assert_eq!(sample(at(1_000), at(1_000), at(400)).ms, -600);
+    }
+}
