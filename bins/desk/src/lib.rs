@@ -3,10 +3,13 @@
 pub mod backtest;
 pub mod compose;
 pub mod config;
+pub mod consent;
 pub mod env;
 pub mod journal;
 pub mod logging;
+pub mod operate;
 pub mod paper;
+pub mod preflight;
 pub mod progress;
 pub mod report;
 pub mod runs;
