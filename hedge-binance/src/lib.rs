@@ -8,6 +8,7 @@ pub mod decode;
 pub mod encode;
 pub mod environment;
 pub mod filters;
+pub mod hot;
 pub mod stream;
 pub mod wire;
 

@@ -3,7 +3,7 @@
 
 use hedge_binance::{
     codes::{ErrorBody, banned_until_ms, judge},
-    decode, filters,
+    decode, filters, hot,
     wire::{
         account::{
             Account, AccountConfig, BalanceRow, CommissionRate, IncomeRow, LeverageBrackets, ListenKeyAnswer,
@@ -134,10 +134,13 @@ proptest! {
         all::<PremiumIndex>(&bytes);
         all::<Vec<FundingRate>>(&bytes);
         all::<KlineEvent>(&bytes);
-        all::<MarkPriceEvent>(&bytes);
-        all::<BookTickerEvent>(&bytes);
-        all::<AggTradeEvent>(&bytes);
-        let _ = std::str::from_utf8(&bytes).map(|text| serde_json::from_str::<Combined<'_>>(text).is_ok());
+        if let Ok(text) = std::str::from_utf8(&bytes) {
+            let _ = serde_json::from_str::<Combined<'_>>(text);
+            let _ = serde_json::from_str::<MarkPriceEvent<'_>>(text);
+            let _ = serde_json::from_str::<BookTickerEvent<'_>>(text);
+            let _ = serde_json::from_str::<AggTradeEvent<'_>>(text);
+            let _ = hot::frame(text);
+        }
         let _ = ErrorBody::parse(&bytes);
     }
 

@@ -7,7 +7,7 @@ use hedge_core::{
     Timestamp,
 };
 use hedge_http::retry::Backoff;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     client::Shared,
     decode::{self, DecodeError},
+    hot::{self, Hot},
     wire::event::{AggTradeEvent, BookTickerEvent, Combined, KlineEvent, MarkPriceEvent},
 };
 
@@ -304,6 +305,15 @@ impl Feed {
     }
 
     async fn on_text(&mut self, text: &str) -> Result<(), End> {
+        if let Some(frame) = hot::frame(text)
+            && let Some(at) = self.by_stream.get(frame.stream).copied()
+            && is_of(&frame.event, self.subs[at].what.channel)
+        {
+            self.heard(at);
+            self.on_hot(at, &frame.event).await?;
+            self.failures = 0;
+            return Ok(());
+        }
         let frame: Combined<'_> = match serde_json::from_str(text) {
             Ok(frame) => frame,
             Err(error) => return Err(decode::err("combined frame", error).into()),
@@ -312,8 +322,7 @@ impl Feed {
             tracing::warn!(target: "hedge::stream", stream = &*frame.stream, "a stream that nobody asked for");
             return Ok(());
         };
-        self.heard_at = Instant::now();
-        self.subs[at].heard_at = self.heard_at;
+        self.heard(at);
         let data = frame.data.get();
         match self.subs[at].what.channel {
             Channel::Bars(interval) => {
@@ -329,6 +338,27 @@ impl Feed {
         // Only now: a message that is unreadable on each new connection must not be asked for ever faster.
         self.failures = 0;
         Ok(())
+    }
+
+    fn heard(&mut self, at: usize) {
+        self.heard_at = Instant::now();
+        self.subs[at].heard_at = self.heard_at;
+    }
+
+    async fn on_hot(&mut self, at: usize, event: &Hot<'_>) -> Result<(), End> {
+        match event {
+            Hot::BookTicker(event) => self.on_book(at, &event.into()).await,
+            Hot::AggTrade(event) => self.on_trade(at, &event.into()).await,
+            Hot::MarkPrice(event) => self.on_mark(at, &event.into()).await,
+            Hot::Kline(event) => {
+                if let Channel::Bars(interval) = self.subs[at].what.channel
+                    && let Some(bar) = decode::bar_of_event(interval, &event.into())?
+                {
+                    self.on_bar(at, bar).await?;
+                }
+                Ok(())
+            }
+        }
     }
 
     /// A closed bar, once, after everything that is missing before it.
@@ -401,7 +431,7 @@ impl Feed {
         Ok(())
     }
 
-    async fn on_mark(&mut self, at: usize, event: &MarkPriceEvent) -> Result<(), End> {
+    async fn on_mark(&mut self, at: usize, event: &MarkPriceEvent<'_>) -> Result<(), End> {
         let instrument = self.subs[at].what.instrument;
         // A symbol that does not trade (not yet, not any more) has a mark price of 0. That is no news about the others.
         if event.mark.is_zero() {
@@ -427,7 +457,7 @@ impl Feed {
         Ok(self.outlet.push(MarketEvent::Funding { instrument, rate, settles_at }).await?)
     }
 
-    async fn on_book(&mut self, at: usize, event: &BookTickerEvent) -> Result<(), End> {
+    async fn on_book(&mut self, at: usize, event: &BookTickerEvent<'_>) -> Result<(), End> {
         if self.already_heard(at, event.update_id) {
             return Ok(());
         }
@@ -440,7 +470,7 @@ impl Feed {
         Ok(self.outlet.push(MarketEvent::Book { instrument, bid, bid_qty, ask, ask_qty, venue_time }).await?)
     }
 
-    async fn on_trade(&mut self, at: usize, event: &AggTradeEvent) -> Result<(), End> {
+    async fn on_trade(&mut self, at: usize, event: &AggTradeEvent<'_>) -> Result<(), End> {
         if self.already_heard(at, event.id) {
             return Ok(());
         }
@@ -470,7 +500,18 @@ async fn next_of(standby: Option<&mut Standby>) -> Result<Frame, SocketError> {
     }
 }
 
-fn read<T: DeserializeOwned>(what: &'static str, data: &str) -> Result<T, DecodeError> {
+/// Whether an event is what a channel carries.
+const fn is_of(event: &Hot<'_>, channel: Channel) -> bool {
+    matches!(
+        (event, channel),
+        (Hot::BookTicker(_), Channel::BookTicker)
+            | (Hot::AggTrade(_), Channel::Trades)
+            | (Hot::MarkPrice(_), Channel::Mark)
+            | (Hot::Kline(_), Channel::Bars(_))
+    )
+}
+
+fn read<'a, T: Deserialize<'a>>(what: &'static str, data: &'a str) -> Result<T, DecodeError> {
     serde_json::from_str(data).map_err(|error| decode::err(what, error))
 }
 

@@ -81,13 +81,13 @@ pub struct KlineBody {
 
 /// `markPriceUpdate`. Here `ap` is an average of marks, not a fill price.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct MarkPriceEvent {
+pub struct MarkPriceEvent<'a> {
     /// Pushed at.
     #[serde(rename = "E", deserialize_with = "int")]
     pub event_time: i64,
     /// Name.
-    #[serde(rename = "s")]
-    pub symbol: String,
+    #[serde(rename = "s", borrow)]
+    pub symbol: Cow<'a, str>,
     /// Mark price.
     #[serde(rename = "p")]
     pub mark: Decimal,
@@ -101,7 +101,7 @@ pub struct MarkPriceEvent {
 
 /// `bookTicker`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct BookTickerEvent {
+pub struct BookTickerEvent<'a> {
     /// Update id.
     #[serde(rename = "u", deserialize_with = "int")]
     pub update_id: i64,
@@ -109,8 +109,8 @@ pub struct BookTickerEvent {
     #[serde(rename = "E", deserialize_with = "int")]
     pub event_time: i64,
     /// Name.
-    #[serde(rename = "s")]
-    pub symbol: String,
+    #[serde(rename = "s", borrow)]
+    pub symbol: Cow<'a, str>,
     /// Best bid.
     #[serde(rename = "b")]
     pub bid: Decimal,
@@ -127,13 +127,13 @@ pub struct BookTickerEvent {
 
 /// `aggTrade`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct AggTradeEvent {
+pub struct AggTradeEvent<'a> {
     /// Aggregate id.
     #[serde(rename = "a", deserialize_with = "int")]
     pub id: i64,
     /// Name.
-    #[serde(rename = "s")]
-    pub symbol: String,
+    #[serde(rename = "s", borrow)]
+    pub symbol: Cow<'a, str>,
     /// Price.
     #[serde(rename = "p")]
     pub price: Decimal,

@@ -1,0 +1,199 @@
+//! Field by field. Each field that counts must stand exactly once.
+
+use rust_decimal::Decimal;
+
+use super::{
+    cursor::Cursor,
+    event::{AggTrade, BookTicker, Frame, Hot, Kline, MarkPrice},
+};
+
+/// Reads `{"stream":"…","data":{…}}`; `None` where the serde structs must decide.
+pub fn frame(text: &str) -> Option<Frame<'_>> {
+    let mut cursor = Cursor::new(text);
+    cursor.eat(b"{\"stream\":")?;
+    let stream = cursor.string()?;
+    cursor.eat(b",\"data\":")?;
+    let event = body(&mut cursor)?;
+    cursor.eat(b"}")?;
+    cursor.is_at_end().then_some(Frame { stream, event })
+}
+
+/// Reads a bare event; `None` where the serde structs must decide.
+pub fn event(text: &str) -> Option<Hot<'_>> {
+    let mut cursor = Cursor::new(text);
+    let event = body(&mut cursor)?;
+    cursor.is_at_end().then_some(event)
+}
+
+fn body<'a>(cursor: &mut Cursor<'a>) -> Option<Hot<'a>> {
+    cursor.eat(b"{\"e\":")?;
+    match cursor.string()? {
+        "bookTicker" => book_ticker(cursor).map(Hot::BookTicker),
+        "aggTrade" => agg_trade(cursor).map(Hot::AggTrade),
+        "markPriceUpdate" => mark_price(cursor).map(Hot::MarkPrice),
+        "kline" => kline(cursor).map(Hot::Kline),
+        _ => None,
+    }
+}
+
+/// Fields seen, one bit each.
+#[derive(Default)]
+struct Seen(u32);
+
+impl Seen {
+    /// The value of a field that has not been seen before.
+    #[inline]
+    fn once<T>(&mut self, field: u32, value: Option<T>) -> Option<T> {
+        let bit = 1 << field;
+        let is_new = self.0 & bit == 0;
+        self.0 |= bit;
+        value.filter(|_| is_new)
+    }
+
+    /// Whether the first so many fields were all seen.
+    #[inline]
+    const fn all(&self, fields: u32) -> bool {
+        self.0 == (1 << fields) - 1
+    }
+}
+
+fn book_ticker<'a>(cursor: &mut Cursor<'a>) -> Option<BookTicker<'a>> {
+    let mut seen = Seen::default();
+    let mut event = BookTicker {
+        symbol: "",
+        update_id: 0,
+        event_time: 0,
+        transaction_time: 0,
+        bid: Decimal::ZERO,
+        bid_qty: Decimal::ZERO,
+        ask: Decimal::ZERO,
+        ask_qty: Decimal::ZERO,
+    };
+    cursor.fields(|cursor, key| {
+        match key {
+            b'u' => event.update_id = seen.once(0, cursor.int())?,
+            b's' => event.symbol = seen.once(1, cursor.string())?,
+            b'b' => event.bid = seen.once(2, cursor.decimal())?,
+            b'B' => event.bid_qty = seen.once(3, cursor.decimal())?,
+            b'a' => event.ask = seen.once(4, cursor.decimal())?,
+            b'A' => event.ask_qty = seen.once(5, cursor.decimal())?,
+            b'T' => event.transaction_time = seen.once(6, cursor.int())?,
+            b'E' => event.event_time = seen.once(7, cursor.int())?,
+            _ => cursor.skip()?,
+        }
+        Some(())
+    })?;
+    seen.all(8).then_some(event)
+}
+
+fn agg_trade<'a>(cursor: &mut Cursor<'a>) -> Option<AggTrade<'a>> {
+    let mut seen = Seen::default();
+    let mut event = AggTrade {
+        symbol: "",
+        id: 0,
+        first_trade: 0,
+        last_trade: 0,
+        event_time: 0,
+        trade_time: 0,
+        price: Decimal::ZERO,
+        qty: Decimal::ZERO,
+        buyer_is_maker: false,
+    };
+    cursor.fields(|cursor, key| {
+        match key {
+            b'E' => event.event_time = seen.once(0, cursor.int())?,
+            b'a' => event.id = seen.once(1, cursor.int())?,
+            b's' => event.symbol = seen.once(2, cursor.string())?,
+            b'p' => event.price = seen.once(3, cursor.decimal())?,
+            b'q' => event.qty = seen.once(4, cursor.decimal())?,
+            b'f' => event.first_trade = seen.once(5, cursor.int())?,
+            b'l' => event.last_trade = seen.once(6, cursor.int())?,
+            b'T' => event.trade_time = seen.once(7, cursor.int())?,
+            b'm' => event.buyer_is_maker = seen.once(8, cursor.boolean())?,
+            _ => cursor.skip()?,
+        }
+        Some(())
+    })?;
+    seen.all(9).then_some(event)
+}
+
+fn mark_price<'a>(cursor: &mut Cursor<'a>) -> Option<MarkPrice<'a>> {
+    let mut seen = Seen::default();
+    let mut event = MarkPrice {
+        symbol: "",
+        event_time: 0,
+        mark: Decimal::ZERO,
+        index: Decimal::ZERO,
+        funding_rate: Decimal::ZERO,
+        next_funding: 0,
+    };
+    cursor.fields(|cursor, key| {
+        match key {
+            b'E' => event.event_time = seen.once(0, cursor.int())?,
+            b's' => event.symbol = seen.once(1, cursor.string())?,
+            b'p' => event.mark = seen.once(2, cursor.decimal())?,
+            b'i' => event.index = seen.once(3, cursor.decimal())?,
+            b'r' => event.funding_rate = seen.once(4, cursor.decimal())?,
+            b'T' => event.next_funding = seen.once(5, cursor.int())?,
+            _ => cursor.skip()?,
+        }
+        Some(())
+    })?;
+    seen.all(6).then_some(event)
+}
+
+fn kline<'a>(cursor: &mut Cursor<'a>) -> Option<Kline<'a>> {
+    let mut seen = Seen::default();
+    let mut event = Kline {
+        symbol: "",
+        interval: "",
+        event_time: 0,
+        open_time: 0,
+        close_time: 0,
+        open: Decimal::ZERO,
+        high: Decimal::ZERO,
+        low: Decimal::ZERO,
+        close: Decimal::ZERO,
+        volume: Decimal::ZERO,
+        quote_volume: Decimal::ZERO,
+        trades: 0,
+        closed: false,
+    };
+    cursor.fields(|cursor, key| {
+        match key {
+            b'E' => event.event_time = seen.once(0, cursor.int())?,
+            b's' => event.symbol = seen.once(1, cursor.string())?,
+            b'k' => {
+                seen.once(2, Some(()))?;
+                candle(cursor, &mut event)?;
+            }
+            _ => cursor.skip()?,
+        }
+        Some(())
+    })?;
+    seen.all(3).then_some(event)
+}
+
+fn candle<'a>(cursor: &mut Cursor<'a>, event: &mut Kline<'a>) -> Option<()> {
+    let mut seen = Seen::default();
+    cursor.eat(b"{\"t\":")?;
+    event.open_time = seen.once(0, cursor.int())?;
+    cursor.fields(|cursor, key| {
+        match key {
+            b't' => event.open_time = seen.once(0, cursor.int())?,
+            b'T' => event.close_time = seen.once(1, cursor.int())?,
+            b'i' => event.interval = seen.once(2, cursor.string())?,
+            b'o' => event.open = seen.once(3, cursor.decimal())?,
+            b'c' => event.close = seen.once(4, cursor.decimal())?,
+            b'h' => event.high = seen.once(5, cursor.decimal())?,
+            b'l' => event.low = seen.once(6, cursor.decimal())?,
+            b'v' => event.volume = seen.once(7, cursor.decimal())?,
+            b'q' => event.quote_volume = seen.once(8, cursor.decimal())?,
+            b'n' => event.trades = seen.once(9, cursor.int())?,
+            b'x' => event.closed = seen.once(10, cursor.boolean())?,
+            _ => cursor.skip()?,
+        }
+        Some(())
+    })?;
+    seen.all(11).then_some(())
+}
