@@ -3,9 +3,11 @@
 use std::net::IpAddr;
 
 use axum::http::Method;
+use serde_json::Value;
 
 use super::clock::wall_ms;
 use super::error::ApiError;
+use super::faults::Request;
 use super::params::Params;
 use super::perform::{Later, Outcome};
 use super::routes::{Call, Cost, Security};
@@ -26,6 +28,13 @@ pub(crate) struct Asked<'a> {
     pub(crate) body: &'a str,
     pub(crate) api_key: Option<&'a str>,
     pub(crate) address: IpAddr,
+}
+
+impl Asked<'_> {
+    /// The request as faults see it.
+    pub(crate) fn seen<'a>(&'a self, params: &'a Params) -> Request<'a> {
+        Request { method: self.method.as_str(), path: self.path, params }
+    }
 }
 
 /// What goes back.
@@ -66,16 +75,26 @@ impl App {
                 return Answer::refused(&ban);
             }
             let params = Params::read(asked.query, asked.body);
+            let skew_ms = self.faults.skew_ms(asked.seen(&params), self.clock.now_ms());
             let call = Call::find(asked.method, asked.path);
             let cost = call.map_or(Cost::Weight(1), Call::cost);
             let used = core.limits.charge(asked.address, window_ms, cost.weight(&params));
             let mut orders = None;
             let result = match call {
                 None => Err(not_found(asked)),
-                Some(call) => self.checked(core, asked, call, &params, window_ms, used, &mut orders),
+                Some(call) => {
+                    self.checked(core, asked, call, &params, (window_ms, skew_ms), used, &mut orders)
+                }
             };
             let mut answer = match result {
-                Ok(Outcome::Answer(value)) => Answer::given(value.to_string(), None),
+                Ok(Outcome::Answer(mut value)) => {
+                    if skew_ms != 0
+                        && let Some(time) = value.get("serverTime").and_then(Value::as_i64)
+                    {
+                        value["serverTime"] = time.saturating_add(skew_ms).into();
+                    }
+                    Answer::given(value.to_string(), None)
+                }
                 Ok(Outcome::Later(later)) => Answer::given(String::new(), Some(later)),
                 Err(error) => Answer::refused(&error),
             };
@@ -92,11 +111,11 @@ impl App {
         asked: &Asked<'_>,
         call: Call,
         params: &Params,
-        window_ms: i64,
+        (window_ms, skew_ms): (i64, i64),
         used: u32,
         orders: &mut Option<(u32, u32)>,
     ) -> Result<Outcome, ApiError> {
-        self.authenticate(call, asked, params)?;
+        self.authenticate(call, asked, params, skew_ms)?;
         core.limits.check_weight(asked.address, window_ms, used)?;
         match call.cost() {
             cost @ (Cost::Order | Cost::Batch) => {
@@ -116,7 +135,13 @@ impl App {
         core.perform(call, params)
     }
 
-    fn authenticate(&self, call: Call, asked: &Asked<'_>, params: &Params) -> Result<(), ApiError> {
+    fn authenticate(
+        &self,
+        call: Call,
+        asked: &Asked<'_>,
+        params: &Params,
+        skew_ms: i64,
+    ) -> Result<(), ApiError> {
         if call.security() == Security::Open {
             return Ok(());
         }
@@ -145,14 +170,14 @@ impl App {
         if !self.api_key.verifies(params.payload(), signature) {
             return Err(ApiError::signature());
         }
-        self.timely(timestamp, recv_window)
+        self.timely(timestamp, recv_window, skew_ms)
     }
 
     /// Accepts a timestamp inside the window of the venue clock or, while that is not the wall clock, of the latter.
-    fn timely(&self, timestamp: i64, recv_window: i64) -> Result<(), ApiError> {
-        let venue = in_time(timestamp, recv_window, self.clock.now_ms());
+    fn timely(&self, timestamp: i64, recv_window: i64, skew_ms: i64) -> Result<(), ApiError> {
+        let venue = in_time(timestamp, recv_window, self.clock.now_ms().saturating_add(skew_ms));
         if venue.is_err() && self.clock.accepts_wall_time() {
-            return in_time(timestamp, recv_window, wall_ms()).or(venue);
+            return in_time(timestamp, recv_window, wall_ms().saturating_add(skew_ms)).or(venue);
         }
         venue
     }

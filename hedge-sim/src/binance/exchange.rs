@@ -17,6 +17,7 @@ use tokio::time::MissedTickBehavior;
 use super::clock::{Pace, VenueClock, wall_ms};
 use super::config::{ExchangeConfig, Instruments, MarketSource};
 use super::countdown::Countdowns;
+use super::faults::Faults;
 use super::feed::Feed;
 use super::handle::ExchangeHandle;
 use super::hub::Hub;
@@ -169,11 +170,13 @@ fn build(config: &ExchangeConfig) -> Result<Built, ExchangeError> {
     // The venue's clock does not run yet: what is opened or replayed carries its own time.
     venue.apply(market.start_ms, &Command::Tick, &mut Vec::new())?;
     let clock = VenueClock::new(market.start_ms, config.pace);
+    let faults = Faults::new();
     let mut core = Core {
         environment: config.environment,
         clock: clock.clone(),
         venue,
-        hub: Hub::new(config.environment, Arc::clone(&symbols)),
+        hub: Hub::new(config.environment, Arc::clone(&symbols), clock.clone(), faults.clone()),
+        faults,
         limits: Limits::new(config.environment.weight_per_minute()),
         key: ListenKey::new(seed),
         countdowns: Countdowns::default(),
@@ -185,7 +188,7 @@ fn build(config: &ExchangeConfig) -> Result<Built, ExchangeError> {
         held_news: Vec::new(),
     };
     let clock = resume(config, &mut core, &header, market.start_ms, &mut notes)?.unwrap_or(clock);
-    core.clock = clock.clone();
+    core.set_clock(clock.clone());
     let now_ms = clock.now_ms();
     core.live_until_ms = now_ms;
     if config.pace != Pace::Lockstep {

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::clock::{Pace, VenueClock};
 use super::exchange::{ExchangeError, Server, symbol_names};
+use super::faults::{Fault, FaultError, FaultLog, FaultStatus};
 use super::state::{ACCOUNT, App};
 use super::tick::LockstepStep;
 use crate::venue::{
@@ -149,6 +150,32 @@ impl ExchangeHandle {
             }
             Ok(reply)
         })
+    }
+
+    /// Makes something go wrong; the fault's number.
+    ///
+    /// # Errors
+    /// [`FaultError`] when it makes no sense, or when the exchange is not in a state for it.
+    pub fn fault(&self, fault: Fault) -> Result<u64, FaultError> {
+        self.app.with(|core| core.arm_fault(fault))
+    }
+
+    /// Every fault that was armed and not cleared, ended ones included.
+    pub fn faults(&self) -> Vec<FaultStatus> {
+        self.app.faults.statuses(self.now_ms())
+    }
+
+    /// Clears one fault, or all; how many there were. Bans, modes, rules and held events that they kept up end with them.
+    ///
+    /// # Errors
+    /// [`FaultError::Unknown`] when no fault has that number.
+    pub fn clear_faults(&self, id: Option<u64>) -> Result<usize, FaultError> {
+        self.app.with(|core| core.clear_faults(id))
+    }
+
+    /// What faults do from now on, one line each.
+    pub fn fault_log(&self) -> FaultLog {
+        self.app.faults.log()
     }
 
     /// User-data events sent since the start, also those that nobody followed.

@@ -1,5 +1,6 @@
 //! Open sockets: who is subscribed to what, and the barrier that proves that clients have read everything.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +9,9 @@ use axum::body::Bytes;
 use axum::extract::ws::Utf8Bytes;
 use tokio::sync::{mpsc, oneshot};
 
+use super::clock::VenueClock;
 use super::config::Environment;
+use super::faults::{Fate, Faults};
 use super::streams::{Route, Topic};
 
 /// A socket that leaves this many messages unread is cut: it would otherwise hold memory without end.
@@ -22,6 +25,8 @@ pub(crate) enum Push {
     Text(Utf8Bytes),
     Ping(Bytes),
     Close(&'static str),
+    /// The connection ends without a word.
+    Cut,
 }
 
 /// A subscription to the user data of one listenKey.
@@ -37,6 +42,7 @@ struct Socket {
     push: mpsc::UnboundedSender<Push>,
     queued: Arc<AtomicUsize>,
     route: Route,
+    path: String,
     combined: bool,
     names: Vec<String>,
     feeds: Vec<UserFeed>,
@@ -59,12 +65,43 @@ impl Socket {
 pub(crate) struct Hub {
     environment: Environment,
     symbols: Arc<Vec<String>>,
+    clock: VenueClock,
+    faults: Faults,
+    held: RefCell<Vec<Held>>,
     next_socket: u64,
     sockets: BTreeMap<u64, Socket>,
     topics: BTreeMap<Topic, BTreeSet<u64>>,
     next_barrier: u64,
     barriers: BTreeMap<u64, Barrier>,
     user_events: u64,
+}
+
+/// Whose events a feed carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum FeedOf {
+    User { key: String, name: String },
+    Market(Topic),
+}
+
+impl FeedOf {
+    /// Whether events of both come to the same sockets.
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::User { key: a, .. }, Self::User { key: b, .. }) => a == b,
+            (Self::Market(a), Self::Market(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+/// An event that a fault holds back.
+#[derive(Debug)]
+struct Held {
+    fault: u64,
+    due_ms: i64,
+    behind_next: bool,
+    feed: FeedOf,
+    text: String,
 }
 
 #[derive(Debug)]
@@ -81,10 +118,18 @@ pub(crate) struct Pending {
 }
 
 impl Hub {
-    pub(crate) fn new(environment: Environment, symbols: Arc<Vec<String>>) -> Self {
+    pub(crate) fn new(
+        environment: Environment,
+        symbols: Arc<Vec<String>>,
+        clock: VenueClock,
+        faults: Faults,
+    ) -> Self {
         Self {
             environment,
             symbols,
+            clock,
+            faults,
+            held: RefCell::default(),
             next_socket: 1,
             sockets: BTreeMap::new(),
             topics: BTreeMap::new(),
@@ -94,10 +139,14 @@ impl Hub {
         }
     }
 
+    pub(crate) fn set_clock(&mut self, clock: VenueClock) {
+        self.clock = clock;
+    }
+
     /// Registers an open socket; the counter holds the messages its task has not sent yet.
     pub(crate) fn open(
         &mut self,
-        route: Route,
+        (route, path): (Route, String),
         combined: bool,
         opened_ms: i64,
         push: mpsc::UnboundedSender<Push>,
@@ -106,7 +155,7 @@ impl Hub {
         let id = self.next_socket;
         self.next_socket += 1;
         let socket =
-            Socket { push, queued, route, combined, names: Vec::new(), feeds: Vec::new(), opened_ms };
+            Socket { push, queued, route, path, combined, names: Vec::new(), feeds: Vec::new(), opened_ms };
         self.sockets.insert(id, socket);
         id
     }
@@ -187,19 +236,61 @@ impl Hub {
 
     /// Sends one market event to the subscribers of a stream.
     pub(crate) fn publish(&self, topic: Topic, event: impl FnOnce() -> String) {
-        let Some(ids) = self.topics.get(&topic).filter(|ids| !ids.is_empty()) else { return };
-        let mut message = Message::new(event());
-        for socket in ids.iter().filter_map(|id| self.sockets.get(id)) {
-            let text =
-                if socket.combined { message.wrapped(|| topic.name(&self.symbols)) } else { message.bare() };
-            socket.send(Push::Text(text));
+        if !self.has(topic) {
+            return;
         }
+        if self.faults.is_quiet() && self.held.borrow().is_empty() {
+            self.send_market(topic, event());
+            return;
+        }
+        let fate = self.faults.market_event(|| topic.name(&self.symbols), self.clock.now_ms());
+        self.meet(fate, FeedOf::Market(topic), event());
     }
 
     /// Sends one user-data event to everybody who follows `key` and wants events of that name.
     pub(crate) fn publish_user(&mut self, key: Option<&str>, name: &str, event: String) {
         self.user_events += 1;
         let Some(key) = key else { return };
+        let fate = self.faults.user_event(name, &event, self.clock.now_ms());
+        self.meet(fate, FeedOf::User { key: key.to_owned(), name: name.to_owned() }, event);
+    }
+
+    /// Does to an event what a fault wants.
+    fn meet(&self, fate: Fate, feed: FeedOf, text: String) {
+        match fate {
+            Fate::Lost => return,
+            Fate::Held { fault, due_ms, behind_next } => {
+                self.held.borrow_mut().push(Held { fault, due_ms, behind_next, feed, text });
+                return;
+            }
+            Fate::SentTwice => {
+                self.deliver(&feed, text.clone());
+                self.deliver(&feed, text);
+            }
+            Fate::Sent => self.deliver(&feed, text),
+        }
+        // What was held until the next event has now been overtaken.
+        self.release(|held| held.behind_next && held.feed.is_same(&feed));
+    }
+
+    fn deliver(&self, feed: &FeedOf, text: String) {
+        match feed {
+            FeedOf::User { key, name } => self.send_user(key, name, text),
+            FeedOf::Market(topic) => self.send_market(*topic, text),
+        }
+    }
+
+    fn send_market(&self, topic: Topic, event: String) {
+        let Some(ids) = self.topics.get(&topic) else { return };
+        let mut message = Message::new(event);
+        for socket in ids.iter().filter_map(|id| self.sockets.get(id)) {
+            let text =
+                if socket.combined { message.wrapped(|| topic.name(&self.symbols)) } else { message.bare() };
+            self.send_to(socket, Push::Text(text));
+        }
+    }
+
+    fn send_user(&self, key: &str, name: &str, event: String) {
         let mut message = Message::new(event);
         for socket in self.sockets.values() {
             let wanted = |feed: &UserFeed| {
@@ -207,9 +298,44 @@ impl Hub {
             };
             if socket.feeds.iter().any(wanted) {
                 let text = if socket.combined { message.wrapped(|| key.to_owned()) } else { message.bare() };
-                socket.send(Push::Text(text));
+                self.send_to(socket, Push::Text(text));
             }
         }
+    }
+
+    /// Sends what a fault held back until now.
+    pub(crate) fn release_held(&self, now_ms: i64) {
+        self.release(|held| held.due_ms <= now_ms);
+    }
+
+    /// Sends what that fault holds back.
+    pub(crate) fn release_held_by(&self, fault: u64) {
+        self.release(|held| held.fault == fault);
+    }
+
+    fn release(&self, is_free: impl Fn(&Held) -> bool) {
+        if self.held.borrow().is_empty() {
+            return;
+        }
+        let (mut free, kept): (Vec<Held>, Vec<Held>) = self.held.take().into_iter().partition(is_free);
+        self.held.replace(kept);
+        free.sort_by_key(|held| held.due_ms);
+        for held in free {
+            self.deliver(&held.feed, held.text);
+        }
+    }
+
+    /// Sends to a socket unless it is silent.
+    fn send_to(&self, socket: &Socket, push: Push) {
+        if !self.faults.is_silent(&socket.path, self.clock.now_ms()) {
+            socket.send(push);
+        }
+    }
+
+    /// Cuts every socket opened under `path`, without a word; how many there were.
+    pub(crate) fn cut_under(&self, path: &str) -> usize {
+        let cut = self.sockets.values().filter(|socket| socket.path.starts_with(path));
+        cut.map(|socket| socket.send(Push::Cut)).count()
     }
 
     /// User-data events since the start, also those nobody followed.
@@ -230,7 +356,7 @@ impl Hub {
 
     pub(crate) fn send(&self, id: u64, text: String) {
         if let Some(socket) = self.sockets.get(&id) {
-            socket.send(Push::Text(text.into()));
+            self.send_to(socket, Push::Text(text.into()));
         }
     }
 
@@ -310,15 +436,17 @@ impl Message {
 
 #[cfg(test)]
 mod tests {
+    use super::super::clock::Pace;
     use super::*;
 
     fn hub() -> Hub {
-        Hub::new(Environment::Mainnet, Arc::new(vec!["ETHUSDT".to_owned()]))
+        let clock = VenueClock::new(0, Pace::Lockstep);
+        Hub::new(Environment::Mainnet, Arc::new(vec!["ETHUSDT".to_owned()]), clock, Faults::new())
     }
 
     fn open(hub: &mut Hub, route: Route, combined: bool) -> (u64, mpsc::UnboundedReceiver<Push>) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        (hub.open(route, combined, 0, sender, Arc::default()), receiver)
+        (hub.open((route, "/ws".to_owned()), combined, 0, sender, Arc::default()), receiver)
     }
 
     fn text(receiver: &mut mpsc::UnboundedReceiver<Push>) -> Option<String> {

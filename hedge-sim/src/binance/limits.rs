@@ -67,6 +67,20 @@ impl Limits {
         (until_ms > now_ms).then(|| banned(ip, until_ms, now_ms))
     }
 
+    /// Bans an address, or lengthens its ban; the refusal it gets.
+    pub(crate) fn impose_ban(&mut self, ip: IpAddr, now_ms: i64, for_ms: i64) -> ApiError {
+        let address = self.addresses.entry(ip).or_default();
+        address.banned_until_ms = address.banned_until_ms.max(now_ms.saturating_add(for_ms));
+        banned(ip, address.banned_until_ms, now_ms)
+    }
+
+    /// Ends the address's ban.
+    pub(crate) fn lift_ban(&mut self, ip: IpAddr) {
+        if let Some(address) = self.addresses.get_mut(&ip) {
+            address.banned_until_ms = 0;
+        }
+    }
+
     /// Counts the weight of a request that arrived; returns the weight used in this minute.
     pub(crate) fn charge(&mut self, ip: IpAddr, now_ms: i64, weight: u32) -> u32 {
         self.addresses.entry(ip).or_default().weight.add(now_ms.div_euclid(60_000), weight)

@@ -37,6 +37,7 @@ mod config;
 mod countdown;
 mod error;
 mod exchange;
+mod faults;
 mod feed;
 mod handle;
 mod hub;
@@ -71,6 +72,9 @@ pub use crate::venue::SecondCloseAll;
 pub use clock::{ClockState, Pace, VenueClock};
 pub use config::{Environment, ExchangeConfig, Instruments, MarketSource};
 pub use exchange::{Exchange, ExchangeError};
+pub use faults::{
+    Fault, FaultError, FaultKind, FaultLog, FaultStage, FaultStatus, FilterChange, Matching, OrderPool, When,
+};
 pub use handle::ExchangeHandle;
 pub use log::LogError;
 pub use sign::ApiKey;

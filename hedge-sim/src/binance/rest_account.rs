@@ -46,7 +46,7 @@ pub(crate) fn set_margin_type(core: &mut Core, params: &Params) -> Result<Value,
 }
 
 pub(crate) fn position_mode(core: &Core) -> Result<Value, ApiError> {
-    Ok(json!({"dualSidePosition": core.venue.account_config(ACCOUNT)?.hedge_mode}))
+    Ok(json!({"dualSidePosition": core.hedge_shown()?}))
 }
 
 pub(crate) fn set_position_mode(core: &mut Core, params: &Params) -> Result<Value, ApiError> {
@@ -258,7 +258,7 @@ pub(crate) fn account_config(core: &Core) -> Result<Value, ApiError> {
         "canTrade": config.can_trade,
         "canDeposit": true,
         "canWithdraw": true,
-        "dualSidePosition": config.hedge_mode,
+        "dualSidePosition": core.hedge_shown()?,
         "updateTime": config.update_ms,
         "multiAssetsMargin": config.multi_assets,
         "tradeGroupId": -1,

@@ -35,7 +35,7 @@ pub(crate) fn exchange_info(core: &Core) -> Value {
         ],
         "exchangeFilters": [],
         "assets": assets.iter().map(asset).collect::<Vec<_>>(),
-        "symbols": core.venue.instruments().map(|(_, rules)| symbol_row(rules)).collect::<Vec<_>>(),
+        "symbols": core.venue.instruments().map(|(_, rules)| symbol_row(&core.rules_shown(rules))).collect::<Vec<_>>(),
     })
 }
 

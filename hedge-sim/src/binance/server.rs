@@ -2,7 +2,7 @@
 //!
 //! [`router`] is the one place every request passes; a layer put there sees REST calls and WebSocket handshakes alike.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,13 +12,14 @@ use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::serve::ListenerExt;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::admit::{Answer, Asked};
 use super::clock::{ClockState, Pace};
 use super::error::ApiError;
+use super::faults::{self, CuttableListener, End, Peer, Plan};
+use super::params::Params;
 use super::state::App;
 use super::ws::{self, Target};
 
@@ -26,18 +27,15 @@ use super::ws::{self, Target};
 const MOST_BODY_BYTES: usize = 64 * 1024;
 
 pub(crate) fn router(app: Arc<App>) -> Router {
-    Router::new().route("/sim/clock", get(show_clock).post(set_clock)).fallback(serve).with_state(app)
+    let clock = Router::new().route("/sim/clock", get(show_clock).post(set_clock));
+    clock.merge(faults::routes()).fallback(serve).with_state(app)
 }
 
 /// Serves until the stop signal; open sockets are closed by their own tasks.
 pub(crate) async fn run(app: Arc<App>, listener: TcpListener) -> std::io::Result<()> {
     let mut stop = app.stop.subscribe();
-    // Small answers must not wait for more bytes: a lockstep run is a long chain of them.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service)
+    let service = router(app).into_make_service_with_connect_info::<Peer>();
+    axum::serve(CuttableListener::new(listener), service)
         .with_graceful_shutdown(async move {
             // The sender gone means stop as well.
             let _ = stop.wait_for(|stop| *stop).await;
@@ -47,7 +45,7 @@ pub(crate) async fn run(app: Arc<App>, listener: TcpListener) -> std::io::Result
 
 async fn serve(
     State(app): State<Arc<App>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     request: Request,
 ) -> Response {
     let path = request.uri().path().to_owned();
@@ -73,20 +71,104 @@ async fn serve(
         // A GET takes its parameters from the query alone. Source: fact sheet 2.2.
         body: if parts.method == Method::GET { "" } else { body },
         api_key: api_key(&parts.headers),
-        address: address(peer.ip()),
+        address: peer.address.ip().to_canonical(),
     };
-    let mut answer = app.answer(&asked);
-    if let Some(later) = answer.later.take() {
-        match tokio::task::spawn_blocking(move || later.answer().to_string()).await {
-            Ok(body) => answer.body = body,
-            // It was cut off by the end of the program.
-            Err(_) => answer = Answer::refused(&ApiError::internal()),
+    let plan = planned(&app, &asked);
+    if plan.is_plain() {
+        return write(finished(app.answer(&asked)).await);
+    }
+    let owned = Owned {
+        method: asked.method.clone(),
+        path: path.clone(),
+        query: query.clone(),
+        body: asked.body.to_owned(),
+        api_key: asked.api_key.map(str::to_owned),
+        address: asked.address,
+    };
+    // What a venue has received it executes, also when the sender hangs up meanwhile.
+    match tokio::spawn(ill_fated(Arc::clone(&app), owned, plan)).await {
+        Ok(Some(answer)) => write(answer),
+        _ => {
+            peer.cut();
+            Response::new(Body::empty())
         }
     }
-    write(answer)
+}
+
+/// What becomes of a request. A banned sender meets its ban first.
+fn planned(app: &App, asked: &Asked<'_>) -> Plan {
+    if app.faults.is_quiet()
+        || app.with(|core| core.limits.ban(asked.address, app.clock.window_ms())).is_some()
+    {
+        return Plan::default();
+    }
+    let params = Params::read(asked.query, asked.body);
+    app.faults.plan(asked.seen(&params), app.clock.now_ms())
+}
+
+/// A request that outlives its connection.
+struct Owned {
+    method: Method,
+    path: String,
+    query: String,
+    body: String,
+    api_key: Option<String>,
+    address: IpAddr,
+}
+
+impl Owned {
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            method: &self.method,
+            path: &self.path,
+            query: &self.query,
+            body: &self.body,
+            api_key: self.api_key.as_deref(),
+            address: self.address,
+        }
+    }
+}
+
+/// Lets a fault befall a request; no answer means that the connection is to be cut.
+async fn ill_fated(app: Arc<App>, request: Owned, plan: Plan) -> Option<Answer> {
+    let _in_flight = app.in_flight();
+    tokio::time::sleep(plan.before).await;
+    let answer = match plan.end {
+        End::Answered => Some(finished(app.answer(&request.asked())).await),
+        End::ExecutedThenCut => {
+            app.answer(&request.asked());
+            None
+        }
+        End::Cut => None,
+        End::ExecutedThenRefused(error) => {
+            app.answer(&request.asked());
+            Some(Answer::refused(&error))
+        }
+        End::Refused(error) => Some(Answer::refused(&error)),
+        End::Banned { fault, for_ms } => {
+            let now_ms = app.clock.window_ms();
+            let error = app.with(|core| core.ban_by_fault(fault, request.address, now_ms, for_ms));
+            Some(Answer::refused(&error))
+        }
+    };
+    tokio::time::sleep(plan.after).await;
+    answer
+}
+
+/// Makes what an answer left for later.
+async fn finished(mut answer: Answer) -> Answer {
+    let Some(later) = answer.later.take() else { return answer };
+    match tokio::task::spawn_blocking(move || later.answer().to_string()).await {
+        Ok(body) => Answer { body, ..answer },
+        // It was cut off by the end of the program.
+        Err(_) => Answer::refused(&ApiError::internal()),
+    }
 }
 
 async fn upgrade(app: Arc<App>, target: Target, request: Request) -> Response {
+    if app.faults.refuses_socket(target.path(), app.clock.now_ms()) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     let (mut parts, _) = request.into_parts();
     match WebSocketUpgrade::from_request_parts(&mut parts, &app).await {
         Ok(upgrade) => upgrade.on_upgrade(move |socket| ws::serve(app, target, socket)),
@@ -96,10 +178,6 @@ async fn upgrade(app: Arc<App>, target: Target, request: Request) -> Response {
 
 fn api_key(headers: &HeaderMap) -> Option<&str> {
     headers.get("x-mbx-apikey").map(|value| value.to_str().unwrap_or(""))
-}
-
-fn address(ip: IpAddr) -> IpAddr {
-    ip.to_canonical()
 }
 
 fn write(answer: Answer) -> Response {
@@ -159,6 +237,6 @@ fn clock_json(state: ClockState) -> Value {
     json!({"now": state.now_ms, "speed": speed, "paused": state.paused})
 }
 
-fn json_response(status: StatusCode, value: &Value) -> Response {
+pub(crate) fn json_response(status: StatusCode, value: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json;charset=UTF-8")], value.to_string()).into_response()
 }

@@ -12,6 +12,7 @@ use super::clock::{Pace, VenueClock};
 use super::config::Environment;
 use super::countdown::Countdowns;
 use super::error::ApiError;
+use super::faults::Faults;
 use super::feed::Feed;
 use super::hub::Hub;
 use super::limits::Limits;
@@ -39,6 +40,7 @@ pub(crate) const ACCOUNT: AccountId = AccountId(0);
 pub(crate) struct App {
     pub(crate) clock: VenueClock,
     pub(crate) api_key: ApiKey,
+    pub(crate) faults: Faults,
     pub(crate) stop: watch::Sender<bool>,
     core: Mutex<Core>,
     requests: AtomicUsize,
@@ -57,7 +59,8 @@ impl Drop for InFlight<'_> {
 impl App {
     pub(crate) fn new(clock: VenueClock, api_key: ApiKey, core: Core) -> Self {
         let (stop, _) = watch::channel(false);
-        Self { clock, api_key, stop, core: Mutex::new(core), requests: AtomicUsize::new(0) }
+        let faults = core.faults.clone();
+        Self { clock, api_key, faults, stop, core: Mutex::new(core), requests: AtomicUsize::new(0) }
     }
 
     /// Runs `work` on the exchange. Nothing awaits while it is locked.
@@ -92,6 +95,7 @@ pub(crate) struct Core {
     pub(crate) clock: VenueClock,
     pub(crate) venue: Venue,
     pub(crate) hub: Hub,
+    pub(crate) faults: Faults,
     pub(crate) limits: Limits,
     pub(crate) key: ListenKey,
     pub(crate) countdowns: Countdowns,
@@ -147,6 +151,12 @@ impl Core {
         self.clock.now_ms()
     }
 
+    /// The clock that a replayed log leaves behind.
+    pub(crate) fn set_clock(&mut self, clock: VenueClock) {
+        self.hub.set_clock(clock.clone());
+        self.clock = clock;
+    }
+
     /// How numbers of a symbol are written.
     pub(crate) fn places(&self, symbol: &str) -> Places {
         self.places.get(symbol).copied().unwrap_or_default()
@@ -169,6 +179,9 @@ impl Core {
 
     /// Logs, applies and announces one command of a client.
     pub(crate) fn command(&mut self, command: Command) -> Result<Reply, ApiError> {
+        if let Some(reply) = self.overruled(&command)? {
+            return Ok(reply);
+        }
         Ok(self.command_at(self.now_ms(), &command)??)
     }
 

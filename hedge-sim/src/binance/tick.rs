@@ -75,6 +75,7 @@ impl Core {
             };
             let Some(seen) = seen else { continue };
             self.clock.jump(at_ms);
+            self.due_faults();
             self.announce(&applied.events);
             for ix in 0..self.symbol_count() {
                 self.push_best(ix);
@@ -105,6 +106,7 @@ impl Core {
         }
         let now_ms = state.now_ms;
         self.tell_held_news();
+        self.due_faults();
         if self.key.valid_until_ms().is_some_and(|until_ms| until_ms <= now_ms) {
             self.change_key(KeyChange::Expired)?;
         }

@@ -21,6 +21,8 @@ use super::streams::Route;
 /// Source: fact sheet 8.1 (a ping every 3 minutes, cut without a pong within 10).
 const PING_EVERY: Duration = Duration::from_secs(3 * 60);
 const PONG_WITHIN: Duration = Duration::from_secs(10 * 60);
+/// How often a silent socket looks whether the silence is over.
+const SILENCE_LOOK: Duration = Duration::from_millis(20);
 /// Client messages per second and connection. Source: fact sheet 6.1.
 const MESSAGES_PER_SECOND: u32 = 10;
 
@@ -28,6 +30,7 @@ const MESSAGES_PER_SECOND: u32 = 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
     route: Route,
+    path: String,
     combined: bool,
     names: Vec<String>,
     feeds: Vec<UserFeed>,
@@ -70,7 +73,14 @@ impl Target {
         }
         // A bare number is a client's way of telling its connections apart.
         names.retain(|name| !name.is_empty() && !name.bytes().all(|byte| byte.is_ascii_digit()));
-        Some(Self { route, combined, names, feeds })
+        Some(Self { route, path: path.to_owned(), combined, names, feeds })
+    }
+}
+
+impl Target {
+    /// The path it was opened under.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
     }
 }
 
@@ -80,7 +90,8 @@ pub(crate) async fn serve(app: Arc<App>, target: Target, socket: WebSocket) {
     let queued = Arc::new(AtomicUsize::new(0));
     let id = app.with(|core| {
         let opened_ms = app.clock.now_ms();
-        let id = core.hub.open(target.route, target.combined, opened_ms, push, Arc::clone(&queued));
+        let place = (target.route, target.path.clone());
+        let id = core.hub.open(place, target.combined, opened_ms, push, Arc::clone(&queued));
         for name in &target.names {
             // More streams in the URL than allowed: the rest stays silent.
             let _ = core.hub.subscribe(id, name);
@@ -90,13 +101,14 @@ pub(crate) async fn serve(app: Arc<App>, target: Target, socket: WebSocket) {
         }
         id
     });
-    pump(&app, id, socket, &mut pushes, &queued).await;
+    pump(&app, id, &target.path, socket, &mut pushes, &queued).await;
     app.with(|core| core.hub.close(id));
 }
 
 async fn pump(
     app: &App,
     id: u64,
+    path: &str,
     socket: WebSocket,
     pushes: &mut mpsc::UnboundedReceiver<Push>,
     queued: &AtomicUsize,
@@ -106,6 +118,7 @@ async fn pump(
     let mut pings = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
     let mut last_pong = Instant::now();
     let mut rate = MessageRate::default();
+    let is_silent = || app.faults.is_silent(path, app.clock.now_ms());
     loop {
         tokio::select! {
             biased;
@@ -117,6 +130,9 @@ async fn pump(
                 let Some(first) = push else { return };
                 let mut next = Some(first);
                 while let Some(push) = next {
+                    if matches!(push, Push::Cut) {
+                        return;
+                    }
                     queued.fetch_sub(1, Ordering::Relaxed);
                     let last = matches!(push, Push::Close(_));
                     if sink.feed(frame(push)).await.is_err() || (last && sink.flush().await.is_ok()) {
@@ -128,7 +144,9 @@ async fn pump(
                     return;
                 }
             }
-            message = stream.next() => {
+            // A silent peer does not read either: it would answer pings. In lockstep it must, for the barrier's sake.
+            () = tokio::time::sleep(SILENCE_LOOK), if is_silent() && app.limits_messages() => {}
+            message = stream.next(), if !(is_silent() && app.limits_messages()) => {
                 let Some(Ok(message)) = message else { return };
                 if app.limits_messages() && !rate.admits(Instant::now()) {
                     let _ = sink.send(closing("too many requests")).await;
@@ -153,6 +171,9 @@ async fn pump(
                     let _ = sink.send(closing("no pong")).await;
                     return;
                 }
+                if is_silent() {
+                    continue;
+                }
                 let payload = Bytes::from(app.clock.now_ms().to_string());
                 if sink.send(Message::Ping(payload)).await.is_err() {
                     return;
@@ -173,6 +194,8 @@ fn frame(push: Push) -> Message {
         Push::Text(text) => Message::Text(text),
         Push::Ping(payload) => Message::Ping(payload),
         Push::Close(reason) => closing(reason),
+        // A cut connection is left before anything is framed.
+        Push::Cut => closing("cut"),
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod accounts;
 mod clock;
+mod faults;
 mod kit;
 mod limits;
 mod lockstep;
