@@ -3,5 +3,7 @@
 pub mod backtest;
 #[cfg(feature = "binance-server")]
 pub mod binance;
+pub mod broker;
 pub mod market;
+mod translate;
 pub mod venue;

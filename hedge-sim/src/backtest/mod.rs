@@ -7,7 +7,6 @@
 mod instruments;
 mod play;
 mod summary;
-mod translate;
 
 pub use instruments::{InstrumentError, Instruments, spec_of};
 pub use play::{Backtest, BacktestConfig, BacktestError, Observer};

@@ -3,9 +3,8 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use hedge_core::{
-    AccountSnapshot, Effect, Engine, Envelope, Fact, InstrumentIx, Leverage, MarketEvent, Position,
-    PositionKey, PositionMode, PositionSide, QueryAnswer, RunId, RunStarted, Step, Term, Timestamp,
-    VenueSnapshot,
+    AccountSnapshot, Effect, Engine, Envelope, Fact, InstrumentIx, Leverage, MarketEvent, PositionKey,
+    PositionMode, PositionSide, QueryAnswer, RunId, RunStarted, Step, Term, Timestamp, VenueSnapshot,
 };
 use rust_decimal::Decimal;
 use thiserror::Error;
@@ -13,13 +12,12 @@ use thiserror::Error;
 use super::{
     instruments::spec_of,
     summary::{Summary, VetoCounts, journal_hash, vetoes},
-    translate::{self, ACCOUNT},
 };
 use crate::{
     market::{DataSet, MarketStep, Schedule},
+    translate::{self, ACCOUNT},
     venue::{
         Command, FeeRates, InstrumentRules, Reply, SymbolId, Venue, VenueConfig, VenueError, VenueEvent,
-        Window,
     },
 };
 
@@ -411,74 +409,32 @@ impl Backtest {
         target: &hedge_core::OrderRef,
         since: Timestamp,
     ) -> QueryAnswer {
-        let symbol = position.instrument.symbol.as_str();
-        let report = match target {
-            hedge_core::OrderRef::Client { id, space: hedge_core::OrderSpace::Algo } => {
-                let algo = crate::venue::AlgoRef::Client(id.as_str().to_owned());
-                self.venue.algo(ACCOUNT, &algo).ok().and_then(|view| translate::algo_report(&view))
-            }
-            hedge_core::OrderRef::Algo { id, .. } => {
-                let algo = crate::venue::AlgoRef::Id(id.0.unsigned_abs());
-                self.venue.algo(ACCOUNT, &algo).ok().and_then(|view| translate::algo_report(&view))
-            }
-            hedge_core::OrderRef::Client { id, .. } => {
-                let order = crate::venue::OrderRef::Client(id.as_str().to_owned());
-                let found = self.venue.order(ACCOUNT, symbol, &order).ok();
-                found.and_then(|view| translate::report_of(&view, None))
-            }
-            hedge_core::OrderRef::Plain(id) => {
-                let order = crate::venue::OrderRef::Id(id.0.unsigned_abs());
-                let found = self.venue.order(ACCOUNT, symbol, &order).ok();
-                found.and_then(|view| translate::report_of(&view, None))
-            }
-        };
-        let leg_qty = self
-            .positions()
+        let report = translate::order(&self.venue, &position.instrument, target);
+        let leg_qty = translate::positions(&self.venue)
             .into_iter()
             .find(|open| open.key() == position)
             .map_or(Decimal::ZERO, |open| open.qty().get());
-        QueryAnswer { venue_time: at, report, fills: self.fills(symbol, since), leg_qty }
-    }
-
-    fn fills(&self, symbol: &str, since: Timestamp) -> Vec<hedge_core::Fill> {
-        let window = Window { start_ms: Some(since.ms()), ..Window::default() };
-        let trades = self.venue.user_trades(ACCOUNT, symbol, None, window).unwrap_or_default();
-        trades.iter().filter_map(translate::past_fill).collect()
-    }
-
-    fn positions(&self) -> Vec<Position> {
-        let rows = self.venue.positions(ACCOUNT, None).unwrap_or_default();
-        rows.iter()
-            .filter_map(translate::leg_size)
-            .filter_map(|leg| {
-                let key = PositionKey::new(leg.instrument, leg.side.leg()?);
-                Some(Position::new(key, hedge_core::Qty::new(leg.qty).ok()?, leg.entry?))
-            })
-            .collect()
+        let fills = translate::fills(&self.venue, position.instrument.symbol.as_str(), since);
+        QueryAnswer { venue_time: at, report, fills, leg_qty }
     }
 
     fn snapshot(&self, at_ms: i64, since: Timestamp) -> VenueSnapshot {
-        let venue_time = Timestamp::from_ms(at_ms);
-        let assets = self.venue.assets(ACCOUNT).unwrap_or_default();
-        let plain = self.venue.open_orders(ACCOUNT, None).unwrap_or_default();
-        let algos = self.venue.open_algos(ACCOUNT, None).unwrap_or_default();
-        let orders = plain
+        let fills = self
+            .tracks
             .iter()
-            .filter_map(|view| translate::report_of(view, None))
-            .chain(algos.iter().filter_map(translate::algo_report))
+            .flat_map(|track| translate::fills(&self.venue, &track.rules.symbol, since))
             .collect();
-        let fills = self.tracks.iter().flat_map(|track| self.fills(&track.rules.symbol, since)).collect();
         VenueSnapshot {
             account: AccountSnapshot {
-                venue_time,
-                balances: assets.iter().filter_map(translate::balance).collect(),
+                venue_time: Timestamp::from_ms(at_ms),
+                balances: translate::balances(&self.venue),
                 mode: PositionMode::Hedge,
                 multi_assets: false,
                 can_trade: Some(true),
                 can_withdraw: None,
             },
-            positions: self.positions(),
-            orders,
+            positions: translate::positions(&self.venue),
+            orders: translate::open_orders(&self.venue),
             fills,
             flows: Vec::new(),
         }

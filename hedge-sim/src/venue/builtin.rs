@@ -50,6 +50,16 @@ impl InstrumentRules {
         TABLE.iter().filter_map(row).collect()
     }
 
+    /// Leverage brackets of the usual size: those of the table, or a cautious standard for a symbol that it does not have.
+    pub(crate) fn usual_brackets(symbol: &str) -> Vec<Bracket> {
+        let base = symbol.strip_suffix("USDT");
+        TABLE
+            .iter()
+            .find(|row| Some(row.0) == base)
+            .and_then(row)
+            .map_or_else(standard_brackets, |known| known.brackets)
+    }
+
     pub(super) fn usual_order_types() -> Vec<OrderType> {
         OrderType::ALL.iter().copied().filter(|t| *t != OrderType::Liquidation).collect()
     }

@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::rules::InstrumentRules;
+use super::seed::Seed;
 use super::view::{AlgoView, OrderView};
 use super::vocabulary::{
     MarginType, OrderType, PositionSide, PriceMatch, Side, Stp, SymbolStatus, Tif, WorkingType,
@@ -177,6 +178,21 @@ pub enum Command {
         /// New mark.
         mark: Decimal,
     },
+    /// Takes the prices of another market over, in ticks; nothing between is passed. Reply: [`Reply::Moved`], always reached.
+    Quote {
+        /// Instrument.
+        symbol: SymbolId,
+        /// Best bid.
+        bid: i64,
+        /// Best ask, above the bid.
+        ask: i64,
+        /// Last; `None`: it goes only as far as bid and ask force it.
+        last: Option<i64>,
+        /// Mark; `None`: it stays.
+        mark: Option<Decimal>,
+    },
+    /// Puts an account where another one stands, piece by piece. Reply: [`Reply::Done`].
+    Seed(Seed),
     /// Settles funding on every open leg. Reply: [`Reply::Funded`].
     Funding {
         /// Instrument.

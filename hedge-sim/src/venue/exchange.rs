@@ -12,6 +12,7 @@ use super::error::{Refusal, VenueError};
 use super::event::{EventBody, VenueEvent};
 use super::market::Market;
 use super::order::Order;
+use super::quote::Quote;
 
 /// How an exchange differs from another one before anything happens on it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,6 +76,9 @@ pub struct Venue {
     pub(super) next_order_id: u64,
     pub(super) next_algo_id: u64,
     pub(super) next_tran_id: u64,
+    /// No instrument that is listed from now on numbers its trades from below this.
+    #[serde(default)]
+    pub(super) first_trade_id: u64,
     pub(super) next_seq: u64,
     /// Client ids made up so far.
     pub(super) made_up: u64,
@@ -99,6 +103,7 @@ impl Venue {
             // Live algo ids are of this size. Source: fact sheet 5.4.
             next_algo_id: 4_000_000_000_000_001 + offset,
             next_tran_id: 9_000_000_001 + offset,
+            first_trade_id: 0,
             next_seq: 1,
             made_up: 0,
         }
@@ -137,7 +142,9 @@ impl Venue {
             Command::Jump { .. }
             | Command::SetMark { .. }
             | Command::Funding { .. }
+            | Command::Quote { .. }
             | Command::Stir { .. } => self.apply_market(command, out),
+            Command::Seed(seed) => self.seed(seed, out).map(|()| Reply::Done),
             Command::Place(_)
             | Command::Modify(_)
             | Command::Cancel { .. }
@@ -164,6 +171,12 @@ impl Venue {
                 let mark_e8 = mark.map(Self::mark_e8_of).transpose()?;
                 self.jump(symbol, *to, mark_e8.unwrap_or_else(|| to.wrapping_mul(tick_e8)), out)
                     .map(Reply::Moved)
+            }
+            Command::Quote { symbol, bid, ask, last, mark } => {
+                let symbol = self.listed(*symbol)?;
+                let mark_e8 = mark.map(Self::mark_e8_of).transpose()?;
+                let quote = Quote { bid: *bid, ask: *ask, last: *last, mark_e8 };
+                self.quote(symbol, quote, out).map(Reply::Moved)
             }
             Command::SetMark { symbol, mark } => {
                 let symbol = self.listed(*symbol)?;

@@ -44,8 +44,11 @@ pub(super) struct Market {
     top_e8: i64,
     seed: u64,
     pub(super) last: i64,
-    /// Best bid; the best ask is one tick above.
+    /// Best bid.
     pub(super) bid: i64,
+    /// How far the best ask is above it, in ticks: one, unless another market's prices were taken over.
+    #[serde(default = "one_tick")]
+    spread: i64,
     pub(super) mark_e8: i64,
     pub(super) book_seq: u64,
     stirs: u64,
@@ -83,6 +86,7 @@ impl Market {
             seed,
             last,
             bid: last,
+            spread: one_tick(),
             mark_e8: 0,
             book_seq: 1_000 + seed % 1_000,
             stirs: 0,
@@ -111,7 +115,7 @@ impl Market {
     }
 
     pub(super) fn ask(&self) -> i64 {
-        self.bid + 1
+        self.bid + self.spread
     }
 
     /// Best price an order of this side would meet.
@@ -174,7 +178,7 @@ impl Market {
     /// Puts prices where they are told. A rise leaves last at the ask, a fall at the bid.
     pub(super) fn shift(&mut self, now_ms: i64, last: i64, mark_e8: i64) {
         if last > self.last {
-            self.bid = last - 1;
+            self.bid = last - self.spread;
         } else if last < self.last {
             self.bid = last;
         }
@@ -185,6 +189,16 @@ impl Market {
         if !self.eaten.is_empty() {
             self.eaten.clear();
         }
+    }
+
+    /// Takes over the prices of another market: `best` is bid and ask.
+    pub(super) fn follow(&mut self, now_ms: i64, best: (i64, i64), last: i64, mark_e8: i64) {
+        (self.bid, self.spread) = (best.0, best.1 - best.0);
+        self.last = last;
+        self.mark_e8 = mark_e8;
+        self.moved_ms = now_ms;
+        self.eaten.clear();
+        self.touch_book();
     }
 
     /// Changes about an eighth of the level sizes and replenishes the book.
@@ -238,8 +252,8 @@ impl Market {
 
     /// The best resting order that stands where the other side of the market is: the rest of a large taker.
     pub(super) fn crossing(&self) -> Option<Resting> {
-        let bid = self.bids.first().filter(|r| r.ticks > self.bid);
-        bid.or(self.asks.first().filter(|r| r.ticks < self.ask())).copied()
+        let bid = self.bids.first().filter(|r| r.ticks >= self.ask());
+        bid.or(self.asks.first().filter(|r| r.ticks <= self.bid)).copied()
     }
 
     pub(super) fn take_trade_id(&mut self) -> u64 {
@@ -286,6 +300,10 @@ impl Iterator for Ladder {
         let beyond = far > 0 && self.offset > self.span;
         (depth < MAX_LEVELS && !beyond && ticks > 0).then_some(Level { ticks, depth })
     }
+}
+
+const fn one_tick() -> i64 {
+    1
 }
 
 /// Whole multiples of 10^-8; `None` when finer than that or too large.

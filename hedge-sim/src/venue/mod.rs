@@ -30,7 +30,9 @@ mod place;
 mod place_algo;
 mod query;
 mod query_account;
+mod quote;
 mod rules;
+mod seed;
 mod settings;
 mod trigger;
 mod view;
@@ -50,6 +52,7 @@ pub use event::{
 pub use exchange::{SecondCloseAll, Venue, VenueConfig};
 pub use exchange_info::brackets_from_json;
 pub use rules::{Bracket, InstrumentRules, LotRule, RulesError};
+pub use seed::{Child, Due, Seed};
 pub use view::{
     AccountConfigView, AlgoView, AmendmentView, AssetView, BestView, DepthView, IncomeView, MarginChangeView,
     OrderView, PositionView, PricesView, SymbolConfigView, TradeView, Window,

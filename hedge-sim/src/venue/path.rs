@@ -99,7 +99,7 @@ impl Venue {
         Ok(self.move_carefully(index, to, mark_to_e8, out))
     }
 
-    fn check_target(&self, symbol: usize, to: i64, mark_to_e8: i64) -> Result<(), VenueError> {
+    pub(super) fn check_target(&self, symbol: usize, to: i64, mark_to_e8: i64) -> Result<(), VenueError> {
         let fits = self.markets[symbol].holds_ticks(to) && mark_to_e8 > 0 && mark_to_e8 < i64::MAX / 4;
         if fits { Ok(()) } else { Err(Refusal::InvalidValue.into()) }
     }
@@ -153,7 +153,7 @@ impl Venue {
 
     /// Everything that happens at the price just reached: limit fills on the side a fall (-1) or a rise (1) touches,
     /// triggers, margins.
-    fn happen(&mut self, symbol: usize, direction: i64, at: i64, out: &mut Vec<VenueEvent>) {
+    pub(super) fn happen(&mut self, symbol: usize, direction: i64, at: i64, out: &mut Vec<VenueEvent>) {
         match direction {
             -1 => self.fill_touched(symbol, Side::Buy, at, out),
             1 => self.fill_touched(symbol, Side::Sell, at, out),
@@ -177,7 +177,7 @@ impl Venue {
     }
 
     /// Fills what rests across the market: with the first move the other side comes to it.
-    fn fill_crossing(&mut self, symbol: usize, out: &mut Vec<VenueEvent>) {
+    pub(super) fn fill_crossing(&mut self, symbol: usize, out: &mut Vec<VenueEvent>) {
         while let Some(resting) = self.markets[symbol].crossing() {
             self.fill_resting(resting.order_id, out);
         }
@@ -235,7 +235,7 @@ impl Venue {
     }
 
     /// Finds the band around the present price inside which nothing can happen.
-    fn find_band(&mut self, symbol: usize) {
+    pub(super) fn find_band(&mut self, symbol: usize) {
         for ax in 0..self.accounts.len() {
             if self.accounts[ax].held.binary_search(&symbol).is_ok() && !self.is_guarded(ax, symbol) {
                 self.renew_guard(ax);

@@ -35,7 +35,9 @@ impl Venue {
         let asset = self.asset_index(&rules.margin_asset);
         let seed = super::market::mix(self.config.seed ^ u64::from(id) << 32);
         let market = Market::open(rules.clone(), asset, last, self.config.top_of_book_usdt, seed);
-        let market = market.ok_or_else(|| refuse(format!("{} cannot be listed at {price}", rules.symbol)))?;
+        let mut market =
+            market.ok_or_else(|| refuse(format!("{} cannot be listed at {price}", rules.symbol)))?;
+        market.next_trade_id = market.next_trade_id.max(self.first_trade_id);
         let leverage = self.config.leverage.clamp(1, rules.max_leverage().max(1));
         for account in &mut self.accounts {
             account.slots.push(Slot::new(leverage));
@@ -46,7 +48,7 @@ impl Venue {
     }
 
     /// Index of an asset, new ones get an empty wallet in every account.
-    fn asset_index(&mut self, asset: &str) -> usize {
+    pub(super) fn asset_index(&mut self, asset: &str) -> usize {
         if let Some(found) = self.assets.iter().position(|a| a == asset) {
             return found;
         }
@@ -253,6 +255,6 @@ impl Venue {
 }
 
 /// At most eight decimals and a sane size.
-fn is_money(amount: Decimal) -> bool {
+pub(super) fn is_money(amount: Decimal) -> bool {
     amount.normalize().scale() <= 8 && amount.abs() <= MOST_MONEY
 }
