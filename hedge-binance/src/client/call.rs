@@ -415,7 +415,7 @@ impl Rest {
     fn sign(&self, request: &ApiRequest) -> Result<(Request, Option<Timestamp>), SignError> {
         let mut until = None;
         let query = match request.security {
-            Security::Open | Security::Key => request.params.encoded(),
+            Security::Open | Security::Key => request.params.encoded().to_owned(),
             Security::Signed => {
                 let stamp_ms = self.stamp_ms();
                 let window_ends = Timestamp::from_ms(stamp_ms + i64::from(self.recv_window.ms()));

@@ -1,71 +1,94 @@
 //! Parameters in the order in which they are signed and sent.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
-/// An ordered list of parameters. Values are percent-encoded before they are signed (fact sheet 2.2, rule 7).
+/// Room for an order with its signature: most requests are written without growing.
+const USUAL_BYTES: usize = 384;
+
+/// Parameters in their order, percent-encoded as they travel and as they are signed (fact sheet 2.2, rule 7).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Params(Vec<(&'static str, String)>);
+pub struct Params(String);
 
 impl Params {
     /// No parameters.
     pub const fn new() -> Self {
-        Self(Vec::new())
+        Self(String::new())
     }
 
     /// Appends one parameter.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.0.push((name, value.to_string()));
+    pub fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {
+        self.push(name, &value);
         self
     }
 
     /// Appends one parameter if there is a value.
     #[must_use]
-    pub fn with_opt(self, name: &'static str, value: Option<impl ToString>) -> Self {
+    pub fn with_opt(self, name: &'static str, value: Option<impl fmt::Display>) -> Self {
         match value {
             Some(value) => self.with(name, value),
             None => self,
         }
     }
 
-    /// The value of a parameter, for logs and tests.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
+    fn push(&mut self, name: &'static str, value: &dyn fmt::Display) {
+        if self.0.capacity() == 0 {
+            self.0.reserve(USUAL_BYTES);
+        }
+        if !self.0.is_empty() {
+            self.0.push('&');
+        }
+        self.0.push_str(name);
+        self.0.push('=');
+        // Writing to a String cannot fail.
+        let _ = write!(Encoded(&mut self.0), "{value}");
     }
 
     /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// `name=value` joined by `&`, encoded, exactly as it travels.
-    pub fn encoded(&self) -> String {
-        let mut text = String::with_capacity(self.0.len() * 24);
-        for (name, value) in &self.0 {
-            if !text.is_empty() {
-                text.push('&');
-            }
-            text.push_str(name);
-            text.push('=');
-            percent_encode(value, &mut text);
-        }
-        text
+    pub fn encoded(&self) -> &str {
+        &self.0
+    }
+
+    /// A copy that can grow by so many bytes.
+    pub(super) fn with_room(&self, bytes: usize) -> Self {
+        let mut text = String::with_capacity(self.0.len() + bytes);
+        text.push_str(&self.0);
+        Self(text)
+    }
+
+    /// The text itself.
+    pub(super) fn into_encoded(self) -> String {
+        self.0
     }
 }
 
-/// Appends `value` with everything outside the unreserved set of RFC 3986 encoded.
-fn percent_encode(value: &str, text: &mut String) {
-    for byte in value.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                text.push(char::from(byte))
-            }
-            // Writing to a String cannot fail.
-            _ => {
-                let _ = write!(text, "%{byte:02X}");
+/// Encodes everything outside the unreserved set of RFC 3986.
+struct Encoded<'a>(&'a mut String);
+
+impl fmt::Write for Encoded<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if text.bytes().all(is_unreserved) {
+            self.0.push_str(text);
+            return Ok(());
+        }
+        for byte in text.bytes() {
+            if is_unreserved(byte) {
+                self.0.push(char::from(byte));
+            } else {
+                write!(self.0, "%{byte:02X}")?;
             }
         }
+        Ok(())
     }
+}
+
+const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
 /// What the WebSocket API signs: all parameters sorted by name, raw, joined by `&`.

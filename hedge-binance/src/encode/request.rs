@@ -50,6 +50,9 @@ pub const POOLS: [Pool; 4] = [
     Pool { name: FUNDING_5M, window_ms: 300_000, limit: 500 },
 ];
 
+/// Room for the window, the timestamp and the signature.
+const SIGNED_BYTES: usize = 128;
+
 /// What a request costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cost {
@@ -149,10 +152,16 @@ impl ApiRequest {
         timestamp_ms: i64,
         signer: &dyn Signer,
     ) -> Result<String, SignError> {
-        let params = self.params.clone().with("recvWindow", recv_window_ms).with("timestamp", timestamp_ms);
-        let payload = params.encoded();
-        let signature = signer.sign(payload.as_bytes())?;
-        Ok(format!("{payload}&signature={signature}"))
+        let params = self
+            .params
+            .with_room(SIGNED_BYTES)
+            .with("recvWindow", recv_window_ms)
+            .with("timestamp", timestamp_ms);
+        let mut query = params.into_encoded();
+        let signature = signer.sign(query.as_bytes())?;
+        query.push_str("&signature=");
+        query.push_str(&signature);
+        Ok(query)
     }
 }
 
@@ -228,8 +237,8 @@ mod tests {
             .with("positionSide", "LONG")
             .with("type", "MARKET")
             .with("quantity", "30")
-            .with("timestamp", "1795168800456")
-            .encoded();
+            .with("timestamp", "1795168800456");
+        let payload = payload.encoded();
         assert_eq!(
             signer().sign(payload.as_bytes()).unwrap(),
             "c8c64fd6a014a2ed660c61e78c363e8d943deabc5dfa824d94f3b97842ad757a"
