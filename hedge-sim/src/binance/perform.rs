@@ -50,6 +50,7 @@ impl Core {
             Call::KlinesOf => return klines::of_last(self, params).map(Outcome::Later),
             Call::ContinuousKlines => return klines::continuous(self, params).map(Outcome::Later),
             Call::MarkKlines => return klines::of_mark(self, params).map(Outcome::Later),
+            Call::PremiumKlines => return klines::of_premium(self, params).map(Outcome::Later),
             Call::IndexKlines => return klines::of_index(self, params).map(Outcome::Later),
             Call::FundingRate => return market::funding_rate(self, params).map(Outcome::Later),
 

@@ -2,6 +2,7 @@
 //!
 //! Source: fact sheet 4.1, 4.3.
 
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::candle::Candle;
@@ -24,6 +25,8 @@ enum Row {
     },
     /// Prices only; the other columns are filler.
     Priced,
+    /// Nothing but zeros.
+    Zero,
 }
 
 pub(crate) fn of_last(core: &Core, params: &Params) -> Result<Later, ApiError> {
@@ -50,6 +53,12 @@ pub(crate) fn of_mark(core: &Core, params: &Params) -> Result<Later, ApiError> {
 pub(crate) fn of_index(core: &Core, params: &Params) -> Result<Later, ApiError> {
     let (id, _) = pair(core, params)?;
     klines(core, params, id, Row::Priced)
+}
+
+/// Index is mark and mark is last, so the premium is zero at all times.
+pub(crate) fn of_premium(core: &Core, params: &Params) -> Result<Later, ApiError> {
+    let (id, _) = core.symbol(params)?;
+    klines(core, params, id, Row::Zero)
 }
 
 fn traded(rules: &InstrumentRules) -> Row {
@@ -94,20 +103,14 @@ impl Row {
                 plain(candle.taker_quote),
                 "0",
             ]),
-            Self::Priced => json!([
-                open_ms,
-                money(candle.open),
-                money(candle.high),
-                money(candle.low),
-                money(candle.close),
-                "0",
-                close_ms,
-                "0",
-                0,
-                "0",
-                "0",
-                "0",
-            ]),
+            Self::Priced => {
+                priced(open_ms, close_ms, [candle.open, candle.high, candle.low, candle.close].map(money))
+            }
+            Self::Zero => priced(open_ms, close_ms, std::array::from_fn(|_| money(Decimal::ZERO))),
         }
     }
+}
+
+fn priced(open_ms: i64, close_ms: i64, [open, high, low, close]: [String; 4]) -> Value {
+    json!([open_ms, open, high, low, close, "0", close_ms, "0", 0, "0", "0", "0"])
 }

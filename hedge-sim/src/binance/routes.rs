@@ -105,6 +105,7 @@ endpoints! {
     GET "/fapi/v1/continuousKlines" => ContinuousKlines, Open, Klines;
     GET "/fapi/v1/indexPriceKlines" => IndexKlines, Open, Klines;
     GET "/fapi/v1/markPriceKlines" => MarkKlines, Open, Klines;
+    GET "/fapi/v1/premiumIndexKlines" => PremiumKlines, Open, Klines;
     GET "/fapi/v1/premiumIndex" => PremiumIndex, Open, BySymbol(1, 10);
     GET "/fapi/v1/fundingRate" => FundingRate, Open, Funding;
     GET "/fapi/v1/fundingInfo" => FundingInfo, Open, Funding;

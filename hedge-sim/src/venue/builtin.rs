@@ -85,7 +85,8 @@ fn row(&(base, tick, step, min_notional, max_qty, max_market_qty): &Row) -> Opti
         base_asset: base.into(),
         quote_asset: "USDT".into(),
         margin_asset: "USDT".into(),
-        price_precision: tick.scale(),
+        // Decimals are one rule, the tick another and stricter one. Source: fact sheet 4.2.
+        price_precision: tick.scale().max(2),
         qty_precision: step.scale(),
         tick,
         min_price: tick,

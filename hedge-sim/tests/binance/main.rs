@@ -8,8 +8,11 @@
 )]
 
 mod accounts;
+mod amend;
 mod clock;
+mod environments;
 mod faults;
+mod keep_alive;
 mod kit;
 mod limits;
 mod lockstep;
@@ -18,5 +21,6 @@ mod market;
 mod orders;
 mod recorded;
 mod signing;
+mod state;
 mod streams;
 mod user_stream;

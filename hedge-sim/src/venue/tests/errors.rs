@@ -59,7 +59,8 @@ fn position_side_must_fit_the_mode() {
 fn price_and_quantity_filters() {
     let mut desk = hedge_desk();
     let mut check = |order: NewOrder, code: i64| assert_eq!(desk.refuse(order.clone()), code, "{order:?}");
-    check(limit("0.1", "50000.01"), -1111);
+    check(limit("0.1", "50000.001"), -1111);
+    check(limit("0.1", "50000.01"), -4014);
     check(limit("0.0001", "50000"), -1111);
     check(limit("0.0001", "0.1"), -1111);
     check(limit("0.1", "0"), -4013);
