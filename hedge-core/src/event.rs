@@ -206,6 +206,8 @@ pub enum OperatorCommand {
     Resume,
     /// Close every leg at the market.
     Flatten,
+    /// Close every leg at the market, from the next start on: commanded while no process runs that could send anything.
+    FlattenAtStart,
 }
 
 /// Something the engine decided.

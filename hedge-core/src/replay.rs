@@ -31,8 +31,10 @@ pub fn verify(records: &[Envelope], mut fresh: impl FnMut() -> Engine) -> Result
     let mut step = Step::default();
     let mut compared = 0;
     let mut i = 0;
+    let mut was_cut = false;
     while let Some(envelope) = records.get(i) {
-        if let Event::Fact(Fact::RunStarted(_)) = &envelope.event {
+        if matches!(&envelope.event, Event::Fact(Fact::RunStarted(_))) || was_cut {
+            was_cut = false;
             engine = fresh();
             for old in &records[..i] {
                 engine.replay(old);
@@ -48,9 +50,13 @@ pub fn verify(records: &[Envelope], mut fresh: impl FnMut() -> Engine) -> Result
         engine.step(envelope.at, fact.clone(), &mut step);
         for (place, recomputed) in step.events.iter().enumerate() {
             let recorded = records.get(i);
-            // A power cut may leave only the beginning of the last step before the next process starts.
-            let cut = recorded.is_none_or(|next| matches!(&next.event, Event::Fact(Fact::RunStarted(_))));
+            // A power cut may leave only the beginning of the last step, before the next process starts or a person
+            // commands something while none runs.
+            let cut = recorded.is_none_or(|next| {
+                matches!(&next.event, Event::Fact(Fact::RunStarted(_) | Fact::Operator { .. }))
+            });
             if place > 0 && cut {
+                was_cut = true;
                 break;
             }
             if recorded != Some(recomputed) {

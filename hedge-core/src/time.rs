@@ -110,6 +110,22 @@ const fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + if month <= 2 { 1 } else { 0 }, month, day)
 }
 
+/// For `#[serde(with = "hedge_core::time::as_text")]`: an instant as people read it, for files and answers that they see.
+pub mod as_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use super::Timestamp;
+
+    /// Writes `2025-08-22T08:00:00.000Z`.
+    pub fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(at)
+    }
+    /// Reads it. Errors: any other form.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
 /// The length of a bar, in the spelling every venue shares (`15m`, `1h`, …).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Interval {

@@ -158,6 +158,16 @@ impl Activity {
             changed.await;
         }
     }
+    /// Resolves once no effect is on its way. Cancel-safe.
+    pub(crate) async fn landed(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.in_flight.load(SeqCst) == 0 {
+                return;
+            }
+            changed.await;
+        }
+    }
     fn counter(&self, kind: Kind) -> &AtomicUsize {
         match kind {
             Kind::Prompt => &self.prompt,

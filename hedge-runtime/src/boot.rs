@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use hedge_core::{
-    BarQuery, Brokerage, Channel, Clock, Fact, InstrumentId, InstrumentIx, InstrumentSpec, Interval,
-    MarketEvent, OrderRef, OrderState, PositionMode, RunId, RunStarted, Seq, Subscription, Term, Timestamp,
-    Venue, event::JOURNAL_FORMAT,
+    BarQuery, Book, Brokerage, Channel, Clock, Fact, InstrumentId, InstrumentIx, InstrumentSpec, Interval,
+    MarketEvent, OperatorCommand, OrderRef, OrderState, PositionMode, Posture, RunId, RunStarted, Seq,
+    Subscription, Term, Timestamp, Venue, event::JOURNAL_FORMAT,
 };
 use tracing::{info, warn};
 
@@ -14,8 +14,10 @@ use crate::{
     dispatch::{Context, Dispatch, query},
     error::RunError,
     feed,
-    journal::Journal,
+    fence::Leader,
+    journal::{Gate, Journal},
     run::{Running, Runtime},
+    settings::{START, held},
     snapshot::read_account_within,
     sources::FactSender,
 };
@@ -32,33 +34,47 @@ const QUESTION_OVERLAP: Duration = Duration::from_secs(60);
 const LONGEST_LINGER: Duration = Duration::from_millis(100);
 
 impl Runtime {
-    /// Everything before the first live fact.
-    pub(crate) async fn boot(&mut self) -> Result<Running, RunError> {
+    /// Takes the lead: nobody who led before sends or journals anything from here on.
+    ///
+    /// Errors: [`RunError::Fenced`] while a panic close is at work, or when somebody else was faster.
+    pub(crate) async fn lead(&mut self) -> Result<Running, RunError> {
+        let fenced = |because| RunError::Fenced { because };
         let next = self.fold().await?;
-        let started = self.run_started();
+        let leader = self.fence.leader().map_err(fenced)?;
+        let started = self.run_started(leader.as_ref());
         let term = started.term;
-        self.fence.admits(term).map_err(|because| RunError::Fenced { because })?;
         let linger = self.settings.journal_linger.min(LONGEST_LINGER);
-        let journal = Journal::start(Arc::clone(&self.store), next, linger);
+        let gate = Gate { fence: Arc::clone(&self.fence), term };
+        let journal = Journal::start(Arc::clone(&self.store), gate, next, linger);
         let instruments = self.instruments_of_interest();
         let dispatch =
             Dispatch::start(&self.venues, &self.context(term, instruments.clone()), &self.activity);
-        let mut running = Running::new(journal, dispatch);
-        self.take(&running, Fact::RunStarted(started)).await?;
+        let running = Running::new(journal, dispatch, term, instruments, self.clock.now());
+        let mut ticket = self.take(&running, Fact::RunStarted(started)).await?;
+        for (command, because) in orders_at_start(self.engine.book(), leader, self.settings.hold.as_deref()) {
+            ticket = self.take(&running, Fact::Operator { command, because }).await?;
+        }
+        // Only what is in the journal may be forgotten by the fence.
+        running.journal.durable(ticket).await?;
+        self.fence.lead(term, self.clock.now()).map_err(fenced)?;
+        Ok(running)
+    }
 
-        self.connect_accounts(&mut running).await?;
-        self.prepare_accounts().await?;
-        self.list_instruments(&running, &instruments).await?;
-        self.prepare_instruments().await?;
-        self.first_questions(&running).await?;
-        self.first_snapshots(&running, &instruments).await?;
+    /// Everything between the lead and the first live fact.
+    pub(crate) async fn boot(&mut self, running: &mut Running) -> Result<(), RunError> {
+        let instruments = running.instruments.clone();
+        self.connect_accounts(running).await?;
+        self.prepare_accounts(running).await?;
+        self.list_instruments(running, &instruments).await?;
+        self.prepare_instruments(running).await?;
+        self.first_questions(running).await?;
+        self.first_snapshots(running, &instruments).await?;
         // Connected before the history is read, so that no bar falls between the two; the engine drops doubles.
         let subscriptions = self.subscriptions(&instruments)?;
         for (venue, what) in subscriptions {
-            self.connect_market(&mut running, venue, what).await?;
+            self.connect_market(running, venue, what).await?;
         }
-        self.warm_up(&running).await?;
-        Ok(running)
+        self.warm_up(running).await
     }
 
     /// Folds the whole journal. Nothing is decided.
@@ -85,18 +101,24 @@ impl Runtime {
         Ok(self.store.next_seq().await?)
     }
 
-    fn run_started(&self) -> RunStarted {
+    fn run_started(&self, leader: Option<&Leader>) -> RunStarted {
         let book = self.engine.book();
         let is_first = book.next_seq() == Seq(0);
         RunStarted {
             run: if is_first { RunId(self.clock.now().ms().div_euclid(1_000)) } else { book.run() },
-            term: Term(book.term().0 + 1),
+            // A panic close leads without a journal.
+            term: Term(book.term().max(leader.map_or(Term(0), |leader| leader.term)).0 + 1),
             format: JOURNAL_FORMAT,
             code_version: self.settings.code_version.clone(),
             config_hash: self.settings.config_hash.clone(),
             profile: self.settings.profile.clone(),
             data_hash: self.settings.data_hash.clone(),
         }
+    }
+
+    /// Before a setting at the venue is changed.
+    fn still_leads(&self, running: &Running) -> Result<(), RunError> {
+        self.fence.admits(running.term).map_err(|because| RunError::Fenced { because })
     }
 
     fn context(&self, term: Term, instruments: Vec<InstrumentId>) -> Context {
@@ -143,8 +165,9 @@ impl Runtime {
         Ok(())
     }
 
-    async fn prepare_accounts(&mut self) -> Result<(), RunError> {
+    async fn prepare_accounts(&mut self, running: &Running) -> Result<(), RunError> {
         for broker in self.venues.values() {
+            self.still_leads(running)?;
             let account = broker.account().await.map_err(RunError::venue("reading the account"))?;
             if account.multi_assets {
                 return Err(RunError::MultiAssets);
@@ -192,8 +215,9 @@ impl Runtime {
         Ok(())
     }
 
-    async fn prepare_instruments(&mut self) -> Result<(), RunError> {
+    async fn prepare_instruments(&mut self, running: &Running) -> Result<(), RunError> {
         for listing in &self.settings.universe {
+            self.still_leads(running)?;
             let (broker, instrument) = (self.client(&listing.instrument)?, &listing.instrument);
             broker
                 .ensure_margin_mode(instrument, listing.margin)
@@ -342,6 +366,34 @@ impl Runtime {
             });
         }
     }
+}
+
+/// What the journal must hold before anything else: what a takeover left behind, and whether this process may open.
+fn orders_at_start(
+    book: &Book,
+    leader: Option<Leader>,
+    hold: Option<&str>,
+) -> Vec<(OperatorCommand, String)> {
+    let (mut posture, because) = book.operator();
+    let mut was_held = posture == Posture::ExitOnly && because.starts_with(START);
+    let mut orders = Vec::new();
+    let left = leader.filter(|leader| leader.posture > Posture::Normal && leader.posture >= posture);
+    if let Some(Leader { posture: left, because, .. }) = left {
+        let command = if left == Posture::Halted { OperatorCommand::Halt } else { OperatorCommand::ExitOnly };
+        orders.push((command, because));
+        (posture, was_held) = (left, false);
+    }
+    match hold {
+        Some(reason) if posture == Posture::Normal || (was_held && because != held(reason)) => {
+            orders.push((OperatorCommand::ExitOnly, held(reason)));
+        }
+        // What a person has ordered stays; only what an earlier start has forbidden is lifted.
+        None if was_held => {
+            orders.push((OperatorCommand::Resume, format!("{START}this process may open again")));
+        }
+        _ => {}
+    }
+    orders
 }
 
 async fn refresh(

@@ -146,7 +146,7 @@ impl Dispatch {
     }
 
     /// Ends the workers at once, with whatever they have on its way.
-    pub(crate) async fn stop(mut self) {
+    pub(crate) async fn stop(&mut self) {
         self.tasks.shutdown().await;
     }
 }

@@ -35,8 +35,8 @@ pub enum RunError {
         /// Which one.
         instrument: InstrumentId,
     },
-    /// Another process has taken the account over.
-    #[error("start-up: the fence forbids trading: {because}")]
+    /// Another process leads the account, at the start or since then. Programs end with exit code 75.
+    #[error("{because}; this process sends and journals nothing more")]
     Fenced {
         /// What the fence says.
         because: String,
@@ -46,6 +46,15 @@ pub enum RunError {
     NoClient {
         /// Which one.
         instrument: InstrumentId,
+    },
+    /// The control socket cannot be served, so that nobody could halt this process.
+    #[error("start-up: serving {socket} failed: {source}")]
+    Control {
+        /// Which socket.
+        socket: String,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
     },
     /// The account shares margin between assets, which the book cannot value.
     #[error("start-up: the account is in multi-assets mode; switch it to single-asset mode at the venue")]
@@ -60,10 +69,12 @@ impl RunError {
         let doing = doing.into();
         move |source| Self::Venue { doing, source }
     }
-    /// The exit code that programs end with: 74 for the journal (`EX_IOERR`), 1 otherwise.
+    /// The exit code that programs end with: 74 for the journal (`EX_IOERR`), 75 when another process leads
+    /// (`EX_TEMPFAIL`), 1 otherwise.
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Journal(_) => 74,
+            Self::Fenced { .. } => 75,
             _ => 1,
         }
     }

@@ -1,15 +1,38 @@
 //! The seam through which another process can take the account over without a lock.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use hedge_core::Term;
+use hedge_core::{Posture, Term, Timestamp};
+use tokio::time::sleep;
 
-/// Asked immediately before each write to a trading socket.
+/// How often the fence is read while nothing is sent or journalled. Real time, whatever clock the run goes by.
+const IDLE_LOOK: Duration = Duration::from_millis(200);
+
+/// Who has led the account so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leader {
+    /// Its term.
+    pub term: Term,
+    /// The posture that it leaves behind for the next process; `Normal` leaves the decision to the journal.
+    pub posture: Posture,
+    /// Why.
+    pub because: String,
+}
+
+/// Names the one process that may trade an account. Each call looks anew.
 ///
-/// An implementation re-reads the fence on each call: a newer term means that somebody else leads this account now.
+/// A run asks [`leader`](Self::leader) once, takes a greater term, and [`lead`](Self::lead)s as soon as its first records
+/// are durable. From then on it asks [`admits`](Self::admits) before each append and each write to a trading socket, and
+/// five times a second besides. When it is refused it ends with [`RunError::Fenced`](crate::RunError::Fenced).
 pub trait Fence: fmt::Debug + Send + Sync + 'static {
-    /// `Err` with the reason when nothing may be written under `term` any more.
+    /// Who led last; `None` before anybody did. Errors: nobody may start now, and why.
+    fn leader(&self) -> Result<Option<Leader>, String>;
+    /// Takes the lead, durably, and leaves nothing behind but the term. Errors: somebody else leads, and who.
+    fn lead(&self, term: Term, at: Timestamp) -> Result<(), String>;
+    /// Errors: nothing may be written under `term` any more, and why. Called often: a few microseconds.
     fn admits(&self, term: Term) -> Result<(), String>;
+    /// Tells the new leader that this process has stopped: nothing of it is on its way to the venue or the journal.
+    fn acknowledge(&self, at: Timestamp);
 }
 
 /// No fence: this process is the only one that can write.
@@ -17,7 +40,24 @@ pub trait Fence: fmt::Debug + Send + Sync + 'static {
 pub struct Unfenced;
 
 impl Fence for Unfenced {
+    fn leader(&self) -> Result<Option<Leader>, String> {
+        Ok(None)
+    }
+    fn lead(&self, _: Term, _: Timestamp) -> Result<(), String> {
+        Ok(())
+    }
     fn admits(&self, _: Term) -> Result<(), String> {
         Ok(())
+    }
+    fn acknowledge(&self, _: Timestamp) {}
+}
+
+/// Resolves with the reason once the fence does not admit the term any more. Cancel-safe.
+pub(crate) async fn taken_over(fence: &dyn Fence, term: Term) -> String {
+    loop {
+        sleep(IDLE_LOOK).await;
+        if let Err(because) = fence.admits(term) {
+            return because;
+        }
     }
 }

@@ -5,12 +5,14 @@ use std::{
     time::Duration,
 };
 
-use hedge_core::{Envelope, Seq, StateStore, StoreError};
+use hedge_core::{Envelope, Seq, StateStore, StoreError, Term};
 use tokio::{
     sync::{Notify, mpsc, watch},
     task::JoinHandle,
     time::{Instant, timeout_at},
 };
+
+use crate::{error::RunError, fence::Fence};
 
 /// More waiting records than this are written without lingering.
 const LARGE_BATCH: usize = 4_096;
@@ -27,25 +29,51 @@ enum Progress {
     Failed,
 }
 
+/// Why nothing more is written.
+#[derive(Debug)]
+pub(crate) enum WriteError {
+    /// The store failed.
+    Store(StoreError),
+    /// Another process leads the account.
+    Fenced(String),
+}
+
+impl From<WriteError> for RunError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Store(error) => Self::Journal(error),
+            WriteError::Fenced(because) => Self::Fenced { because },
+        }
+    }
+}
+
+/// Asked immediately before each append.
+#[derive(Clone, Debug)]
+pub(crate) struct Gate {
+    pub(crate) fence: Arc<dyn Fence>,
+    pub(crate) term: Term,
+}
+
 /// The loop's end of the writer.
 #[derive(Debug)]
 pub(crate) struct Journal {
     batches: Option<mpsc::UnboundedSender<Vec<Envelope>>>,
     progress: watch::Receiver<Progress>,
     hurry: Arc<Notify>,
-    error: Arc<Mutex<Option<StoreError>>>,
+    error: Arc<Mutex<Option<WriteError>>>,
     writer: JoinHandle<()>,
 }
 
 impl Journal {
     /// Starts the writer at the journal's end.
-    pub(crate) fn start(store: Arc<dyn StateStore>, next: Seq, linger: Duration) -> Self {
+    pub(crate) fn start(store: Arc<dyn StateStore>, gate: Gate, next: Seq, linger: Duration) -> Self {
         let (batches, receiver) = mpsc::unbounded_channel();
         let (sender, progress) = watch::channel(Progress::Durable(next));
         let hurry = Arc::new(Notify::new());
         let error = Arc::new(Mutex::new(None));
         let writer = Writer {
             store,
+            gate,
             next,
             linger,
             receiver,
@@ -69,13 +97,13 @@ impl Journal {
     }
 
     /// Errors: the append that failed, if one has.
-    pub(crate) fn check(&self) -> Result<(), StoreError> {
+    pub(crate) fn check(&self) -> Result<(), WriteError> {
         let failed = *self.progress.borrow() == Progress::Failed;
         if failed { Err(self.take_error()) } else { Ok(()) }
     }
 
     /// Waits until everything up to the ticket is durable. Errors: the append that failed.
-    pub(crate) async fn durable(&self, ticket: Ticket) -> Result<(), StoreError> {
+    pub(crate) async fn durable(&self, ticket: Ticket) -> Result<(), WriteError> {
         let mut progress = self.progress.clone();
         if *progress.borrow() != Progress::Failed {
             self.hurry.notify_one();
@@ -92,46 +120,66 @@ impl Journal {
         }
     }
 
+    /// Resolves once everything up to the ticket is durable, with `false` when it never will be. Outlives the loop's turn.
+    pub(crate) fn settled(&self, ticket: Ticket) -> impl Future<Output = bool> + Send + 'static {
+        let mut progress = self.progress.clone();
+        self.hurry.notify_one();
+        async move {
+            let reached = progress
+                .wait_for(|progress| match progress {
+                    Progress::Durable(next) => Ticket(*next) >= ticket,
+                    Progress::Failed => true,
+                })
+                .await;
+            matches!(reached.as_deref(), Ok(Progress::Durable(_)))
+        }
+    }
+
     /// Resolves only when an append has failed. Cancel-safe.
-    pub(crate) async fn failed(&self) -> StoreError {
+    pub(crate) async fn failed(&self) -> WriteError {
         let mut progress = self.progress.clone();
         // A closed channel means that the writer died, which is a failure too.
         let _ = progress.wait_for(|progress| *progress == Progress::Failed).await;
         self.take_error()
     }
 
-    /// Writes what is waiting and ends the writer.
-    pub(crate) async fn close(mut self) -> Result<(), StoreError> {
+    /// Writes what is waiting and ends the writer. Harmless when it has ended.
+    pub(crate) async fn close(&mut self) -> Result<(), WriteError> {
         self.batches = None;
         self.hurry.notify_one();
-        let _ = (&mut self.writer).await;
+        if !self.writer.is_finished() {
+            let _ = (&mut self.writer).await;
+        }
         let failed = *self.progress.borrow() == Progress::Failed;
         if failed { Err(self.take_error()) } else { Ok(()) }
     }
 
-    fn take_error(&self) -> StoreError {
+    fn take_error(&self) -> WriteError {
         let error = self.error.lock().unwrap_or_else(PoisonError::into_inner).take();
-        error.unwrap_or_else(|| StoreError::Io {
-            doing: "writing the journal".to_owned(),
-            source: "the writer has ended".into(),
+        error.unwrap_or_else(|| {
+            WriteError::Store(StoreError::Io {
+                doing: "writing the journal".to_owned(),
+                source: "the writer has ended".into(),
+            })
         })
     }
 }
 
 struct Writer {
     store: Arc<dyn StateStore>,
+    gate: Gate,
     next: Seq,
     linger: Duration,
     receiver: mpsc::UnboundedReceiver<Vec<Envelope>>,
     hurry: Arc<Notify>,
     progress: watch::Sender<Progress>,
-    error: Arc<Mutex<Option<StoreError>>>,
+    error: Arc<Mutex<Option<WriteError>>>,
 }
 
 impl Writer {
     async fn run(mut self) {
         while let Some(batch) = self.gather().await {
-            match self.store.append(self.next, &batch).await {
+            match self.append(&batch).await {
                 Ok(next) => {
                     self.next = next;
                     self.progress.send_replace(Progress::Durable(next));
@@ -143,6 +191,11 @@ impl Writer {
                 }
             }
         }
+    }
+
+    async fn append(&self, batch: &[Envelope]) -> Result<Seq, WriteError> {
+        self.gate.fence.admits(self.gate.term).map_err(WriteError::Fenced)?;
+        self.store.append(self.next, batch).await.map_err(WriteError::Store)
     }
 
     /// The next group: everything that comes within the linger time, or until somebody waits for it.

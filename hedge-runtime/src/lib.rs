@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 pub mod activity;
+mod answer;
 mod boot;
 pub mod clock;
+pub mod control;
 mod dispatch;
 pub mod error;
 mod feed;
@@ -19,7 +21,7 @@ pub mod views;
 pub use activity::Activity;
 pub use clock::{Scaled, SystemClock};
 pub use error::RunError;
-pub use fence::{Fence, Unfenced};
+pub use fence::{Fence, Leader, Unfenced};
 pub use observer::Observer;
 pub use run::{Parts, RunEnd, Runtime};
 pub use settings::{Listing, Settings};

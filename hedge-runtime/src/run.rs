@@ -3,24 +3,27 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use hedge_core::{
-    Book, Brokerage, Clock, Entry, Fact, Leg, OrderRecord, OrderState, StateStore, Tif, Timestamp, Venue,
+    Book, Brokerage, Clock, Entry, Fact, InstrumentId, Leg, OperatorCommand, OrderRecord, OrderState,
+    StateStore, Term, Tif, Timestamp, Venue,
     engine::{Engine, Step},
 };
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until, timeout},
 };
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
+#[cfg(unix)]
+use crate::control::Server;
 use crate::{
     activity::{Activity, Kind, Token},
     clock::Forward,
     dispatch::Dispatch,
     error::RunError,
-    fence::Fence,
-    journal::Journal,
+    fence::{Fence, taken_over},
+    journal::{Journal, Ticket},
     observer::Observer,
-    settings::Settings,
+    settings::{Settings, held},
     shutdown::Shutdown,
     snapshot::Traffic,
     sources::{Next, Operator, Queued, Sources},
@@ -29,6 +32,8 @@ use crate::{
 
 /// The shortest time between two timer facts: a deadline that stays in the past must not starve the market.
 const TICK_PAUSE: std::time::Duration = std::time::Duration::from_millis(1);
+/// How long requests may take to be dropped once another process leads.
+const ABANDON_WITHIN: std::time::Duration = std::time::Duration::from_secs(1);
 /// How long the last views may take to be written.
 const LAST_VIEWS_WITHIN: std::time::Duration = std::time::Duration::from_secs(1);
 
@@ -82,23 +87,36 @@ pub struct Runtime {
     starting: Option<Token>,
 }
 
-/// What exists once a run has started.
+/// What exists once a run has the lead.
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) journal: Journal,
     pub(crate) dispatch: Dispatch,
     pub(crate) feeds: JoinSet<()>,
+    pub(crate) term: Term,
+    /// What this run looks after: the universe, and what is still held or ordered from an earlier one.
+    pub(crate) instruments: Vec<InstrumentId>,
+    pub(crate) started_at: Timestamp,
     reconcile_at: Timestamp,
     instruments_at: Timestamp,
     last_tick_at: Timestamp,
 }
 
 impl Running {
-    pub(crate) fn new(journal: Journal, dispatch: Dispatch) -> Self {
+    pub(crate) fn new(
+        journal: Journal,
+        dispatch: Dispatch,
+        term: Term,
+        instruments: Vec<InstrumentId>,
+        started_at: Timestamp,
+    ) -> Self {
         Self {
             journal,
             dispatch,
             feeds: JoinSet::new(),
+            term,
+            instruments,
+            started_at,
             reconcile_at: Timestamp::MAX,
             instruments_at: Timestamp::MAX,
             last_tick_at: Timestamp::EPOCH,
@@ -118,10 +136,10 @@ impl Runtime {
             clock: Arc::new(Forward::new(parts.clock)),
             fence: parts.fence,
             activity: parts.activity,
+            views: Views::new(parts.settings.simulated),
             settings: parts.settings,
             sources,
             traffic: Arc::new(Traffic::default()),
-            views: Views::default(),
             observers: parts.observers,
             shutdown: parts.shutdown,
             step: Step::default(),
@@ -136,31 +154,87 @@ impl Runtime {
 
     /// Boots, runs until somebody asks to stop, and stops with all state kept.
     ///
-    /// Errors: [`RunError::Journal`] when a record could not be written, at any time; the others at start-up only.
+    /// Errors: [`RunError::Journal`] when a record could not be written and [`RunError::Fenced`] when another process leads
+    /// the account, at any time; the others at start-up only.
     pub async fn run(mut self) -> Result<RunEnd, RunError> {
         let shutdown = self.shutdown.clone();
         let mut running = tokio::select! {
             biased;
-            booted = self.boot() => booted?,
+            led = self.lead() => led?,
+            because = shutdown.requested() => return Ok(self.stopped_early(because)),
+        };
+        #[cfg(unix)]
+        let server = self.serve_control()?;
+        let (fence, term) = (Arc::clone(&self.fence), running.term);
+        let ended = tokio::select! {
+            biased;
+            because = taken_over(fence.as_ref(), term) => Err(RunError::Fenced { because }),
+            ended = self.live(&mut running, &shutdown) => ended,
+        };
+        if let Err(RunError::Fenced { because }) = &ended {
+            error!(%term, because, "another process leads this account; nothing more is sent or journalled");
+            self.abandon(&mut running).await;
+        }
+        // Whoever still waits for an answer is told that none will come.
+        self.sources.close();
+        #[cfg(unix)]
+        if let Some(server) = server {
+            server.close().await;
+        }
+        ended.map(|because| RunEnd { because, engine: self.engine })
+    }
+
+    /// Starts to serve the control socket, where one is wanted.
+    #[cfg(unix)]
+    fn serve_control(&self) -> Result<Option<Server>, RunError> {
+        let Some(state_dir) = &self.settings.control else { return Ok(None) };
+        Server::start(state_dir, self.sources.senders.asks.clone()).map(Some).map_err(|source| {
+            RunError::Control { socket: state_dir.join("control.sock").display().to_string(), source }
+        })
+    }
+
+    fn stopped_early(self, because: String) -> RunEnd {
+        info!(because, "stopped during start-up");
+        RunEnd { because, engine: self.engine }
+    }
+
+    /// Everything that one leader does. Ends with the reason to stop.
+    async fn live(&mut self, running: &mut Running, shutdown: &Shutdown) -> Result<String, RunError> {
+        tokio::select! {
+            biased;
+            booted = self.boot(running) => booted?,
             because = shutdown.requested() => {
                 info!(because, "stopped during start-up");
-                return Ok(RunEnd { because, engine: self.engine });
+                running.journal.close().await?;
+                return Ok(because);
             }
-        };
+        }
         let mut publisher = Publisher::start(Arc::clone(&self.store), self.settings.views_every);
-        let because = self.follow(&mut running, &mut publisher).await?;
+        let because = self.follow(running, &mut publisher).await?;
         // The feeds live on through the drain: an answer may announce a fill that only the account stream brings.
-        self.drain(&mut running).await?;
+        self.drain(running).await?;
         running.feeds.shutdown().await;
-        self.take(&running, Fact::RunStopped { because: because.clone() }).await?;
-        let Running { journal, dispatch, .. } = running;
-        dispatch.stop().await;
-        journal.close().await?;
+        self.take(running, Fact::RunStopped { because: because.clone() }).await?;
+        running.dispatch.stop().await;
+        running.journal.close().await?;
         self.publish(&mut publisher);
         if timeout(LAST_VIEWS_WITHIN, publisher.finish()).await.is_err() {
             warn!("the last views were not written in time; the journal is complete");
         }
-        Ok(RunEnd { because, engine: self.engine })
+        Ok(because)
+    }
+
+    /// Drops everything that is on its way, and says so to the new leader.
+    async fn abandon(&mut self, running: &mut Running) {
+        self.starting = None;
+        running.feeds.shutdown().await;
+        running.dispatch.stop().await;
+        if timeout(ABANDON_WITHIN, self.activity.landed()).await.is_err() {
+            warn!("a venue client does not let go of its request");
+        }
+        // The fence refuses what still waits to be written.
+        let _ = running.journal.close().await;
+        self.fence.acknowledge(self.clock.now());
     }
 
     /// The loop of a run. Ends with the reason to stop.
@@ -190,10 +264,8 @@ impl Runtime {
                 next = self.sources.next(deadline, self.clock.as_ref()) => next,
             };
             match next {
-                Next::Fact(Queued { fact, token }) => {
-                    self.take(running, fact).await?;
-                    drop(token);
-                }
+                Next::Fact(queued) => self.take_queued(running, queued).await?,
+                Next::Ask(ask) => self.answer(running, ask).await?,
                 Next::Due => self.due(running).await?,
             }
             views_due = true;
@@ -227,10 +299,22 @@ impl Runtime {
         Ok(())
     }
 
-    /// One step: decide, write down, and only then act.
-    pub(crate) async fn take(&mut self, running: &Running, fact: Fact) -> Result<(), RunError> {
+    /// A fact from a queue, unless it was meant for a standing order that does not stand any more.
+    async fn take_queued(&mut self, running: &Running, queued: Queued) -> Result<(), RunError> {
+        let Queued { fact, token, only_while } = queued;
+        let (posture, because) = self.engine.book().operator();
+        if only_while.is_none_or(|standing| standing == (posture, because.to_owned())) {
+            self.take(running, fact).await?;
+        }
+        drop(token);
+        Ok(())
+    }
+
+    /// One step: decide, write down, and only then act. The ticket names the last record of the step.
+    pub(crate) async fn take(&mut self, running: &Running, fact: Fact) -> Result<Ticket, RunError> {
         running.journal.check()?;
         let at = self.clock.now();
+        let fact = self.within_hold(fact);
         self.engine.step(at, fact, &mut self.step);
         // The engine's state has moved although nothing is durable yet. That is sound only because a failed append ends
         // the run: whoever catches this error and goes on decides from a state that no journal holds.
@@ -252,7 +336,17 @@ impl Runtime {
         for effect in self.step.effects.drain(..) {
             running.dispatch.perform(effect, |order| book.order(order).map(|record| record.position));
         }
-        Ok(())
+        Ok(ticket)
+    }
+
+    /// A process that must not open is not talked out of it by whoever lifts an order of his own.
+    fn within_hold(&self, fact: Fact) -> Fact {
+        match (fact, &self.settings.hold) {
+            (Fact::Operator { command: OperatorCommand::Resume, .. }, Some(reason)) => {
+                Fact::Operator { command: OperatorCommand::ExitOnly, because: held(reason) }
+            }
+            (fact, _) => fact,
+        }
     }
 
     /// On the way out: answers and fills that are still on their way are taken in, and protection that follows from them
@@ -281,11 +375,9 @@ impl Runtime {
                 () = self.activity.calm(), if !unsettled => return Ok(()),
             };
             match queued {
-                Some(Queued { fact, token }) => {
-                    self.take(running, fact).await?;
-                    drop(token);
-                }
-                None => {
+                Some(Next::Fact(queued)) => self.take_queued(running, queued).await?,
+                Some(Next::Ask(ask)) => self.answer(running, ask).await?,
+                Some(Next::Due) | None => {
                     running.last_tick_at = self.clock.now();
                     self.take(running, Fact::Tick).await?;
                 }

@@ -73,3 +73,12 @@ impl Settings {
         }
     }
 }
+
+/// How the reason of an order begins that a start has given because its process must not open. The next start that may
+/// open lifts exactly such an order.
+pub(crate) const START: &str = "start: ";
+
+/// The standing order of a process that is held.
+pub(crate) fn held(reason: &str) -> String {
+    format!("{START}{reason}")
+}

@@ -2,16 +2,21 @@
 
 use std::sync::Arc;
 
-use hedge_core::{Clock, Fact, MarketEvent, OperatorCommand, Timestamp};
+use hedge_core::{Clock, Fact, MarketEvent, OperatorCommand, Posture, Timestamp};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
-use crate::activity::{Activity, Kind, Token};
+use crate::{
+    activity::{Activity, Kind, Token},
+    control::Ask,
+};
 
 /// A fact on its way to the loop; counted until it has been handled.
 #[derive(Debug)]
 pub(crate) struct Queued {
     pub(crate) fact: Fact,
     pub(crate) token: Token,
+    /// The standing order that the sender saw. Where another one stands by now, the fact is dropped.
+    pub(crate) only_while: Option<(Posture, String)>,
 }
 
 /// The entrance of one queue.
@@ -25,8 +30,11 @@ pub(crate) struct FactSender {
 impl FactSender {
     /// Queues a fact. After the loop has ended nobody listens, and the fact is dropped.
     pub(crate) fn send(&self, fact: Fact) {
+        self.send_while(fact, None);
+    }
+    fn send_while(&self, fact: Fact, only_while: Option<(Posture, String)>) {
         let token = self.activity.count(self.kind);
-        let _ = self.sender.send(Queued { fact, token });
+        let _ = self.sender.send(Queued { fact, token, only_while });
     }
     /// Queues a market fact.
     pub(crate) fn market(&self, event: MarketEvent) {
@@ -43,6 +51,16 @@ impl Operator {
     pub fn command(&self, command: OperatorCommand, because: impl Into<String>) {
         self.0.send(Fact::Operator { command, because: because.into() });
     }
+    /// Like [`command`](Self::command), for guards: dropped when the standing order is not this one any more. So what a
+    /// person has ordered in the same moment is neither lifted nor loosened.
+    pub fn command_while(
+        &self,
+        standing: (Posture, String),
+        command: OperatorCommand,
+        because: impl Into<String>,
+    ) {
+        self.0.send_while(Fact::Operator { command, because: because.into() }, Some(standing));
+    }
 }
 
 /// What the loop does next.
@@ -50,6 +68,8 @@ impl Operator {
 pub(crate) enum Next {
     /// Something came in.
     Fact(Queued),
+    /// Somebody asks at the control socket.
+    Ask(Ask),
     /// The deadline has passed.
     Due,
 }
@@ -58,6 +78,7 @@ pub(crate) enum Next {
 #[derive(Debug)]
 pub(crate) struct Sources {
     activity: Arc<Activity>,
+    asks: UnboundedReceiver<Ask>,
     operator: UnboundedReceiver<Queued>,
     results: UnboundedReceiver<Queued>,
     account: UnboundedReceiver<Queued>,
@@ -70,6 +91,7 @@ pub(crate) struct Sources {
 /// The entrances of all queues.
 #[derive(Clone, Debug)]
 pub(crate) struct Senders {
+    pub(crate) asks: UnboundedSender<Ask>,
     pub(crate) operator: FactSender,
     pub(crate) results: FactSender,
     pub(crate) account: FactSender,
@@ -89,25 +111,28 @@ impl Sources {
             let (sender, receiver) = mpsc::unbounded_channel();
             (FactSender { sender, activity: Arc::clone(activity), kind }, receiver)
         };
+        let (asks, asks_rx) = mpsc::unbounded_channel();
         let (operator, operator_rx) = queue(Kind::Prompt);
         let (results, results_rx) = queue(Kind::Prompt);
         let (account, account_rx) = queue(Kind::Prompt);
         let (market, market_rx) = queue(Kind::Market);
         Self {
             activity: Arc::clone(activity),
+            asks: asks_rx,
             operator: operator_rx,
             results: results_rx,
             account: account_rx,
             market: market_rx,
             waiting: None,
-            senders: Senders { operator, results, account, market },
+            senders: Senders { asks, operator, results, account, market },
         }
     }
 
-    /// Operator before effect results before account before timer before market. Cancel-safe.
+    /// Control socket before operator before effect results before account before timer before market. Cancel-safe.
     pub(crate) async fn next(&mut self, deadline: Timestamp, clock: &dyn Clock) -> Next {
         tokio::select! {
             biased;
+            Some(ask) = self.asks.recv() => Next::Ask(ask),
             Some(queued) = self.operator.recv() => Next::Fact(queued),
             Some(queued) = self.results.recv() => Next::Fact(queued),
             Some(queued) = self.account.recv() => Next::Fact(queued),
@@ -118,14 +143,21 @@ impl Sources {
     }
 
     /// Like [`next`](Self::next), without timers and market facts: for the way out. Cancel-safe.
-    pub(crate) async fn next_prompt(&mut self) -> Queued {
+    pub(crate) async fn next_prompt(&mut self) -> Next {
         tokio::select! {
             biased;
-            Some(queued) = self.operator.recv() => queued,
-            Some(queued) = self.results.recv() => queued,
-            Some(queued) = self.account.recv() => queued,
+            Some(ask) = self.asks.recv() => Next::Ask(ask),
+            Some(queued) = self.operator.recv() => Next::Fact(queued),
+            Some(queued) = self.results.recv() => Next::Fact(queued),
+            Some(queued) = self.account.recv() => Next::Fact(queued),
             else => std::future::pending().await,
         }
+    }
+
+    /// Answers nobody any more.
+    pub(crate) fn close(&mut self) {
+        self.asks.close();
+        while self.asks.try_recv().is_ok() {}
     }
 }
 
@@ -162,6 +194,7 @@ mod tests {
     fn name(next: Next) -> &'static str {
         match next {
             Next::Due => "timer",
+            Next::Ask(_) => "ask",
             Next::Fact(Queued { fact: Fact::Operator { .. }, .. }) => "operator",
             Next::Fact(Queued { fact: Fact::Account { .. }, .. }) => "account",
             Next::Fact(Queued { fact: Fact::Market { .. }, .. }) => "market",

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hedge_core::{
     AccountEvent, Clock, Decision, Fact, MarketEvent, OperatorCommand, Outcome, Posture, Term, Timestamp,
 };
-use hedge_runtime::{Activity, Fence, RunError};
+use hedge_runtime::{Activity, RunError};
 use support::{Answer, AtOrder, Bench, btc, fill_of_the_first_order};
 use tokio::time::Instant;
 
@@ -303,32 +303,6 @@ async fn an_operators_halt_stops_openings() {
         })
         .await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(bench.venue.called("submit"), 0);
-    bench.stop(run).await;
-}
-
-/// Forbids everything once a run has begun.
-#[derive(Debug, Default)]
-struct TakenOver(std::sync::atomic::AtomicBool);
-
-impl Fence for TakenOver {
-    fn admits(&self, _: Term) -> Result<(), String> {
-        if self.0.swap(true, std::sync::atomic::Ordering::SeqCst) {
-            Err("term 7 leads".to_owned())
-        } else {
-            Ok(())
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_fence_keeps_orders_from_the_socket() {
-    let bench = Bench::new(Activity::free()).fenced(TakenOver::default());
-    let run = bench.start();
-    bench.live().await;
-    bench.close_bar(0, 0);
-    let failed = |fact: &Fact| matches!(fact, Fact::SubmitFailed { outcome: Outcome::NotSent, message, .. } if message.contains("term 7"));
-    bench.until("refused", |bench| bench.store.facts().iter().any(failed)).await;
     assert_eq!(bench.venue.called("submit"), 0);
     bench.stop(run).await;
 }

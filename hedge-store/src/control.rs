@@ -14,7 +14,7 @@ use std::{
 };
 
 use hedge_core::{Posture, Term, Timestamp};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
 use crate::disk::{create_private_dir, private, replace_durably};
@@ -42,7 +42,7 @@ pub struct FenceRecord {
     /// The program that wrote it, for example `hedge-executor`.
     pub by: String,
     /// When it was written.
-    #[serde(with = "text_time")]
+    #[serde(with = "hedge_core::time::as_text")]
     pub at: Timestamp,
 }
 
@@ -56,7 +56,7 @@ pub struct FenceAck {
     /// Its process.
     pub pid: u32,
     /// When it was written.
-    #[serde(with = "text_time")]
+    #[serde(with = "hedge_core::time::as_text")]
     pub at: Timestamp,
 }
 
@@ -265,19 +265,6 @@ fn padded(record: &impl Serialize, limit: usize) -> io::Result<Vec<u8>> {
     text.resize(limit - 1, b' ');
     text.push(b'\n');
     Ok(text)
-}
-
-/// Times as people read them.
-mod text_time {
-    use super::{Deserialize, Deserializer, Serializer, Timestamp};
-
-    pub(super) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(at)
-    }
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
 }
 
 #[cfg(test)]

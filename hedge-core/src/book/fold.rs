@@ -228,7 +228,9 @@ impl Book {
     pub(super) fn command(&mut self, command: OperatorCommand, because: &str) {
         self.operator = match command {
             OperatorCommand::Halt => Posture::Halted,
-            OperatorCommand::ExitOnly | OperatorCommand::Flatten => Posture::ExitOnly,
+            OperatorCommand::ExitOnly | OperatorCommand::Flatten | OperatorCommand::FlattenAtStart => {
+                Posture::ExitOnly
+            }
             OperatorCommand::Resume => Posture::Normal,
         };
         self.operator_because = because.to_owned();

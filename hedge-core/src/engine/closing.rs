@@ -180,15 +180,27 @@ impl Engine {
     }
 
     pub(super) fn flatten(&mut self, cx: &mut Cx<'_>, because: &str) {
-        let held: Vec<PositionKey> = self
-            .book
-            .legs()
-            .filter(|leg| leg.is_open() || self.book.has_live_entry(&leg.key))
-            .map(|leg| leg.key)
-            .collect();
-        for key in held {
+        for key in self.occupied() {
             self.demand_flat(cx, &key, Cow::Owned(because.to_owned()));
         }
+    }
+
+    /// Sends nothing: whoever commands this has no connection. The first comparison with the venue goes on with it.
+    pub(super) fn flatten_at_start(&mut self, cx: &mut Cx<'_>, because: &str) {
+        for position in self.occupied() {
+            if !self.book.must_flatten(&position) {
+                let because = Cow::Owned(because.to_owned());
+                self.record(cx, Event::Decision(Decision::FlattenRequested { position, because }));
+            }
+        }
+    }
+
+    /// Legs that are open, or may become so by an opening of ours.
+    fn occupied(&self) -> Vec<PositionKey> {
+        let is_occupied = |key: &PositionKey| {
+            self.book.leg(key).is_some_and(|leg| leg.is_open()) || self.book.has_live_entry(key)
+        };
+        self.book.legs().map(|leg| leg.key).filter(is_occupied).collect()
     }
 
     /// The leg less what its own resting closes may still take.

@@ -52,6 +52,10 @@ impl Engine {
                 let because = format!("operator: {because}");
                 self.flatten(cx, &because);
             }
+            Fact::Operator { command: OperatorCommand::FlattenAtStart, because } => {
+                let because = format!("operator: {because}");
+                self.flatten_at_start(cx, &because);
+            }
             Fact::Account { event } => match &**event {
                 AccountEvent::Reconnected => self.ask_snapshot(cx),
                 AccountEvent::MarginCall { detail } => {

@@ -185,9 +185,13 @@ fn facts() -> Vec<Fact> {
             acceptable_until: Some(Timestamp::from_ms(1_732_100_005_000)),
         });
     }
-    for command in
-        [OperatorCommand::Halt, OperatorCommand::ExitOnly, OperatorCommand::Resume, OperatorCommand::Flatten]
-    {
+    for command in [
+        OperatorCommand::Halt,
+        OperatorCommand::ExitOnly,
+        OperatorCommand::Resume,
+        OperatorCommand::Flatten,
+        OperatorCommand::FlattenAtStart,
+    ] {
         facts.push(Fact::Operator { command, because: "测试".to_owned() });
     }
     facts

@@ -96,6 +96,18 @@ fn flatten_closes_every_leg_once() {
 }
 
 #[test]
+fn a_flatten_without_a_connection_sends_nothing_and_closes_at_the_next_start() {
+    let mut rig = Rig::new();
+    let (_, stop) = rig.opened();
+    rig.operator(OperatorCommand::FlattenAtStart).none();
+    assert_eq!(rig.book().posture(), Posture::ExitOnly);
+    assert!(rig.book().must_flatten(&long()) && !rig.book().must_flatten(&short()));
+    rig.restart();
+    let found = rig.agreeing_snapshot(&[&stop]);
+    assert!(rig.snapshot(found).only().is_market_close());
+}
+
+#[test]
 fn flatten_of_a_flat_account_does_nothing_but_forbid_openings() {
     let mut rig = Rig::new();
     let outcomes = rig.operator(OperatorCommand::Flatten);

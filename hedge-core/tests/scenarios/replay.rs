@@ -359,3 +359,23 @@ fn a_journal_that_a_power_cut_ended_inside_a_step_agrees_as_far_as_it_goes() {
 fn an_empty_journal_agrees_with_everything() {
     assert_eq!(verify(&[], engine), Ok(0));
 }
+
+#[test]
+fn a_command_given_while_no_process_runs_is_replayed_also_behind_a_torn_step() {
+    let whole = recording();
+    let place = first_order(&whole);
+    // One journal ends with a whole step, the other one inside a step.
+    for end in [place - 2, place] {
+        let mut journal = whole[..end].to_vec();
+        let mut later = engine();
+        journal.iter().for_each(|envelope| later.replay(envelope));
+        let mut step = Step::default();
+        for command in [OperatorCommand::Halt, OperatorCommand::FlattenAtStart] {
+            let fact = Fact::Operator { command, because: "nobody runs".to_owned() };
+            later.step(Timestamp::from_ms(START_MS + 9_000_000_000), fact, &mut step);
+            assert!(step.effects.is_empty());
+            journal.append(&mut step.events);
+        }
+        assert_eq!(verify(&journal, engine), Ok(journal.len() as u64));
+    }
+}

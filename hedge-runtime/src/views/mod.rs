@@ -8,6 +8,7 @@ mod publisher;
 
 use hedge_core::{AccountEvent, Book, Envelope, Event, Fact, MarketEvent, Seq, Timestamp, View, ViewName};
 use serde::Serialize;
+use serde_json::Value;
 
 pub use positions::{PositionRow, PositionsView, positions};
 pub(crate) use publisher::Publisher;
@@ -17,9 +18,20 @@ pub(crate) use publisher::Publisher;
 pub struct Views {
     nav: nav::NavTrack,
     logs: logs::Logs,
+    simulated: bool,
 }
 
 impl Views {
+    /// Views of a journal. `simulated` marks every view and every row in it: the market is real, the money is not.
+    pub fn new(simulated: bool) -> Self {
+        Self { simulated, ..Self::default() }
+    }
+
+    /// What a person was last alerted to.
+    pub fn last_alert(&self) -> Option<&str> {
+        self.logs.last_alert.as_deref()
+    }
+
     /// Takes one record that the book has folded already.
     pub fn observe(&mut self, envelope: &Envelope, book: &Book) {
         self.logs.observe(envelope);
@@ -31,25 +43,59 @@ impl Views {
     /// All views: `nav positions signals trade_log health screener peak_state synced_state`.
     pub fn render(&self, book: &Book, at: Timestamp) -> Vec<(ViewName, View)> {
         let as_of = Seq(book.next_seq().0.saturating_sub(1));
+        let view = |name, content: &dyn Content| self.view(name, as_of, content);
         [
-            view("nav", as_of, &self.nav.view(book, at)),
-            view("positions", as_of, &positions(book)),
-            view("signals", as_of, &self.logs.signals()),
-            view("trade_log", as_of, &self.logs.trades()),
-            view("health", as_of, &health::health(book, at, self.logs.last_alert.as_deref())),
-            view("screener", as_of, &self.logs.screener()),
-            view("peak_state", as_of, &self.nav.peak_view(book, at)),
-            view("synced_state", as_of, &positions::synced(book, at)),
+            view("nav", &self.nav.view(book, at)),
+            view("positions", &positions(book)),
+            view("signals", &self.logs.signals()),
+            view("trade_log", &self.logs.trades()),
+            view("health", &health::health(book, at, self.logs.last_alert.as_deref())),
+            view("screener", &self.logs.screener()),
+            view("peak_state", &self.nav.peak_view(book, at)),
+            view("synced_state", &positions::synced(book, at)),
         ]
         .into_iter()
         .flatten()
         .collect()
     }
+
+    fn view(&self, name: &'static str, as_of: Seq, content: &dyn Content) -> Option<(ViewName, View)> {
+        let json = if self.simulated {
+            let mut value = content.value()?;
+            mark_simulated(&mut value);
+            value.to_string()
+        } else {
+            content.text()?
+        };
+        Some((ViewName::new(name)?, View { as_of, json }))
+    }
 }
 
-fn view(name: &'static str, as_of: Seq, content: &impl Serialize) -> Option<(ViewName, View)> {
-    let json = serde_json::to_string(content).ok()?;
-    Some((ViewName::new(name)?, View { as_of, json }))
+/// What a view is rendered from.
+trait Content {
+    fn text(&self) -> Option<String>;
+    fn value(&self) -> Option<Value>;
+}
+
+impl<T: Serialize> Content for T {
+    fn text(&self) -> Option<String> {
+        serde_json::to_string(self).ok()
+    }
+    fn value(&self) -> Option<Value> {
+        serde_json::to_value(self).ok()
+    }
+}
+
+/// Marks an object, and the rows of each list in it.
+fn mark_simulated(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.values_mut().filter(|field| field.is_array()).for_each(mark_simulated);
+            fields.insert("simulated".to_owned(), Value::Bool(true));
+        }
+        Value::Array(rows) => rows.iter_mut().for_each(mark_simulated),
+        _ => {}
+    }
 }
 
 fn moves_equity(event: &Event) -> bool {

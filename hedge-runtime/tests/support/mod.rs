@@ -415,6 +415,9 @@ pub struct Bench {
     pub shutdown: Shutdown,
     pub clock: Arc<TokioClock>,
     pub fence: Arc<dyn Fence>,
+    /// What differs from the usual settings.
+    pub settings: Box<dyn Fn(&mut Settings) + Send + Sync>,
+    pub engine: EngineConfig,
 }
 
 impl Bench {
@@ -457,6 +460,8 @@ impl Bench {
             shutdown: Shutdown::new(),
             clock,
             fence: Arc::new(Unfenced),
+            settings: Box::new(|_| {}),
+            engine: EngineConfig::default(),
         }
     }
     pub fn fenced(mut self, fence: impl Fence) -> Self {
@@ -465,12 +470,14 @@ impl Bench {
     }
     pub fn runtime(&self) -> Runtime {
         let strategies: Vec<Box<dyn Strategy>> = vec![Box::new(Opens(btc())), Box::new(Opens(eth()))];
-        let engine = Engine::new(EngineConfig::default(), Box::new(PermitAll), strategies);
+        let engine = Engine::new(self.engine.clone(), Box::new(PermitAll), strategies);
         let listing = |instrument| Listing {
             instrument,
             leverage: Leverage::new(3).unwrap(),
             margin: MarginMode::Crossed,
         };
+        let mut settings = Settings::new(vec![listing(btc()), listing(eth())]);
+        (self.settings)(&mut settings);
         let parts = Parts {
             store: Arc::clone(&self.store) as _,
             venues: vec![Arc::clone(&self.venue) as _],
@@ -479,7 +486,7 @@ impl Bench {
             activity: Arc::clone(&self.activity),
             observers: Vec::new(),
             shutdown: self.shutdown.clone(),
-            settings: Settings::new(vec![listing(btc()), listing(eth())]),
+            settings,
         };
         Runtime::new(engine, parts)
     }
@@ -503,6 +510,16 @@ impl Bench {
     }
     pub async fn live(&self) {
         self.until("live", |bench| bench.venue.is_live() && bench.activity.is_idle(bench.clock.now())).await;
+    }
+    /// Like [`stop`](Self::stop), and the next run may start.
+    pub async fn restartable_stop(
+        &mut self,
+        run: tokio::task::JoinHandle<Result<RunEnd, RunError>>,
+    ) -> RunEnd {
+        let end = self.stop(run).await;
+        self.shutdown = Shutdown::new();
+        *self.venue.market.lock().unwrap() = None;
+        end
     }
     pub async fn stop(&self, run: tokio::task::JoinHandle<Result<RunEnd, RunError>>) -> RunEnd {
         self.shutdown.trigger("test is over");

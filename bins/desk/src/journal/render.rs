@@ -97,6 +97,7 @@ impl Lines {
                     OperatorCommand::ExitOnly => "exit-only",
                     OperatorCommand::Resume => "resume",
                     OperatorCommand::Flatten => "flatten",
+                    OperatorCommand::FlattenAtStart => "flatten at the next start",
                 };
                 format!("operator: {command}: {because}")
             }
