@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::Bytes;
 use axum::extract::ws::Utf8Bytes;
+use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use super::clock::VenueClock;
@@ -341,6 +342,28 @@ impl Hub {
     /// User-data events since the start, also those nobody followed.
     pub(crate) fn user_events(&self) -> u64 {
         self.user_events
+    }
+
+    /// Every open socket, with its streams. The key of user data is a secret and only named.
+    pub(crate) fn connections(&self, key: Option<&str>) -> Vec<Value> {
+        let now_ms = self.clock.now_ms();
+        let masked = |text: &str| match key {
+            Some(key) => text.replace(key, "<listenKey>"),
+            None => text.to_owned(),
+        };
+        let row = |(id, socket): (&u64, &Socket)| {
+            json!({
+                "id": id,
+                "path": masked(&socket.path),
+                "combined": socket.combined,
+                "streams": socket.names.iter().map(|name| masked(name)).collect::<Vec<_>>(),
+                "user_data": socket.feeds.iter().any(|feed| Some(feed.key.as_str()) == key),
+                "opened_ms": socket.opened_ms,
+                "queued": socket.queued.load(Ordering::Relaxed),
+                "silent": self.faults.is_silent(&socket.path, now_ms),
+            })
+        };
+        self.sockets.iter().map(row).collect()
     }
 
     pub(crate) fn open_sockets(&self) -> usize {

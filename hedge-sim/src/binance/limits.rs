@@ -7,11 +7,17 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use serde_json::{Value, json};
+
 use super::error::ApiError;
 
 pub(crate) const ORDERS_10S: u32 = 300;
 pub(crate) const ORDERS_1M: u32 = 1_200;
 const FUNDING_5M: u32 = 500;
+/// Connections that an address may open in 5 minutes. UNCONFIRMED for this venue. Source: fact sheet 6.1.
+const HANDSHAKES_5M: u32 = 300;
+/// Sockets cut for too many messages inside 5 minutes that are not yet a ban. "Repeated" is all that is published.
+const FLOODS_BEFORE_BAN: u32 = 5;
 /// Refused requests inside one minute that are still answered with 429.
 pub(crate) const REFUSALS_BEFORE_BAN: u32 = 20;
 const FIRST_BAN_MS: i64 = 2 * 60_000;
@@ -31,6 +37,9 @@ struct Address {
     weight: Window,
     funding: Window,
     refused: Window,
+    handshakes: Window,
+    floods: Window,
+    sockets_banned_until_ms: i64,
     banned_until_ms: i64,
     bans: u32,
 }
@@ -48,6 +57,10 @@ impl Window {
         }
         self.count = self.count.saturating_add(n);
         self.count
+    }
+
+    const fn used(&self, index: i64) -> u32 {
+        if self.index == index { self.count } else { 0 }
     }
 }
 
@@ -121,6 +134,30 @@ impl Limits {
         }))
     }
 
+    /// Counts one WebSocket handshake; what it is refused with.
+    pub(crate) fn handshake(&mut self, ip: IpAddr, now_ms: i64) -> Result<(), ApiError> {
+        let address = self.addresses.entry(ip).or_default();
+        if address.sockets_banned_until_ms > now_ms {
+            return Err(banned(ip, address.sockets_banned_until_ms, now_ms));
+        }
+        if address.handshakes.add(now_ms.div_euclid(300_000), 1) <= HANDSHAKES_5M {
+            return Ok(());
+        }
+        let text =
+            format!("Too many connections; current limit of IP({ip}) is {HANDSHAKES_5M} per 5 minutes.");
+        let mut refusal = ApiError::new(429, -1003, text);
+        refusal.retry_after_s = Some(seconds_up(300_000 - now_ms.rem_euclid(300_000)));
+        Err(refusal)
+    }
+
+    /// Counts one socket that was cut for too many messages; repeated, the address opens no sockets for a while.
+    pub(crate) fn flooded(&mut self, ip: IpAddr, now_ms: i64) {
+        let address = self.addresses.entry(ip).or_default();
+        if address.floods.add(now_ms.div_euclid(300_000), 1) > FLOODS_BEFORE_BAN {
+            address.sockets_banned_until_ms = now_ms + FIRST_BAN_MS;
+        }
+    }
+
     /// Counts one order; returns the counts of the 10-second and of the 1-minute window.
     pub(crate) fn order(&mut self, now_ms: i64) -> (u32, u32) {
         (self.orders_10s.add(now_ms.div_euclid(10_000), 1), self.orders_1m.add(now_ms.div_euclid(60_000), 1))
@@ -150,6 +187,27 @@ impl Limits {
                 format!("Too many new orders; current limit is {limit} orders per {unit}."),
             )
         }))
+    }
+
+    /// What is used of every limit now.
+    pub(crate) fn used(&self, now_ms: i64) -> Value {
+        let share = |window: &Window, span_ms: i64, limit: u32| json!({"used": window.used(now_ms.div_euclid(span_ms)), "limit": limit});
+        let address = |(ip, address): (&IpAddr, &Address)| {
+            json!({
+                "address": ip.to_string(),
+                "weight_1m": share(&address.weight, 60_000, self.weight_1m),
+                "funding_5m": share(&address.funding, 300_000, FUNDING_5M),
+                "handshakes_5m": share(&address.handshakes, 300_000, HANDSHAKES_5M),
+                "refused_1m": share(&address.refused, 60_000, REFUSALS_BEFORE_BAN),
+                "banned_until_ms": Some(address.banned_until_ms).filter(|until_ms| *until_ms > now_ms),
+                "sockets_banned_until_ms": Some(address.sockets_banned_until_ms).filter(|until_ms| *until_ms > now_ms),
+            })
+        };
+        json!({
+            "addresses": self.addresses.iter().map(address).collect::<Vec<_>>(),
+            "orders_10s": share(&self.orders_10s, 10_000, ORDERS_10S),
+            "orders_1m": share(&self.orders_1m, 60_000, ORDERS_1M),
+        })
     }
 
     fn refuse(

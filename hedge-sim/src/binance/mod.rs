@@ -30,6 +30,7 @@
 //! before it is answered or published. Starting again with the same settings replays the log, so a kill takes back
 //! nothing that was acknowledged.
 
+mod admin;
 mod admit;
 mod candle;
 mod clock;

@@ -15,6 +15,7 @@ use axum::routing::get;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use super::admin;
 use super::admit::{Answer, Asked};
 use super::clock::{ClockState, Pace};
 use super::error::ApiError;
@@ -28,7 +29,7 @@ const MOST_BODY_BYTES: usize = 64 * 1024;
 
 pub(crate) fn router(app: Arc<App>) -> Router {
     let clock = Router::new().route("/sim/clock", get(show_clock).post(set_clock));
-    clock.merge(faults::routes()).fallback(serve).with_state(app)
+    clock.merge(faults::routes()).merge(admin::routes()).fallback(serve).with_state(app)
 }
 
 /// Serves until the stop signal; open sockets are closed by their own tasks.
@@ -48,10 +49,11 @@ async fn serve(
     ConnectInfo(peer): ConnectInfo<Peer>,
     request: Request,
 ) -> Response {
+    let address = peer.address.ip().to_canonical();
     let path = request.uri().path().to_owned();
     let query = request.uri().query().unwrap_or_default().to_owned();
     if let Some(target) = Target::parse(&path, &query) {
-        return upgrade(app, target, request).await;
+        return upgrade(app, target, address, request).await;
     }
     let _in_flight = app.in_flight();
     let (parts, body) = request.into_parts();
@@ -71,7 +73,7 @@ async fn serve(
         // A GET takes its parameters from the query alone. Source: fact sheet 2.2.
         body: if parts.method == Method::GET { "" } else { body },
         api_key: api_key(&parts.headers),
-        address: peer.address.ip().to_canonical(),
+        address,
     };
     let plan = planned(&app, &asked);
     if plan.is_plain() {
@@ -165,13 +167,18 @@ async fn finished(mut answer: Answer) -> Answer {
     }
 }
 
-async fn upgrade(app: Arc<App>, target: Target, request: Request) -> Response {
+async fn upgrade(app: Arc<App>, target: Target, address: IpAddr, request: Request) -> Response {
     if app.faults.refuses_socket(target.path(), app.clock.now_ms()) {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
+    if app.limits_messages()
+        && let Err(error) = app.with(|core| core.limits.handshake(address, app.clock.window_ms()))
+    {
+        return write(Answer::refused(&error));
+    }
     let (mut parts, _) = request.into_parts();
     match WebSocketUpgrade::from_request_parts(&mut parts, &app).await {
-        Ok(upgrade) => upgrade.on_upgrade(move |socket| ws::serve(app, target, socket)),
+        Ok(upgrade) => upgrade.on_upgrade(move |socket| ws::serve(app, target, address, socket)),
         Err(rejection) => rejection.into_response(),
     }
 }
@@ -229,7 +236,7 @@ fn change_clock(app: &App, body: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn clock_json(state: ClockState) -> Value {
+pub(crate) fn clock_json(state: ClockState) -> Value {
     let speed = match state.pace {
         Pace::Speed(speed) => json!(speed),
         Pace::Lockstep => json!("max"),

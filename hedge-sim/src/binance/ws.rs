@@ -2,6 +2,7 @@
 //!
 //! Source: fact sheet 8.1 and 9.1.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -85,7 +86,7 @@ impl Target {
 }
 
 /// Serves one accepted socket until it closes.
-pub(crate) async fn serve(app: Arc<App>, target: Target, socket: WebSocket) {
+pub(crate) async fn serve(app: Arc<App>, target: Target, address: IpAddr, socket: WebSocket) {
     let (push, mut pushes) = mpsc::unbounded_channel();
     let queued = Arc::new(AtomicUsize::new(0));
     let id = app.with(|core| {
@@ -101,14 +102,14 @@ pub(crate) async fn serve(app: Arc<App>, target: Target, socket: WebSocket) {
         }
         id
     });
-    pump(&app, id, &target.path, socket, &mut pushes, &queued).await;
+    pump(&app, id, (&target.path, address), socket, &mut pushes, &queued).await;
     app.with(|core| core.hub.close(id));
 }
 
 async fn pump(
     app: &App,
     id: u64,
-    path: &str,
+    (path, address): (&str, IpAddr),
     socket: WebSocket,
     pushes: &mut mpsc::UnboundedReceiver<Push>,
     queued: &AtomicUsize,
@@ -149,6 +150,7 @@ async fn pump(
             message = stream.next(), if !(is_silent() && app.limits_messages()) => {
                 let Some(Ok(message)) = message else { return };
                 if app.limits_messages() && !rate.admits(Instant::now()) {
+                    app.with(|core| core.limits.flooded(address, app.clock.window_ms()));
                     let _ = sink.send(closing("too many requests")).await;
                     return;
                 }
