@@ -70,7 +70,7 @@ impl Runtime {
             started_at: Some(running.started_at),
             hold: self.settings.hold.clone(),
             venue: venues.join(", "),
-            last_alert: self.views.last_alert().map(str::to_owned),
+            standing: self.views.standing().clone(),
         };
         Status::of(self.engine.book(), origin, self.clock.now())
     }

@@ -24,7 +24,7 @@ mod status;
 #[cfg(unix)]
 pub use client::ask;
 pub use client_error::AskError;
-pub use offline::{OfflineError, fold, offline};
+pub use offline::{Folded, OfflineError, fold, offline};
 pub(crate) use protocol::Ask;
 pub use protocol::{Answer, Done, Request};
 #[cfg(unix)]

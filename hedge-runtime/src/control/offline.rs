@@ -9,7 +9,7 @@ use hedge_core::{
 use thiserror::Error;
 
 use super::protocol::{Done, reason};
-use crate::fence::Fence;
+use crate::{fence::Fence, views::Standing};
 
 /// Records per read of the journal.
 const PAGE: u32 = 4_096;
@@ -35,16 +35,29 @@ pub enum OfflineError {
     Reason(String),
 }
 
-/// Folds a whole journal into a fresh engine, and says where it ends. Nothing is decided.
-pub async fn fold(engine: &mut Engine, store: &dyn StateStore) -> Result<Seq, StoreError> {
+/// A journal that was folded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folded {
+    /// Where it ends.
+    pub next: Seq,
+    /// What stands besides the book; for [`Status::of`](super::Status::of).
+    pub standing: Standing,
+}
+
+/// Folds a whole journal into a fresh engine. Nothing is decided.
+pub async fn fold(engine: &mut Engine, store: &dyn StateStore) -> Result<Folded, StoreError> {
+    let mut standing = Standing::default();
     let limit = NonZeroU32::new(PAGE).unwrap_or(NonZeroU32::MIN);
     let mut from = Some(Seq(0));
     while let Some(place) = from {
         let page = store.read(place, limit).await?;
-        page.records.iter().for_each(|envelope| engine.replay(envelope));
+        for envelope in &page.records {
+            engine.replay(envelope);
+            standing.observe(envelope);
+        }
         from = page.next;
     }
-    store.next_seq().await
+    Ok(Folded { next: store.next_seq().await?, standing })
 }
 
 /// Writes a command into the journal of a stopped run; nothing is sent. The next start goes by it.
@@ -65,7 +78,7 @@ pub async fn offline(
 ) -> Result<Done, OfflineError> {
     let because = reason(because).map_err(OfflineError::Reason)?;
     let fenced = |because| OfflineError::Fenced { because };
-    let mut next = fold(&mut engine, store).await?;
+    let mut next = fold(&mut engine, store).await?.next;
     if next == Seq(0) {
         return Err(OfflineError::Empty);
     }

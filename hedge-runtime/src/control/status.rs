@@ -6,6 +6,8 @@ use hedge_core::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::views::Standing;
+
 /// What a status says besides the book.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
@@ -21,8 +23,8 @@ pub struct Origin {
     pub hold: Option<String>,
     /// The venue and its environment, for example `binance loopback (127.0.0.1:4000)`.
     pub venue: String,
-    /// What a person was last alerted to.
-    pub last_alert: Option<String>,
+    /// What stands besides the book.
+    pub standing: Standing,
 }
 
 /// How things stand. Exact as of `as_of`.
@@ -47,10 +49,16 @@ pub struct Status {
     pub at: Timestamp,
     /// The strictest of operator and risk managers.
     pub posture: Posture,
+    /// Why; empty for `normal`.
+    pub posture_because: String,
+    /// Since when; text.
+    pub posture_since: Option<String>,
     /// What the operator ordered last.
     pub operator: Posture,
     /// Why.
     pub operator_because: String,
+    /// When; text.
+    pub operator_since: Option<String>,
     /// Why this process must not open, if it must not.
     pub hold: Option<String>,
     /// Whether the account stream is connected.
@@ -121,18 +129,23 @@ impl Status {
     /// Reads a book.
     pub fn of(book: &Book, origin: Origin, at: Timestamp) -> Self {
         let (operator, because) = book.operator();
+        let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
+        let standing = origin.standing;
         Self {
             profile: origin.profile,
             simulated: origin.simulated,
             run: book.run().to_string(),
             term: book.term(),
             pid: origin.pid,
-            started_at: origin.started_at.map(|at| at.to_string()),
+            started_at: text(origin.started_at),
             as_of: Seq(book.next_seq().0.saturating_sub(1)),
             at,
             posture: book.posture(),
+            posture_because: standing.posture_because,
+            posture_since: text(standing.posture_since),
             operator,
             operator_because: because.to_owned(),
+            operator_since: text(standing.operator_since),
             hold: origin.hold,
             connected: book.is_connected(),
             venue: origin.venue,
@@ -143,7 +156,7 @@ impl Status {
             foreign_orders: book.foreign_orders().len(),
             mutes: mutes(book, at),
             last_fact_at: book.last_fact_at(),
-            last_alert: origin.last_alert,
+            last_alert: standing.last_alert,
         }
     }
 }

@@ -24,7 +24,6 @@ pub(crate) struct Logs {
     screener: BTreeMap<(String, String, StrategyId), ScreenerRow>,
     attempted: u64,
     emitted: u64,
-    pub(crate) last_alert: Option<String>,
 }
 
 /// The latest ids of executions; the one that came first leaves first, for ids of different symbols do not compare.
@@ -169,7 +168,6 @@ impl Logs {
                     row.verdict = Some(verdict.clone());
                 }
             }
-            Decision::Alert { text, .. } => self.last_alert = Some(text.clone().into_owned()),
             _ => {}
         }
     }

@@ -5,6 +5,7 @@ mod logs;
 mod nav;
 mod positions;
 mod publisher;
+mod standing;
 
 use hedge_core::{AccountEvent, Book, Envelope, Event, Fact, MarketEvent, Seq, Timestamp, View, ViewName};
 use serde::Serialize;
@@ -12,12 +13,14 @@ use serde_json::Value;
 
 pub use positions::{PositionRow, PositionsView, positions};
 pub(crate) use publisher::Publisher;
+pub use standing::Standing;
 
 /// Folds what the book does not keep (peak, series, latest signals and executions) and renders every view.
 #[derive(Clone, Debug, Default)]
 pub struct Views {
     nav: nav::NavTrack,
     logs: logs::Logs,
+    standing: Standing,
     simulated: bool,
 }
 
@@ -27,14 +30,15 @@ impl Views {
         Self { simulated, ..Self::default() }
     }
 
-    /// What a person was last alerted to.
-    pub fn last_alert(&self) -> Option<&str> {
-        self.logs.last_alert.as_deref()
+    /// What stands, and since when.
+    pub const fn standing(&self) -> &Standing {
+        &self.standing
     }
 
     /// Takes one record that the book has folded already.
     pub fn observe(&mut self, envelope: &Envelope, book: &Book) {
         self.logs.observe(envelope);
+        self.standing.observe(envelope);
         if moves_equity(&envelope.event) {
             self.nav.sample(envelope.at, book);
         }
@@ -49,7 +53,7 @@ impl Views {
             view("positions", &positions(book)),
             view("signals", &self.logs.signals()),
             view("trade_log", &self.logs.trades()),
-            view("health", &health::health(book, at, self.logs.last_alert.as_deref())),
+            view("health", &health::health(book, at, self.standing.last_alert.as_deref())),
             view("screener", &self.logs.screener()),
             view("peak_state", &self.nav.peak_view(book, at)),
             view("synced_state", &positions::synced(book, at)),
