@@ -156,8 +156,8 @@ impl NewOrder {
         let id_name = if self.is_algo() { "clientAlgoId" } else { "newClientOrderId" };
         let params = self
             .type_params(self.leg_params(params))
-            .with(id_name, self.client_id)
-            .with("newOrderRespType", "RESULT");
+            .with_text(id_name, self.client_id.as_str())
+            .with_text("newOrderRespType", "RESULT");
         ApiRequest {
             method: Method::Post,
             path,
@@ -170,11 +170,11 @@ impl NewOrder {
 
     fn leg_params(&self, params: Params) -> Params {
         let params = params
-            .with("symbol", self.symbol)
-            .with("side", self.leg.order_side())
-            .with("type", self.type_word());
+            .with_text("symbol", self.symbol.as_str())
+            .with_text("side", self.leg.order_side().as_str())
+            .with_text("type", self.type_word());
         match self.leg {
-            OrderLeg::Hedge { side, .. } => params.with("positionSide", side),
+            OrderLeg::Hedge { side, .. } => params.with_text("positionSide", side.as_str()),
             // Close-all orders reduce by nature; the flag beside them is refused (-4138).
             OrderLeg::OneWay { reduce_only: true, .. } if !self.covers_whole_leg() => {
                 params.with("reduceOnly", "true")
@@ -205,21 +205,22 @@ impl NewOrder {
 
     fn type_params(&self, params: Params) -> Params {
         match self.order_type {
-            OrderType::Market(qty) => params.with("quantity", qty),
-            OrderType::Limit(qty, limit) => limit_params(params.with("quantity", qty), limit),
+            OrderType::Market(qty) => params.with_decimal("quantity", qty.get()),
+            OrderType::Limit(qty, limit) => limit_params(params.with_decimal("quantity", qty.get()), limit),
             OrderType::StopMarket(size, trigger, by) | OrderType::TakeProfitMarket(size, trigger, by) => {
                 let params = match size {
-                    AlgoSize::Qty(qty) => params.with("quantity", qty),
+                    AlgoSize::Qty(qty) => params.with_decimal("quantity", qty.get()),
                     AlgoSize::WholeLeg => params.with("closePosition", "true"),
                 };
-                params.with("triggerPrice", trigger).with("workingType", working_type(by))
+                params.with_decimal("triggerPrice", trigger.get()).with("workingType", working_type(by))
             }
             OrderType::Stop(qty, trigger, by, limit) | OrderType::TakeProfit(qty, trigger, by, limit) => {
-                let params = params.with("quantity", qty).with("triggerPrice", trigger);
+                let params =
+                    params.with_decimal("quantity", qty.get()).with_decimal("triggerPrice", trigger.get());
                 limit_params(params.with("workingType", working_type(by)), limit)
             }
             OrderType::Trailing { qty, activate, callback_percent, by } => params
-                .with("quantity", qty)
+                .with_decimal("quantity", qty.get())
                 .with_opt("activatePrice", activate)
                 .with("callbackRate", callback_percent)
                 .with("workingType", working_type(by)),
@@ -228,13 +229,13 @@ impl NewOrder {
 }
 
 fn limit_params(params: Params, limit: Limit) -> Params {
-    let params = params.with("price", limit.price);
+    let params = params.with_decimal("price", limit.price.get());
     match limit.tif {
-        Tif::Gtc => params.with("timeInForce", "GTC"),
-        Tif::Ioc => params.with("timeInForce", "IOC"),
-        Tif::Fok => params.with("timeInForce", "FOK"),
-        Tif::PostOnly => params.with("timeInForce", "GTX"),
-        Tif::Gtd { until } => params.with("timeInForce", "GTD").with("goodTillDate", until.ms()),
+        Tif::Gtc => params.with_text("timeInForce", "GTC"),
+        Tif::Ioc => params.with_text("timeInForce", "IOC"),
+        Tif::Fok => params.with_text("timeInForce", "FOK"),
+        Tif::PostOnly => params.with_text("timeInForce", "GTX"),
+        Tif::Gtd { until } => params.with_text("timeInForce", "GTD").with("goodTillDate", until.ms()),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use hedge_core::Decimal;
+
 /// Room for an order with its signature: most requests are written without growing.
 const USUAL_BYTES: usize = 384;
 
@@ -31,7 +33,30 @@ impl Params {
         }
     }
 
+    /// Appends one parameter whose text is at hand: for orders, where every nanosecond counts.
+    #[must_use]
+    pub(super) fn with_text(mut self, name: &'static str, value: &str) -> Self {
+        self.name(name);
+        // Writing to a String cannot fail.
+        let _ = Encoded(&mut self.0).write_str(value);
+        self
+    }
+
+    /// Appends a decimal, as its `Display` shows it but faster.
+    #[must_use]
+    pub(super) fn with_decimal(mut self, name: &'static str, value: Decimal) -> Self {
+        self.name(name);
+        push_decimal(&mut self.0, value);
+        self
+    }
+
     fn push(&mut self, name: &'static str, value: &dyn fmt::Display) {
+        self.name(name);
+        // Writing to a String cannot fail.
+        let _ = write!(Encoded(&mut self.0), "{value}");
+    }
+
+    fn name(&mut self, name: &'static str) {
         if self.0.capacity() == 0 {
             self.0.reserve(USUAL_BYTES);
         }
@@ -40,8 +65,6 @@ impl Params {
         }
         self.0.push_str(name);
         self.0.push('=');
-        // Writing to a String cannot fail.
-        let _ = write!(Encoded(&mut self.0), "{value}");
     }
 
     /// Whether there is none.
@@ -65,6 +88,32 @@ impl Params {
     pub(super) fn into_encoded(self) -> String {
         self.0
     }
+}
+
+/// Digits of the largest 64-bit number, a point, and a zero before it.
+const DECIMAL_BYTES: usize = 32;
+
+/// Writes from the last digit to the first. What is negative or too long goes the usual way.
+fn push_decimal(text: &mut String, value: Decimal) {
+    let (Ok(mut rest), scale @ 0..20) = (u64::try_from(value.mantissa()), value.scale() as usize) else {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{value}");
+        return;
+    };
+    let mut bytes = [b'0'; DECIMAL_BYTES];
+    let mut at = DECIMAL_BYTES;
+    let mut digits = 0;
+    while rest > 0 || digits <= scale {
+        if digits == scale && scale > 0 {
+            at -= 1;
+            bytes[at] = b'.';
+        }
+        at -= 1;
+        bytes[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        digits += 1;
+    }
+    text.push_str(std::str::from_utf8(&bytes[at..]).unwrap_or_default());
 }
 
 /// Encodes everything outside the unreserved set of RFC 3986.
@@ -103,7 +152,20 @@ pub fn ws_api_payload(params: &[(&str, &str)]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_decimal_is_written_as_it_is_displayed(mantissa in any::<i64>(), small in 0..100_i64, scale in 0..28_u32) {
+            for mantissa in [mantissa, small] {
+                let value = Decimal::new(mantissa, scale);
+                let params = Params::new().with_decimal("q", value);
+                prop_assert_eq!(params.encoded(), format!("q={value}"));
+            }
+        }
+    }
 
     #[test]
     fn order_is_kept_and_values_are_encoded() {

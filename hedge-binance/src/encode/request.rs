@@ -155,8 +155,8 @@ impl ApiRequest {
         let params = self
             .params
             .with_room(SIGNED_BYTES)
-            .with("recvWindow", recv_window_ms)
-            .with("timestamp", timestamp_ms);
+            .with_decimal("recvWindow", recv_window_ms.into())
+            .with_decimal("timestamp", timestamp_ms.into());
         let mut query = params.into_encoded();
         let signature = signer.sign(query.as_bytes())?;
         query.push_str("&signature=");
