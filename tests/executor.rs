@@ -8,11 +8,10 @@ mod support;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::{Read, Write},
     net::TcpStream,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
-    sync::mpsc::{Receiver, channel},
+    process::{Command, Output, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -21,7 +20,7 @@ use hedge_core::{Book, PositionKey, PositionSide, Seq};
 use hedge_sim::binance::{ApiKey, Exchange, ExchangeConfig, Pace};
 use hedge_store::FileJournal;
 use serde_json::Value;
-use support::{Temp, executor, json, market::klines, stderr, stdout};
+use support::{Temp, executor, following::Following, json, market::klines, stderr, stdout};
 
 fn run(temp: &Temp, args: &[&str]) -> Output {
     executor(temp, args).output().unwrap()
@@ -391,72 +390,6 @@ fn one_cycle_ends_quickly() {
     assert_eq!(after(&lines, "[screener] attempted=").len(), 1, "one cycle");
 }
 
-/// A running executor whose lines come one by one.
-struct Following {
-    child: Child,
-    lines: Receiver<String>,
-    seen: Vec<String>,
-}
-
-impl Following {
-    fn start(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (sender, lines) = channel();
-        for stream in [
-            Box::new(child.stdout.take().unwrap()) as Box<dyn Read + Send>,
-            Box::new(child.stderr.take().unwrap()),
-        ] {
-            let sender = sender.clone();
-            thread::spawn(move || {
-                for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                    // Nobody listens any more once the test is over.
-                    let _ = sender.send(line);
-                }
-            });
-        }
-        Self { child, lines, seen: Vec::new() }
-    }
-    fn wait_for(&mut self, start: &str) -> String {
-        let until = Instant::now() + Duration::from_secs(30);
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let Ok(line) = self.lines.recv_timeout(left) else {
-                let _ = self.child.kill();
-                panic!("{start} was not printed; there was {:#?}", self.seen);
-            };
-            self.seen.push(line.clone());
-            if line.starts_with(start) {
-                return line;
-            }
-        }
-    }
-    /// Sends a signal; how long it took to end, and its exit code.
-    fn stop(&mut self, signal: &str) -> (Duration, Option<i32>) {
-        let asked_at = Instant::now();
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
-        while asked_at.elapsed() < Duration::from_secs(30) {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                let took = asked_at.elapsed();
-                self.seen.extend(self.lines.iter());
-                return (took, status.code());
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-        let _ = self.child.kill();
-        panic!("{signal} did not end it in half a minute");
-    }
-}
-
-impl Drop for Following {
-    fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
-    }
-}
-
 #[test]
 fn a_signal_stops_a_following_run_within_five_seconds_and_it_can_go_on() {
     let temp = Temp::new("follow");
@@ -501,11 +434,18 @@ fn a_second_executor_on_the_same_state_is_refused_and_told_who_holds_it() {
 #[test]
 fn what_cannot_run_here_is_refused_in_one_sentence() {
     let temp = Temp::new("refused");
-    for profile in ["mainnet", "testnet", "live", "Paper"] {
+    for profile in ["mainnet", "mainnet-dry", "testnet", "live", "Paper"] {
         let output = run(&temp, &["--profile", profile]);
         let says = stderr(&output);
         assert!(!output.status.success() && stdout(&output).is_empty(), "{profile}: {says}");
-        assert!(says.lines().count() == 1 && says.contains(profile) && says.contains("paper"), "{says}");
+        // A name that is none, or a venue without a key.
+        let (code, names) = match profile {
+            "live" | "Paper" => (2, profile),
+            "testnet" => (78, "BINANCE_UM_API_KEY_TESTNET is not set"),
+            _ => (78, "BINANCE_API_KEY is not set"),
+        };
+        assert_eq!(output.status.code(), Some(code), "{says}");
+        assert!(says.lines().count() == 1 && says.contains(names), "{says}");
     }
     assert!(!temp.join("state").exists(), "nothing was created");
 

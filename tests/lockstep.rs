@@ -9,11 +9,11 @@ use std::{fs, io, path::Path, path::PathBuf, sync::Arc};
 use hedge_core::{Book, Decimal, Envelope, Interval, Symbol, Timestamp};
 use hedge_desk::{
     backtest::{self, Played, RecordedMarket, play},
-    config::Config,
+    config::{Config, resolve},
     env::Env,
     journal::JournalSource,
     logging::{Format, Sink},
-    paper::{Finished, PaperOptions, run_and_inspect},
+    trade::{Finished, Setup, TradeOptions, run_and_inspect},
 };
 use hedge_runtime::Shutdown;
 use hedge_sim::{
@@ -47,18 +47,20 @@ fn symbols() -> Vec<Symbol> {
 }
 
 /// Plays the embedded exchange in lockstep: real client, real sockets, journal on disk.
-async fn embedded(options: PaperOptions) -> Side {
+async fn embedded(options: TradeOptions) -> Side {
     let (config, env) = shipped();
     let dir = options.state_dir.clone().unwrap();
-    let options = PaperOptions { symbols: Some(symbols()), speed: Some("max".parse().unwrap()), ..options };
+    let options = TradeOptions { symbols: Some(symbols()), speed: Some("max".parse().unwrap()), ..options };
     let look = |exchange: Option<&ExchangeHandle>| {
         let exchange = exchange.unwrap();
         let (account, symbols) = (exchange.account(), exchange.symbols());
         exchange.query(|venue| Picture::of(venue, account, &symbols))
     };
     let sink = Sink::to(Format::Text, io::sink());
+    let mode = resolve(None, &env, &config).unwrap();
+    let setup = Setup { mode: &mode, config: &config, env: &env, sink: &sink };
     let (Finished { because, engine, .. }, picture) =
-        run_and_inspect(&options, &config, &env, &sink, Shutdown::new(), look).await.unwrap();
+        run_and_inspect(setup, &options, Shutdown::new(), look).await.unwrap();
     assert_eq!(because, "all bars are played");
     let (journal, _) = JournalSource::find(&dir, Some(&dir)).unwrap();
     Side { picture, records: journal.load().unwrap(), book: engine.book().clone() }
@@ -131,12 +133,12 @@ async fn recorded_bars_give_the_same_orders_through_sockets_and_in_a_backtest() 
     let Some(data) = recorded("lockstep on recorded bars") else { return };
     let temp = Temp::new("lockstep-recorded");
     let klines = window(&data, temp.path());
-    let embedded = embedded(PaperOptions {
+    let embedded = embedded(TradeOptions {
         bars: Some(BARS as u64),
         history: Some(HISTORY),
         data: Some(klines.clone()),
         state_dir: Some(temp.join("state")),
-        ..PaperOptions::default()
+        ..TradeOptions::default()
     })
     .await;
 
@@ -164,12 +166,12 @@ async fn a_generated_market_gives_the_same_orders_through_sockets_and_in_a_backt
     const BARS: usize = 400;
     const SEED: u64 = 7;
     let temp = Temp::new("lockstep-generated");
-    let embedded = embedded(PaperOptions {
+    let embedded = embedded(TradeOptions {
         bars: Some(BARS as u64),
         history: Some(HISTORY),
         seed: Some(SEED),
         state_dir: Some(temp.join("state")),
-        ..PaperOptions::default()
+        ..TradeOptions::default()
     })
     .await;
 

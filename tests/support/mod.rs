@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)] // each test uses a part
 
 pub mod exchange;
+pub mod following;
 pub mod market;
 pub mod picture;
 
@@ -87,7 +88,7 @@ fn build(name: &str) -> PathBuf {
     let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let output = Command::new(cargo)
         .current_dir(workspace())
-        .args(["build", "--locked", "--profile", profile, "--bins", "-p", "hedge-executor", "-p", "hedgectl"])
+        .args(["build", "--locked", "--profile", profile, "--bins", "-p", name])
         .arg("--target-dir")
         .arg(folder.parent().unwrap())
         .output()

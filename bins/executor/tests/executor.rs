@@ -12,10 +12,10 @@ use std::{
 use hedge_core::{Asset, Decimal, Envelope, Seq, StateStore, Symbol, replay::verify};
 use hedge_desk::{
     compose::compose,
-    config::Config,
+    config::{Config, resolve},
     env::Env,
     logging::{Format, Sink},
-    paper::{PaperOptions, run_and_inspect},
+    trade::{Setup, TradeOptions, run_and_inspect},
 };
 use hedge_runtime::Shutdown;
 use hedge_sim::binance::{ApiKey, Exchange, ExchangeConfig, ExchangeHandle};
@@ -126,7 +126,7 @@ fn json_lines_are_json_and_the_path_still_comes_last() {
 #[test]
 fn other_profiles_and_foreign_directories_are_refused_with_one_sentence() {
     let temp = Temp::new("refused");
-    let output = executor(&temp, &["--profile", "mainnet"]).output().unwrap();
+    let output = executor(&temp, &["--profile", "mainet"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(error(&output).lines().count(), 1, "{}", error(&output));
 
@@ -315,14 +315,16 @@ async fn killed_ten_times_it_goes_on_to_its_end_and_books_equal_the_exchange() {
     let env = Env::from_pairs([("HEDGE__JOURNAL__DURABILITY", "os")]);
     let config = Config::load(Some(&config()), &env).unwrap();
     let options =
-        PaperOptions { bars: Some(600), state_dir: Some(temp.join("d")), ..PaperOptions::default() };
+        TradeOptions { bars: Some(600), state_dir: Some(temp.join("d")), ..TradeOptions::default() };
     let sink = Sink::to(Format::Text, std::io::sink());
     let look = |exchange: Option<&ExchangeHandle>| {
         let exchange = exchange.unwrap();
         (exchange.legs().unwrap(), exchange.wallet().unwrap(), exchange.now_ms())
     };
+    let mode = resolve(None, &env, &config).unwrap();
+    let setup = Setup { mode: &mode, config: &config, env: &env, sink: &sink };
     let (finished, (legs, wallet, now_ms)) =
-        run_and_inspect(&options, &config, &env, &sink, Shutdown::new(), look).await.unwrap();
+        run_and_inspect(setup, &options, Shutdown::new(), look).await.unwrap();
     assert_eq!(finished.because, "all bars are played");
 
     let book = finished.engine.book();

@@ -14,10 +14,10 @@ use hedge_core::Timestamp;
 use hedge_desk::{
     backtest::{self, RecordedMarket, play},
     compose::intervals,
-    config::Config,
+    config::{Config, resolve},
     env::Env,
     logging::{Format, Sink},
-    paper::{PaperOptions, run_and_inspect},
+    trade::{Setup, TradeOptions, run_and_inspect},
 };
 use hedge_runtime::Shutdown;
 use hedge_sim::{
@@ -110,13 +110,13 @@ async fn recorded_bars_lead_to_the_same_orders_in_a_backtest_and_on_the_embedded
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config");
     let config = Config::load(Some(&folder), &env).unwrap();
 
-    let options = PaperOptions {
+    let options = TradeOptions {
         bars: Some(BARS as u64),
         data: Some(klines.clone()),
         history: Some(HISTORY),
         state_dir: Some(temp.join("state")),
         speed: Some("max".parse().unwrap()),
-        ..PaperOptions::default()
+        ..TradeOptions::default()
     };
     let both_legs = BothLegs::default();
     let sink = Sink::to(Format::Text, both_legs.clone());
@@ -125,8 +125,10 @@ async fn recorded_bars_lead_to_the_same_orders_in_a_backtest_and_on_the_embedded
         let (account, symbols) = (exchange.account(), exchange.symbols());
         (exchange.query(|venue| orders(venue, account, &symbols)), symbols)
     };
+    let mode = resolve(None, &env, &config).unwrap();
+    let setup = Setup { mode: &mode, config: &config, env: &env, sink: &sink };
     let (finished, (embedded, symbols)) =
-        run_and_inspect(&options, &config, &env, &sink, Shutdown::new(), read).await.unwrap();
+        run_and_inspect(setup, &options, Shutdown::new(), read).await.unwrap();
 
     let all =
         RecordedMarket::open(&klines, None, &config.universe.symbols, &intervals(&config), None).unwrap();

@@ -29,13 +29,23 @@ pub fn connect<W: World>(
 ) -> Result<Binance<ReadOnly>, ConnectError> {
     let mut config = BinanceConfig::new(settings.endpoints, settings.clock);
     // The configuration layer has checked the range.
-    config.recv_window = RecvWindow::new(section.recv_window_ms).unwrap_or_default();
+    let speed = settings.venue_speed;
+    config.recv_window = RecvWindow::new(section.recv_window_ms).unwrap_or_default().at_speed(speed);
+    // What is measured by the venue's clock, but takes as long as it takes on walls.
+    for delay in [&mut config.visibility_delay, &mut config.streams.late_bar] {
+        *delay = stretched(*delay, speed);
+    }
     config.http.timeout = Duration::from_millis(section.timeout_ms);
     // What the venue lets lapse lapses by its own clock; the client counts wall time.
     let streams = &mut config.streams;
     for limit in [&mut streams.listen_key_renewal, &mut streams.listen_key_max_age, &mut streams.rotate_after]
     {
-        *limit = Duration::try_from_secs_f64(limit.as_secs_f64() / settings.venue_speed).unwrap_or(*limit);
+        *limit = Duration::try_from_secs_f64(limit.as_secs_f64() / speed).unwrap_or(*limit);
     }
     Binance::connect(config, settings.credentials)
+}
+
+/// A time on walls, by a clock that runs so many times as fast. Never shorter: on a slow clock there is time enough.
+pub(crate) fn stretched(wall: Duration, speed: f64) -> Duration {
+    Duration::try_from_secs_f64(wall.as_secs_f64() * speed).map_or(wall, |stretched| stretched.max(wall))
 }

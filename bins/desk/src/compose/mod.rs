@@ -3,5 +3,6 @@
 mod client;
 mod engine;
 
+pub(crate) use client::stretched;
 pub use client::{ClientSettings, connect};
-pub use engine::{ComposeError, Composition, compose, intervals};
+pub use engine::{ComposeError, Composition, Pacing, compose, compose_paced, intervals};

@@ -58,13 +58,13 @@ fn line(out: &mut String, key: &str, value: &str, origin: &str) {
 }
 
 /// One key of any file, or one variable, as read from its table.
-struct Entry {
-    name: String,
-    file: &'static str,
-    unit: String,
-    range: String,
-    default: String,
-    why: &'static str,
+pub(super) struct Entry {
+    pub(super) name: String,
+    pub(super) file: &'static str,
+    pub(super) unit: String,
+    pub(super) range: String,
+    pub(super) default: String,
+    pub(super) why: &'static str,
     set_by: String,
 }
 
@@ -106,7 +106,7 @@ impl Entry {
     }
 }
 
-fn entries() -> Vec<Entry> {
+pub(super) fn entries() -> Vec<Entry> {
     let runtime = RUNTIME_KEYS.iter().map(|key| Entry {
         name: key.path.to_owned(),
         file: FileKind::Runtime.name(),

@@ -14,6 +14,7 @@ mod mode;
 mod outline;
 mod problem;
 mod profile;
+mod reference;
 mod runtime;
 mod runtime_keys;
 mod runtime_load;
@@ -26,6 +27,7 @@ pub use mode::{Mode, ModeError, resolve};
 pub(crate) use problem::distance;
 pub use problem::{ConfigError, Problem, nearest};
 pub use profile::Profile;
+pub use reference::reference;
 pub use runtime::{
     BinanceSection, EngineSection, ForeignSection, HeartbeatSection, HistorySection, JournalSection,
     LogFormat, LogSection, PaperSection, PreflightSection, ReconcileSection, RuntimeConfig, Speed, Strangers,

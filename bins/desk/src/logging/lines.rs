@@ -32,6 +32,13 @@ impl Line {
     const fn sentence(tag: &'static str, text: String, fields: Fields) -> Self {
         Self { tag, text: Some(text), fields }
     }
+    /// The line of something that is only pretended: `… "simulated":true}`.
+    pub(super) fn simulated_if(mut self, is_simulated: bool) -> Self {
+        if is_simulated {
+            self.fields.push(("simulated", json(&true)));
+        }
+        self
+    }
     /// The line without its end.
     pub fn render(&self, format: Format) -> String {
         match (format, &self.text) {

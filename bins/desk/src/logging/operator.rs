@@ -95,7 +95,8 @@ impl OperatorLog {
                 }
             }
             other => {
-                if let Some(line) = lines::order(other).or_else(|| lines::notice(other)) {
+                let order = lines::order(other).map(|line| line.simulated_if(self.environment.dry_run));
+                if let Some(line) = order.or_else(|| lines::notice(other)) {
                     self.sink.line(&line);
                 }
             }
@@ -104,7 +105,7 @@ impl OperatorLog {
 
     fn hand_over(&self, strategy: StrategyId, intent: &Intent) {
         self.sink.line(&lines::handed_over(strategy, intent));
-        self.sink.line(&lines::intent(strategy, intent));
+        self.sink.line(&lines::intent(strategy, intent).simulated_if(self.environment.dry_run));
     }
 
     fn count(&mut self, at: Timestamp, emitted: bool) {
@@ -249,6 +250,32 @@ mod tests {
         assert_eq!(cycles(600.0, &heard), three_and_one);
         // On a clock as on walls a minute is too long to wait for the line.
         assert_eq!(cycles(1.0, &heard).len(), 4);
+    }
+
+    #[test]
+    fn in_a_dry_run_every_line_of_an_order_says_that_it_is_simulated() {
+        let strategy = StrategyId::parse("btc").unwrap();
+        let position = hedge_core::PositionKey::new(
+            InstrumentId::binance("BTCUSDT").unwrap(),
+            hedge_core::PositionSide::Long,
+        );
+        for (dry_run, count) in [(true, 2), (false, 0)] {
+            let buffer = Buffer::default();
+            let environment = Environment { testnet: false, dry_run };
+            let mut log = OperatorLog::new(Sink::to(Format::Text, buffer.clone()), environment);
+            let intent = Intent::Close {
+                position,
+                portion: hedge_core::Portion::All,
+                exit: hedge_core::Exit::Market,
+                because: "the test is over".into(),
+            };
+            log.hand_over(strategy, &intent);
+            let order = hedge_core::ClientOrderId::parse("a-1").unwrap();
+            let cancel = Decision::CancelRequested { order, because: "the test is over".into() };
+            log.decision(Timestamp::EPOCH, &cancel, &Book::default());
+            let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+            assert_eq!(text.matches(",\"simulated\":true}").count(), count, "{text}");
+        }
     }
 
     #[test]

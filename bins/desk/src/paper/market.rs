@@ -6,50 +6,34 @@ use hedge_sim::{
     market::SymbolProfile,
 };
 
-use super::{error::PaperError, options::PaperOptions};
-use crate::{backtest::RecordedMarket, compose::intervals, config::Config};
+use crate::{
+    backtest::RecordedMarket,
+    compose::intervals,
+    config::Config,
+    live,
+    trade::{TradeError, TradeOptions},
+};
 
 /// The market of an embedded exchange.
 #[derive(Debug)]
-pub(super) struct Market {
-    pub(super) source: MarketSource,
-    pub(super) instruments: Instruments,
+pub(crate) struct Market {
+    pub(crate) source: MarketSource,
+    pub(crate) instruments: Instruments,
     /// Symbols in the engine's order.
-    pub(super) symbols: Vec<Symbol>,
-    pub(super) interval: Interval,
+    pub(crate) symbols: Vec<Symbol>,
+    pub(crate) interval: Interval,
     /// Seed, where the market is generated.
-    pub(super) seed: Option<u64>,
+    pub(crate) seed: Option<u64>,
     /// For the report and people.
-    pub(super) label: String,
+    pub(crate) label: String,
     /// Hash of recorded data.
-    pub(super) data_hash: Option<String>,
+    pub(crate) data_hash: Option<String>,
     /// Sentences for the operator.
-    pub(super) notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
-/// Symbols of the universe, or those asked for; all of them must be in the universe.
-pub(super) fn wanted(options: &PaperOptions, config: &Config) -> Result<Vec<Symbol>, PaperError> {
-    let universe = &config.universe.symbols;
-    let Some(asked) = &options.symbols else { return Ok(universe.clone()) };
-    match asked.iter().find(|symbol| !universe.contains(symbol)) {
-        Some(stranger) => Err(PaperError::Usage(format!(
-            "{stranger} is not in {}; add it there or leave it out of --symbols",
-            config.file(crate::config::FileKind::Universe)
-        ))),
-        None => {
-            let mut once: Vec<Symbol> = Vec::new();
-            for symbol in asked {
-                if !once.contains(symbol) {
-                    once.push(*symbol);
-                }
-            }
-            Ok(once)
-        }
-    }
-}
-
-pub(super) fn open(options: &PaperOptions, config: &Config) -> Result<Market, PaperError> {
-    let wanted = wanted(options, config)?;
+pub(crate) fn open(options: &TradeOptions, config: &Config) -> Result<Market, TradeError> {
+    let wanted = live::symbols(options, config)?;
     match &options.data {
         Some(path) => {
             let asked = options.symbols.as_deref();
@@ -73,14 +57,14 @@ pub(super) fn open(options: &PaperOptions, config: &Config) -> Result<Market, Pa
     }
 }
 
-fn generated(options: &PaperOptions, config: &Config, wanted: Vec<Symbol>) -> Result<Market, PaperError> {
+fn generated(options: &TradeOptions, config: &Config, wanted: Vec<Symbol>) -> Result<Market, TradeError> {
     let seed = options.seed.unwrap_or(config.runtime.paper.seed);
     let (symbols, strange): (Vec<Symbol>, Vec<Symbol>) =
         wanted.into_iter().partition(|symbol| SymbolProfile::built_in(*symbol).is_some());
     if options.symbols.is_some()
         && let Some(stranger) = strange.first()
     {
-        return Err(PaperError::Usage(format!(
+        return Err(TradeError::Usage(format!(
             "the generated market has no {stranger}; leave it out of --symbols or play recorded data with --data"
         )));
     }

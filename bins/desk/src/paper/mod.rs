@@ -1,24 +1,15 @@
-//! The paper profile: the real client on a simulated exchange, from the first socket to the report.
+//! The paper profile's own exchange: an exchange in this process, its market, its clock, and what drives it.
 //!
-//! Embedded at lockstep speed (the default), embedded at a finite speed, or against an exchange that somebody else runs on
-//! this machine: the same engine, client, journal and loop each time. Only the clock and the driver differ.
+//! At lockstep speed (the default) it waits for the engine; at a finite speed its clock runs by itself. Either way there
+//! are sockets between the two: the same client, journal and loop as at any venue.
 
-mod bars;
 mod clock;
-mod disk;
-mod error;
-mod exchange;
+mod embedded;
 mod last_bar;
 mod lockstep;
 mod market;
-mod options;
-mod preflight;
-mod run;
-mod summary;
 
 pub use clock::VenueTime;
-pub use error::PaperError;
+pub(crate) use embedded::{Embedded, history, open};
 pub use last_bar::LastBar;
 pub use lockstep::{Driven, Lockstep};
-pub use options::PaperOptions;
-pub use run::{Finished, run, run_and_inspect};

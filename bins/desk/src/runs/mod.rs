@@ -1,4 +1,4 @@
-//! Where a paper run lives and how far it goes.
+//! Where a run lives and how far it goes.
 
 use std::{
     ffi::OsString,
@@ -35,12 +35,15 @@ pub enum RunsError {
 /// Errors: [`StateDirError::Foreign`] for a directory of another profile or venue.
 pub fn open(given: Option<&Path>, root: &Path, venue: &str, now: Timestamp) -> Result<StateDir, RunsError> {
     Ok(match given {
-        Some(path) => {
-            let owner = Owner { profile: "paper".to_owned(), venue: venue.to_owned(), run: None };
-            StateDir::claim(path, &owner)?
-        }
+        Some(path) => claim(path, "paper", venue)?,
         None => StateDir::new_paper_run(root, venue, now)?,
     })
+}
+
+/// Takes a directory for a profile at a venue. Errors: [`StateDirError::Foreign`] for one of another profile or venue.
+pub fn claim(path: &Path, profile: &str, venue: &str) -> Result<StateDir, RunsError> {
+    let owner = Owner { profile: profile.to_owned(), venue: venue.to_owned(), run: None };
+    Ok(StateDir::claim(path, &owner)?)
 }
 
 /// What the run was asked to play. Kept in its folder, so that a run that was killed goes on to the same end.

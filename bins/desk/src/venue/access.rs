@@ -1,18 +1,22 @@
 //! The account of a profile, through a client that can only look.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use hedge_binance::{
     Binance, ConnectError, Credentials, CredentialsError, EndpointError, Endpoints, Mainnet, ReadOnly,
     Testnet, World,
 };
 use hedge_core::Clock;
-use hedge_runtime::SystemClock;
+use hedge_runtime::{SystemClock, clock::Scaled};
 use hedge_sim::binance::ApiKey;
 use thiserror::Error;
 
 use super::{
-    embedded::{EmbeddedError, Exchange},
+    embedded::{EmbeddedError, Exchange, Pace},
     state::{StateError, state_dir},
 };
 use crate::{
@@ -73,37 +77,73 @@ pub fn access(
     env: &Env,
     state_dir_given: Option<&Path>,
 ) -> Result<Access, AccessError> {
+    let timing = match running(mode, config, state_dir_given) {
+        Some(pace) => timing(pace),
+        None => (Arc::new(SystemClock) as Arc<dyn Clock>, 1.0),
+    };
+    access_by(mode, config, env, state_dir_given, timing)
+}
+
+/// The same by a given clock, which runs so many times as fast as wall time.
+pub(crate) fn access_by(
+    mode: &Mode,
+    config: &Config,
+    env: &Env,
+    state_dir_given: Option<&Path>,
+    timing: (Arc<dyn Clock>, f64),
+) -> Result<Access, AccessError> {
     let section = &config.runtime.binance;
     let (rest, ws) = (section.rest_url.as_deref(), section.ws_url.as_deref());
     let lookup = |name: &str| env.lookup(name);
     match mode.profile {
         Profile::Paper if rest.is_none() => {
-            let dir = state_dir(mode, config, state_dir_given)?;
-            let exchange = Exchange::load(&dir)?;
+            let exchange = Exchange::load(&exchange_dir(mode, config, state_dir_given)?)?;
             let endpoints = Endpoints::<Mainnet>::new(Some(&exchange.rest_url), Some(&exchange.ws_url))?;
             let demo = ApiKey::demo();
             let credentials = Credentials::<Mainnet>::new(demo.key().to_owned(), demo.secret().to_owned())?;
-            open(config, endpoints, credentials, exchange.speed.unwrap_or(1.0))
+            open(config, endpoints, credentials, timing)
         }
         Profile::Testnet => {
             let endpoints = Endpoints::<Testnet>::new(rest, ws)?;
             let credentials = Credentials::<Testnet>::from_env(&lookup, &endpoints)?;
-            open(config, endpoints, credentials, 1.0)
+            open(config, endpoints, credentials, timing)
         }
         Profile::Paper | Profile::MainnetDry | Profile::Mainnet => {
             let endpoints = Endpoints::<Mainnet>::new(rest, ws)?;
-            open(config, endpoints, Credentials::<Mainnet>::from_env(&lookup)?, 1.0)
+            open(config, endpoints, Credentials::<Mainnet>::from_env(&lookup)?, timing)
         }
     }
+}
+
+/// A given directory is taken as it is: it may be one of before its owner was written.
+fn exchange_dir(mode: &Mode, config: &Config, given: Option<&Path>) -> Result<PathBuf, StateError> {
+    given.map_or_else(|| state_dir(mode, config, None), |given| Ok(given.to_owned()))
+}
+
+/// How the clock of a running executor's venue goes, if that venue is the profile's and runs at another speed.
+fn running(mode: &Mode, config: &Config, given: Option<&Path>) -> Option<Pace> {
+    let dir = exchange_dir(mode, config, given).ok()?;
+    let exchange = Exchange::load(&dir).ok()?;
+    let rest = config.runtime.binance.rest_url.as_deref();
+    let is_its_own = rest.is_none() && mode.profile == Profile::Paper;
+    let is_named =
+        rest.is_some_and(|rest| rest.trim_end_matches('/') == exchange.rest_url.trim_end_matches('/'));
+    exchange.pace.filter(|_| is_its_own || is_named)
+}
+
+/// A clock beside the venue's. Fractions of a multiple are left to the offset that every client measures.
+fn timing(pace: Pace) -> (Arc<dyn Clock>, f64) {
+    // Saturates: the range of speeds ends at a thousand.
+    let times = NonZeroU32::new(pace.speed as u32).unwrap_or(NonZeroU32::MIN);
+    (Arc::new(Scaled::start(pace.at(SystemClock.now()), times)), pace.speed)
 }
 
 fn open<W: World>(
     config: &Config,
     endpoints: Endpoints<W>,
     credentials: Credentials<W>,
-    venue_speed: f64,
+    (clock, venue_speed): (Arc<dyn Clock>, f64),
 ) -> Result<Access, AccessError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (base, is_loopback) = (endpoints.rest().to_owned(), endpoints.is_loopback());
     let settings = ClientSettings { endpoints, credentials, clock: Arc::clone(&clock), venue_speed };
     Ok(Access { client: connect(settings, &config.runtime.binance)?, base, clock, is_loopback })

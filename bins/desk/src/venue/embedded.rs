@@ -3,8 +3,10 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
+use hedge_core::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -21,9 +23,28 @@ pub struct Exchange {
     pub ws_url: String,
     /// The executor's process.
     pub pid: u32,
-    /// How many times as fast as wall time its clock runs; absent where it waits for the engine.
+    /// How its clock runs; absent where it waits for the engine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub speed: Option<f64>,
+    pub pace: Option<Pace>,
+}
+
+/// A clock that runs evenly.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pace {
+    /// How many times as fast as wall time.
+    pub speed: f64,
+    /// What it showed …
+    pub venue: Timestamp,
+    /// … when the machine's clock showed this.
+    pub wall: Timestamp,
+}
+
+impl Pace {
+    /// What it shows when the machine's clock shows `wall`.
+    pub fn at(&self, wall: Timestamp) -> Timestamp {
+        let passed = wall.since(self.wall).as_secs_f64() * self.speed;
+        self.venue.plus(Duration::try_from_secs_f64(passed).unwrap_or_default())
+    }
 }
 
 /// No exchange can be reached through a state directory.
@@ -104,7 +125,11 @@ mod tests {
             rest_url: "http://127.0.0.1:1".to_owned(),
             ws_url: "ws://127.0.0.1:2".to_owned(),
             pid: std::process::id(),
-            speed: Some(60.0),
+            pace: Some(Pace {
+                speed: 60.0,
+                venue: Timestamp::from_ms(1_000),
+                wall: Timestamp::from_ms(2_000),
+            }),
         }
     }
 
@@ -124,6 +149,12 @@ mod tests {
         drop(file);
         assert!(Exchange::load(&dir).is_err());
         fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn a_fast_clock_is_known_at_any_later_time() {
+        let pace = exchange().pace.unwrap();
+        assert_eq!(pace.at(Timestamp::from_ms(3_000)), Timestamp::from_ms(61_000));
     }
 
     #[cfg(target_os = "linux")]

@@ -4,6 +4,7 @@ mod access;
 mod embedded;
 mod state;
 
+pub(crate) use access::access_by;
 pub use access::{Access, AccessError, access};
-pub use embedded::{EmbeddedError, Exchange, ExchangeFile};
+pub use embedded::{EmbeddedError, Exchange, ExchangeFile, Pace};
 pub use state::{StateError, state_dir, venue_name};

@@ -1,17 +1,24 @@
-//! Why a paper run did not start or did not end well, and with which exit code.
+//! Why a run did not start or did not end well, and with which exit code.
 
-use hedge_binance::{ArmError, ConnectError, CredentialsError, EndpointError};
-use hedge_core::{NoPass, StoreError};
+use hedge_binance::ArmError;
+use hedge_core::{BrokerError, NoPass, StoreError};
 use hedge_runtime::RunError;
-use hedge_sim::binance::ExchangeError;
+use hedge_sim::{binance::ExchangeError, broker::PaperError as DryRunError};
 use thiserror::Error;
 
-use crate::{backtest::SetupError, compose::ComposeError, config::ConfigError, runs::RunsError};
+use crate::{
+    backtest::SetupError,
+    compose::ComposeError,
+    config::ConfigError,
+    consent::ConsentError,
+    runs::RunsError,
+    venue::{AccessError, EmbeddedError},
+};
 
-/// A paper run that did not come to its end.
+/// A run that did not come to its end.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum PaperError {
+pub enum TradeError {
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -33,15 +40,30 @@ pub enum PaperError {
     /// The embedded exchange.
     #[error("embedded exchange: {0}")]
     Exchange(#[from] ExchangeError),
-    /// Hosts that do not belong together.
+    /// Hosts, keys, or the client.
     #[error(transparent)]
-    Endpoint(#[from] EndpointError),
-    /// Keys that are missing or unusable.
+    Access(#[from] AccessError),
+    /// The address of the embedded exchange could not be left for other programs.
     #[error(transparent)]
-    Credentials(#[from] CredentialsError),
-    /// The client could not be set up.
+    Address(#[from] EmbeddedError),
+    /// An option that the venue does not allow.
+    #[error("{0}")]
+    Refused(String),
+    /// The venue was asked something before the start and did not answer.
+    #[error("start-up: {doing} failed: {source}")]
+    Venue {
+        /// What was being done.
+        doing: &'static str,
+        /// Why it failed.
+        #[source]
+        source: BrokerError,
+    },
+    /// The simulated account could not be set up.
     #[error(transparent)]
-    Connect(#[from] ConnectError),
+    Dry(#[from] DryRunError),
+    /// The consent cannot be read.
+    #[error(transparent)]
+    Consent(#[from] ConsentError),
     /// A check before the start failed.
     #[error(transparent)]
     Preflight(#[from] NoPass),
@@ -68,18 +90,24 @@ pub enum PaperError {
     },
 }
 
-impl PaperError {
-    /// 0 stopped on request, 2 bad usage, 10 preflight, 74 journal, 78 configuration, 1 anything else.
+impl TradeError {
+    /// 0 stopped on request, 2 bad usage, 10 preflight, 74 journal, 75 fenced, 78 configuration, 1 anything else.
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Stopped(_) => 0,
             Self::Usage(_) | Self::Runs(_) | Self::Data(_) => 2,
             Self::Preflight(_) | Self::Arm(_) => 10,
             Self::Store(_) => 74,
-            Self::Config(_) | Self::Compose(_) | Self::Endpoint(_) | Self::Credentials(_) => 78,
+            Self::Config(_) | Self::Compose(_) | Self::Refused(_) | Self::Consent(_) => 78,
+            Self::Access(error) => error.exit_code(),
             Self::Run(error) => error.exit_code(),
             Self::Exchange(ExchangeError::Setting(_) | ExchangeError::Log(_)) => 2,
-            Self::Exchange(_) | Self::Connect(_) | Self::Crashed(_) | Self::Report { .. } => 1,
+            Self::Exchange(_)
+            | Self::Address(_)
+            | Self::Venue { .. }
+            | Self::Dry(_)
+            | Self::Crashed(_)
+            | Self::Report { .. } => 1,
         }
     }
 }

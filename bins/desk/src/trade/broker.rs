@@ -1,0 +1,76 @@
+//! What the engine's orders go to: the client, armed as far as the profile and the checks allow, or a simulation.
+
+use std::{path::Path, sync::Arc};
+
+use hedge_core::{Brokerage, Environment, ExitPass, PreflightPass, PreflightReport, Symbol, VenueReader};
+use hedge_runtime::Listing;
+use tracing::{info, warn};
+
+use super::{error::TradeError, place::Place, run::Setup};
+use crate::{config::Profile, live, preflight, venue::Access};
+
+/// A broker, and how far it may go.
+#[derive(Debug)]
+pub(super) struct Engaged {
+    pub(super) broker: Arc<dyn Brokerage>,
+    /// Why nothing may be opened, if nothing may.
+    pub(super) hold: Option<String>,
+}
+
+/// Looks, and builds the broker of the profile.
+///
+/// Errors: [`TradeError::Preflight`] when a check failed.
+pub(super) async fn engage(
+    setup: &Setup<'_>,
+    dir: &Path,
+    place: &Place,
+    access: Access,
+    universe: &[Listing],
+    has_journal: bool,
+) -> Result<Engaged, TradeError> {
+    let symbols: Vec<Symbol> = universe.iter().map(|listing| listing.instrument.symbol).collect();
+    let report = preflight::look(&access, setup.config, setup.mode, Some(dir), &symbols).await;
+    tell(&report);
+    let (client, now) = (access.client, place.clock.now());
+    match setup.mode.profile {
+        Profile::Paper | Profile::Testnet => {
+            let pass = PreflightPass::issue(&report, None, &setup.config.hash(), now)?;
+            Ok(Engaged { broker: Arc::new(client.arm(pass, now)?), hold: None })
+        }
+        Profile::MainnetDry => {
+            // A dry run starts under the conditions of a wet one; the pass itself stays unused, for nothing is armed.
+            ExitPass::issue(&report, now)?;
+            let broker = live::dry(setup, dir, place, client, has_journal).await?;
+            Ok(Engaged { broker, hold: None })
+        }
+        Profile::Mainnet => {
+            let account = client.fingerprint().clone();
+            let hold = live::hold(dir, &account, &setup.config.hash(), now)?;
+            if let Some(because) = &hold {
+                warn!(because, "this run opens nothing; it closes and protects what is open");
+            }
+            let broker: Arc<dyn Brokerage> = match (&hold, account.environment) {
+                // A simulated exchange is set up like any other, and needs no consent.
+                (None, _) | (Some(_), Environment::Loopback) => {
+                    let consent = crate::consent::load(dir)?;
+                    let pass = PreflightPass::issue(&report, consent.as_ref(), &setup.config.hash(), now)?;
+                    Arc::new(client.arm(pass, now)?)
+                }
+                (Some(_), _) => Arc::new(client.arm_for_exits(ExitPass::issue(&report, now)?, now)?),
+            };
+            Ok(Engaged { broker, hold })
+        }
+    }
+}
+
+fn tell(report: &PreflightReport) {
+    for check in &report.checks {
+        info!(
+            check = check.name,
+            expected = check.expected,
+            found = check.found,
+            result = ?check.result,
+            "preflight"
+        );
+    }
+}

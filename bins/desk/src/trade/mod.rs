@@ -1,0 +1,22 @@
+//! One run of any profile: folder, venue, preflight, client, engine, loop, summary, report.
+//!
+//! The profile decides where the account is ([`paper`](crate::paper) or [`live`](crate::live)) and which broker is built
+//! on it; from there on there is one composition. No flag inside says whether money moves.
+
+mod bars;
+mod broker;
+mod disk;
+mod driver;
+mod error;
+mod fenced;
+mod options;
+mod place;
+mod plan;
+mod run;
+mod session;
+mod summary;
+
+pub use error::TradeError;
+pub use options::TradeOptions;
+pub(crate) use place::Place;
+pub use run::{Finished, Setup, run, run_and_inspect};

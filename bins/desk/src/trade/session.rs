@@ -1,0 +1,200 @@
+//! One engine in its loop, and what surrounds the two.
+
+use std::{sync::Arc, time::Duration};
+
+use hedge_core::StateStore;
+use hedge_runtime::{Activity, Listing, Parts, RunEnd, Runtime, Settings, Shutdown};
+use hedge_store::{FileStore, StateDir};
+use tracing::info;
+
+use super::{
+    bars::{BarCount, BarLimit},
+    broker::{Engaged, engage},
+    disk,
+    driver::{Driver, joined},
+    error::TradeError,
+    options::TradeOptions,
+    place::Place,
+    plan::limit,
+    run::{Finished, Setup},
+    summary,
+};
+use crate::{
+    compose::{Composition, Pacing, compose_paced},
+    control::FileFence,
+    logging::{Environment, OperatorLog},
+    paper::{LastBar, history},
+    report::{Heading, Recorder, render},
+    runs::{self, Plan},
+    venue::Access,
+};
+
+/// Legs that may have a command on its way at the same time, in real time.
+const PARALLEL_LEGS: usize = 4;
+/// Least number of bars between two comparisons with the account, where no time passes between bars.
+const LOCKSTEP_RECONCILE_BARS: u32 = 24;
+/// Who leads the account, in the fence file.
+const PROGRAM: &str = "hedge-executor";
+const REPORT_FILE: &str = "report.html";
+
+/// A run whose venue is found and whose journal is open.
+pub(super) struct Session<'a> {
+    pub(super) setup: Setup<'a>,
+    pub(super) options: &'a TradeOptions,
+    pub(super) shutdown: Shutdown,
+    pub(super) dir: &'a StateDir,
+    pub(super) store: Arc<FileStore>,
+    pub(super) place: &'a Place,
+    pub(super) plan: Option<Plan>,
+    pub(super) has_journal: bool,
+}
+
+impl Session<'_> {
+    /// From the preflight to the report.
+    pub(super) async fn run(self, access: Access) -> Result<Finished, TradeError> {
+        let Setup { config, mode, .. } = self.setup;
+        let composed = compose_paced(config, &self.place.symbols, self.pacing())?;
+        let Composition { engine, universe, read, left_out } = composed;
+        for name in &left_out {
+            info!(strategy = name, "strategy left out: its symbol is not traded in this run");
+        }
+        info!(
+            state_dir = %self.dir.path().display(), market = self.place.label, profile = %mode.profile, "run"
+        );
+        let engaged = tokio::select! {
+            biased;
+            because = self.shutdown.requested() => return Err(TradeError::Stopped(because)),
+            engaged = engage(&self.setup, self.dir.path(), self.place, access, &universe, self.has_journal) => engaged?,
+        };
+        let recorder = Recorder::default();
+        let count = BarCount::default();
+        let limit = limit(self.options, self.place, self.plan.as_ref());
+        let bars = BarLimit::new(read.len(), limit, Arc::clone(&count), self.shutdown.clone());
+        let activity = if self.place.is_lockstep { Activity::stepped() } else { Activity::free() };
+        let standing = disk::StandingOrder::new();
+        let watch =
+            disk::Watch::new(self.dir.path().to_owned(), config.runtime.journal.min_free_mb, &standing);
+        let mut parts = self.parts(engaged, universe, &recorder, bars, &activity);
+        parts.observers.push(Box::new(standing));
+        let runtime = Runtime::new(engine, parts);
+        let guard = watch.start(runtime.operator());
+        let mut task = tokio::spawn(runtime.run());
+        let driver = Driver {
+            dir: self.dir.path(),
+            place: self.place,
+            plan: self.plan.as_ref(),
+            limit,
+            activity: &activity,
+            count: &count,
+            recorder: &recorder,
+        };
+        let driven = driver.drive(&mut task, &self.shutdown).await;
+        guard.abort();
+        let end = match driven? {
+            Some(end) => end,
+            None => joined(task.await)?,
+        };
+        self.finish(end, &recorder)
+    }
+
+    fn parts(
+        &self,
+        engaged: Engaged,
+        universe: Vec<Listing>,
+        recorder: &Recorder,
+        bars: BarLimit,
+        activity: &Arc<Activity>,
+    ) -> Parts {
+        let Setup { config, mode, sink, .. } = self.setup;
+        let environment = Environment { testnet: mode.is_testnet(), dry_run: mode.is_dry() };
+        let dir = self.dir.path();
+        Parts {
+            store: Arc::clone(&self.store) as Arc<dyn StateStore>,
+            venues: vec![engaged.broker],
+            clock: Arc::clone(&self.place.clock),
+            fence: Arc::new(FileFence::new(dir, PROGRAM)),
+            activity: Arc::clone(activity),
+            observers: vec![
+                Box::new(OperatorLog::new(sink.clone(), environment).at_speed(self.place.speed)),
+                Box::new(recorder.clone()),
+                Box::new(bars),
+            ],
+            shutdown: self.shutdown.clone(),
+            settings: Settings {
+                profile: mode.profile.to_string(),
+                code_version: env!("CARGO_PKG_VERSION").to_owned(),
+                config_hash: self.pacing().hash(config),
+                data_hash: self.place.embedded.as_ref().and_then(|ours| ours.market.data_hash.clone()),
+                history_bars: history(self.options, config),
+                reconcile_every: self.reconcile_every(),
+                views_every: Duration::from_millis(config.runtime.views.interval_ms),
+                // One command at a time keeps the order of events at the venue the same in every run.
+                parallel_legs: if self.place.is_lockstep { 1 } else { PARALLEL_LEGS },
+                hold: engaged.hold,
+                simulated: mode.is_dry(),
+                control: Some(dir.to_owned()),
+                ..Settings::new(universe)
+            },
+        }
+    }
+
+    const fn pacing(&self) -> Pacing {
+        Pacing::of_speed(self.place.speed)
+    }
+
+    /// In lockstep an hour is over in a moment: by the clock every bar would cost a read of the whole account.
+    fn reconcile_every(&self) -> Duration {
+        let configured = Duration::from_secs(self.setup.config.runtime.reconcile.interval_s);
+        match &self.place.embedded {
+            Some(embedded) if self.place.is_lockstep => {
+                let bar = Duration::from_millis(embedded.market.interval.ms().unsigned_abs());
+                configured.max(bar * LOCKSTEP_RECONCILE_BARS)
+            }
+            _ => configured,
+        }
+    }
+
+    /// Notes how far the plan came, writes the report, prints the table.
+    fn finish(self, end: RunEnd, recorder: &Recorder) -> Result<Finished, TradeError> {
+        let record = recorder.record();
+        let dir = self.dir.path();
+        let heading = self.heading();
+        if let Some(plan) = self.plan {
+            let now_ms = self.place.clock.now().ms();
+            let finished = if self.place.is_lockstep {
+                LastBar::load(dir, plan.until_ms()).is_played(now_ms, self.place.symbols.len())
+            } else {
+                now_ms >= plan.until_ms()
+            };
+            Plan { finished, ..plan }.save(dir)?;
+        }
+        let report = dir.join(REPORT_FILE);
+        let page = render(&heading, &record, end.engine.book());
+        runs::write_private(&report, page.as_bytes())
+            .map_err(|source| TradeError::Report { path: report.display().to_string(), source })?;
+        let sink = self.setup.sink;
+        for line in summary::lines(&record, end.engine.book(), &end.because, sink.format()) {
+            sink.raw(&line);
+        }
+        sink.raw(&report.display().to_string());
+        sink.flush();
+        Ok(Finished { because: end.because, report, engine: end.engine, record })
+    }
+
+    fn heading(&self) -> Heading {
+        let profile = self.setup.mode.profile;
+        let hash = self.setup.config.hash();
+        let symbols: Vec<&str> = self.place.symbols.iter().map(hedge_core::Symbol::as_str).collect();
+        let fact = |name: &str, value: String| (name.to_owned(), value);
+        let mut facts = vec![
+            fact("profile", profile.to_string()),
+            fact("symbols", symbols.join(", ")),
+            fact("configuration", hash.get(..12).unwrap_or(&hash).to_owned()),
+            fact("version", env!("CARGO_PKG_VERSION").to_owned()),
+        ];
+        if self.setup.mode.is_dry() {
+            facts.push(fact("simulated", "every order and fill; prices are real".to_owned()));
+        }
+        Heading { title: format!("{profile} run on {}", self.place.label), facts }
+    }
+}
