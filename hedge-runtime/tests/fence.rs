@@ -1,4 +1,5 @@
 //! Who leads an account: at the start, in full flight, and after a takeover.
+#![allow(clippy::unwrap_used)] // helpers of tests
 
 mod support;
 

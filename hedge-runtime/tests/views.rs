@@ -130,3 +130,40 @@ fn a_leg_without_a_stop_makes_health_degraded() {
         "ok"
     );
 }
+
+/// Every object of a list, and every object that holds one.
+fn rows<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
+    match value {
+        Value::Object(fields) => {
+            found.push(value);
+            fields.values().filter(|field| field.is_array()).for_each(|list| rows(list, found));
+        }
+        Value::Array(list) => list.iter().for_each(|row| rows(row, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_view_and_every_row_says_that_the_money_is_not_real_and_otherwise_none_does() {
+    let position =
+        Position::new(PositionKey::long(btc()), Qty::parse("2").unwrap(), Price::parse("100").unwrap());
+    let mut bench = Bench::new(vec![position]);
+    bench.mark("110");
+    assert!(bench.render().values().all(|json| !json.contains("simulated")));
+    let plain: Value = serde_json::from_str(&bench.render()["positions"]).unwrap();
+    let real = std::mem::replace(&mut bench.views, Views::new(true));
+    drop(real);
+    bench.mark("111");
+    let views = bench.render();
+    assert_eq!(views.len(), 8);
+    for (name, json) in &views {
+        let value: Value = serde_json::from_str(json).unwrap();
+        let mut found = Vec::new();
+        rows(&value, &mut found);
+        assert!(found.iter().all(|row| row["simulated"] == Value::Bool(true)), "{name}: {json}");
+    }
+    let mut marked: Value = serde_json::from_str(&views["positions"]).unwrap();
+    assert_eq!(marked["positions"].as_array().unwrap().len(), 1);
+    assert_eq!(marked["positions"][0]["qty"], plain["positions"][0]["qty"], "numbers look the same");
+    assert_eq!(marked["positions"][0].as_object_mut().unwrap().remove("simulated"), Some(Value::Bool(true)));
+}

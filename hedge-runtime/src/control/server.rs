@@ -164,3 +164,46 @@ async fn put(asks: &UnboundedSender<Ask>, request: Request) -> Result<Answer, St
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_client_and_one_that_stops_inside_a_line_are_let_go() {
+        let owner = {
+            let (one, _other) = UnixStream::pair().unwrap();
+            one.peer_cred().unwrap().uid()
+        };
+        for said in ["", "{\"command\":"] {
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            let (asks, mut queue) = unbounded_channel();
+            let (_ending, ended) = watch::channel(false);
+            let server = tokio::spawn(talk(ours, owner, asks, ended));
+            let (read, mut write) = theirs.into_split();
+            write.write_all(said.as_bytes()).await.unwrap();
+            server.await.unwrap();
+            let mut answer = String::new();
+            BufReader::new(read).read_line(&mut answer).await.unwrap();
+            assert!(answer.contains("no whole request within 10 s"), "{answer}");
+            assert!(queue.recv().await.is_none(), "nothing reached the loop");
+        }
+    }
+
+    #[tokio::test]
+    async fn another_user_is_refused() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let somebody_else = ours.peer_cred().unwrap().uid() + 1;
+        let (asks, mut queue) = unbounded_channel();
+        let (_ending, ended) = watch::channel(false);
+        let (read, mut write) = theirs.into_split();
+        write.write_all(b"{\"command\":\"status\"}\n").await.unwrap();
+        talk(ours, somebody_else, asks, ended).await;
+        let mut answer = String::new();
+        BufReader::new(read).read_line(&mut answer).await.unwrap();
+        assert!(answer.contains("belongs to another user"), "{answer}");
+        assert!(queue.recv().await.is_none());
+    }
+}

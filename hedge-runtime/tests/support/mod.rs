@@ -58,6 +58,8 @@ pub enum AtOrder {
     Keep,
     Fail,
     TakeSeconds(u64),
+    /// Not only this batch: every one from now on.
+    FailAlways,
 }
 
 #[derive(Debug)]
@@ -101,10 +103,10 @@ impl StateStore for Store {
             .iter()
             .any(|envelope| matches!(envelope.event, Event::Decision(Decision::OrderApproved { .. })));
         let plan = *self.at_order.lock().unwrap();
-        if orders {
+        if orders || plan == AtOrder::FailAlways {
             match plan {
                 AtOrder::Keep => {}
-                AtOrder::Fail => {
+                AtOrder::Fail | AtOrder::FailAlways => {
                     return Err(StoreError::Io { doing: "appending".into(), source: "disk full".into() });
                 }
                 AtOrder::TakeSeconds(seconds) => {
@@ -417,7 +419,7 @@ pub struct Bench {
     pub fence: Arc<dyn Fence>,
     /// What differs from the usual settings.
     pub settings: Box<dyn Fn(&mut Settings) + Send + Sync>,
-    pub engine: EngineConfig,
+    pub config: EngineConfig,
 }
 
 impl Bench {
@@ -461,16 +463,19 @@ impl Bench {
             clock,
             fence: Arc::new(Unfenced),
             settings: Box::new(|_| {}),
-            engine: EngineConfig::default(),
+            config: EngineConfig::default(),
         }
     }
     pub fn fenced(mut self, fence: impl Fence) -> Self {
         self.fence = Arc::new(fence);
         self
     }
-    pub fn runtime(&self) -> Runtime {
+    pub fn engine(&self) -> Engine {
         let strategies: Vec<Box<dyn Strategy>> = vec![Box::new(Opens(btc())), Box::new(Opens(eth()))];
-        let engine = Engine::new(self.engine.clone(), Box::new(PermitAll), strategies);
+        Engine::new(self.config.clone(), Box::new(PermitAll), strategies)
+    }
+    pub fn runtime(&self) -> Runtime {
+        let engine = self.engine();
         let listing = |instrument| Listing {
             instrument,
             leverage: Leverage::new(3).unwrap(),
