@@ -76,8 +76,8 @@ pub enum Topic {
     Trades,
     /// The screener's counts.
     Screener,
-    /// Risk limits.
-    Kpis,
+    /// The configuration, and with it the risk limits.
+    Configuration,
     /// What the exchange would say.
     Exchange,
     /// Local time.
@@ -92,7 +92,7 @@ impl Topic {
             Self::Positions => "positions",
             Self::Trades => "trades",
             Self::Screener => "screener",
-            Self::Kpis => "risk limits",
+            Self::Configuration => "configuration",
             Self::Exchange => "exchange",
             Self::Zone => "time zone",
         }
