@@ -19,6 +19,9 @@ mod simulation;
 mod start;
 mod track;
 
+#[cfg(test)]
+mod tests;
+
 pub use config::{PaperConfig, PaperError, SymbolSetting};
 #[cfg(feature = "broker")]
 pub use paper::{Paper, PaperSeed};

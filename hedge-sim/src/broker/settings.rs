@@ -101,7 +101,8 @@ impl Simulation {
         leverage: u32,
     ) -> Result<(), BrokerError> {
         let symbol = symbol.to_owned();
-        self.change(&Command::Seed(Seed::Margin { account: ACCOUNT, symbol, margin_type, leverage }))
+        let seed = Seed::Margin { account: ACCOUNT, symbol, margin_type, leverage };
+        self.change(&Command::Seed(Box::new(seed)))
     }
 
     fn setting(&mut self, instrument: &InstrumentId) -> Result<SymbolConfigView, BrokerError> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hedge_core::{
-    AccountEvent, AccountSnapshot, BrokerError, CashFlow, Decimal, Fill, InstrumentId, InstrumentSpec,
+    AccountEvent, AccountSnapshot, BrokerError, CashFlow, Decimal, Fill, InstrumentId, InstrumentSpec, Leg,
     MarketEvent, Order, OrderAck, OrderRef, OrderReport, OrderSpaces, Position, PositionMode, Price,
     Timestamp,
 };
@@ -82,32 +82,37 @@ impl Simulation {
 
     fn begin(&mut self, first_id: u64, start: &Start) -> Result<(), PaperError> {
         let account = "the account".to_owned();
-        self.take_over(&account, &Command::Seed(Seed::Ids { from: first_id }))?;
+        self.take_over(&account, &Command::Seed(Box::new(Seed::Ids { from: first_id })))?;
         self.take_over(&account, &Command::OpenAccount { account: ACCOUNT, balance_usdt: Decimal::ZERO })?;
         if start.mode == PositionMode::Hedge {
             self.take_over(&account, &Command::PositionMode { account: ACCOUNT, hedge: true })?;
         }
         for (asset, balance) in &start.wallets {
             let seed = Seed::Wallet { account: ACCOUNT, asset: asset.as_str().to_owned(), balance: *balance };
-            self.take_over(&format!("the {asset} wallet"), &Command::Seed(seed))?;
+            self.take_over(&format!("the {asset} wallet"), &Command::Seed(Box::new(seed)))?;
         }
         for leg in &start.legs {
-            self.begin_leg(leg)?;
+            self.begin_leg(leg, start.marks.get(&leg.key.instrument).copied())?;
         }
         for order in &start.orders {
             let what = format!("order {}", order.client_id);
             let instrument = &order.position.instrument;
-            let Some(seed) = seed_of(order, self.price_of(instrument), start.at) else { continue };
-            self.listed(instrument, None).map_err(|why| unusable(&what, why))?;
-            self.take_over(&what, &Command::Seed(seed))?;
+            let mark = start.marks.get(instrument).copied();
+            let Some(seed) = seed_of(order, mark, start.at) else { continue };
+            self.listed(instrument, mark).map_err(|why| unusable(&what, why))?;
+            self.take_over(&what, &Command::Seed(Box::new(seed)))?;
+        }
+        let now_ms = self.time.now_ms();
+        for (instrument, mark) in start.marks.iter().filter(|_| start.marks_are_current) {
+            self.around(instrument, *mark, now_ms);
         }
         Ok(())
     }
 
-    fn begin_leg(&mut self, leg: &StartLeg) -> Result<(), PaperError> {
+    fn begin_leg(&mut self, leg: &StartLeg, mark: Option<Price>) -> Result<(), PaperError> {
         let what = leg.key.to_string();
         let entry = leg.cost.checked_div(leg.qty).and_then(|entry| Price::new(entry).ok());
-        self.listed(&leg.key.instrument, leg.mark.or(entry)).map_err(|why| unusable(&what, why))?;
+        self.listed(&leg.key.instrument, mark.or(entry)).map_err(|why| unusable(&what, why))?;
         let seed = Seed::Leg {
             account: ACCOUNT,
             symbol: leg.key.instrument.symbol.as_str().to_owned(),
@@ -118,7 +123,7 @@ impl Simulation {
             qty: leg.qty,
             cost: leg.cost,
         };
-        self.take_over(&what, &Command::Seed(seed))
+        self.take_over(&what, &Command::Seed(Box::new(seed)))
     }
 
     fn take_over(&mut self, what: &str, command: &Command) -> Result<(), PaperError> {
@@ -313,11 +318,13 @@ impl Simulation {
     /// Takes an order, once.
     ///
     /// # Errors
-    /// Rejected by the exchange's own rules; not sent while no price of the instrument is known.
+    /// Rejected by the exchange's own rules. Not sent while no price of the instrument has come in: it could not be filled.
+    /// A conditional order needs none.
     pub fn submit(&mut self, order: &Order) -> Result<OrderAck, BrokerError> {
         let instrument = &order.position().instrument;
         self.list(instrument)?;
-        if self.tracks.get(instrument).is_none_or(|track| track.best.is_none()) {
+        let waits = matches!(order.leg(), Leg::Close(exit, _) if exit.is_conditional());
+        if !waits && self.tracks.get(instrument).is_none_or(|track| track.best.is_none()) {
             return Err(not_sent(format!(
                 "no price of {} has come in yet; the dry run cannot fill anything",
                 instrument.symbol
@@ -411,11 +418,6 @@ impl Simulation {
     /// What happened to the account since the last call, in order.
     pub fn take_events(&mut self) -> Vec<AccountEvent> {
         std::mem::take(&mut self.events)
-    }
-
-    fn price_of(&self, instrument: &InstrumentId) -> Option<Price> {
-        let track = self.tracks.get(instrument)?;
-        Price::new(self.venue.prices(track.id)?.mark).ok()
     }
 
     pub(super) fn apply(&mut self, now_ms: i64, command: &Command) -> Result<Reply, VenueError> {

@@ -1,8 +1,10 @@
 //! Where a simulated account begins: at the real one, or where an earlier simulation's journal ends.
 
+use std::collections::BTreeMap;
+
 use hedge_core::{
-    AccountSnapshot, Asset, Book, Coverage, Decimal, Entry, Exit, Leg, OrderRecord, OrderRef, OrderState,
-    Position, PositionKey, PositionMode, Price, Tif, Timestamp,
+    AccountSnapshot, Asset, Book, Coverage, Decimal, Entry, Exit, InstrumentId, Leg, OrderRecord, OrderRef,
+    OrderState, Position, PositionKey, PositionMode, Price, Tif, Timestamp,
 };
 
 use crate::{
@@ -29,6 +31,10 @@ pub struct Start {
     pub legs: Vec<StartLeg>,
     /// Orders that are live in the journal, oldest first.
     pub orders: Vec<OrderRecord>,
+    /// The last known marks.
+    pub marks: BTreeMap<InstrumentId, Price>,
+    /// Whether these are the marks of now: orders can be filled around them.
+    pub marks_are_current: bool,
 }
 
 /// A leg that is open at the beginning.
@@ -40,8 +46,6 @@ pub struct StartLeg {
     pub qty: Decimal,
     /// What it cost: the sum of price times quantity.
     pub cost: Decimal,
-    /// A price to begin with, where one is known.
-    pub mark: Option<Price>,
 }
 
 impl From<&Position> for StartLeg {
@@ -51,7 +55,6 @@ impl From<&Position> for StartLeg {
             key: *position.key(),
             qty: position.qty().get(),
             cost: position.qty().get() * position.entry().get(),
-            mark: position.mark(),
         }
     }
 }
@@ -68,18 +71,16 @@ impl Start {
             wallets: account.balances.iter().map(|row| (row.asset, row.wallet.get())).collect(),
             legs: positions.iter().map(StartLeg::from).collect(),
             orders: Vec::new(),
+            marks: marks_of(positions).collect(),
+            marks_are_current: true,
         }
     }
 
     /// Where the book of an earlier simulation ends. What the account holds on instruments that the book does not know is
     /// the account's: nobody traded it.
     pub fn of_book(book: &Book, account: &AccountSnapshot, positions: &[Position]) -> Self {
-        let leg = |leg: &hedge_core::LegState| StartLeg {
-            key: leg.key,
-            qty: leg.qty,
-            cost: leg.cost,
-            mark: book.mark_of(&leg.key.instrument).map(|(mark, _)| mark),
-        };
+        let leg = |leg: &hedge_core::LegState| StartLeg { key: leg.key, qty: leg.qty, cost: leg.cost };
+        let known_marks = book.instruments().filter_map(|(ix, spec)| Some((spec.id, book.mark(ix)?.0)));
         let unknown = positions.iter().filter(|position| book.leg(position.key()).is_none());
         Self {
             at: account.venue_time,
@@ -90,8 +91,14 @@ impl Start {
             wallets: book.wallets().collect(),
             legs: book.open_legs().map(leg).chain(unknown.map(StartLeg::from)).collect(),
             orders: book.live_orders().cloned().collect(),
+            marks: marks_of(positions).chain(known_marks).collect(),
+            marks_are_current: false,
         }
     }
+}
+
+fn marks_of(positions: &[Position]) -> impl Iterator<Item = (InstrumentId, Price)> {
+    positions.iter().filter_map(|position| Some((position.key().instrument, position.mark()?)))
 }
 
 /// What of an order of the journal is at the venue, as a seed; `None` for one of which nothing ever came back: it never

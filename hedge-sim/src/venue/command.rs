@@ -192,7 +192,7 @@ pub enum Command {
         mark: Option<Decimal>,
     },
     /// Puts an account where another one stands, piece by piece. Reply: [`Reply::Done`].
-    Seed(Seed),
+    Seed(Box<Seed>),
     /// Settles funding on every open leg. Reply: [`Reply::Funded`].
     Funding {
         /// Instrument.

@@ -2,6 +2,7 @@
 
 mod algo;
 mod data;
+mod elsewhere;
 mod errors;
 mod isolated;
 mod kit;
