@@ -8,7 +8,7 @@ mod support;
 use std::{fs, io::ErrorKind, net::TcpListener, os::unix::fs::PermissionsExt, process::Command};
 
 use hedge_sim::binance::{ApiKey, Environment, Exchange, ExchangeConfig, ExchangeHandle, Pace};
-use support::{Temp, executor, following::Following, stderr};
+use support::{Temp, executor, following::Following, stderr, stdout};
 
 const MAINNET_HOSTS: [(&str, &str); 2] = [
     ("HEDGE__BINANCE__REST_URL", "https://fapi.binance.com"),
@@ -220,8 +220,8 @@ fn nothing_set_is_paper() {
     let temp = Temp::new("nothing");
     let output = executor(&temp, &["--dev-fast"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let text = String::from_utf8(output.stdout).unwrap();
-    let first = text.lines().find(|line| line.starts_with("[preflight]")).unwrap();
+    let lines = stdout(&output);
+    let first = lines.iter().find(|line| line.starts_with("[preflight]")).unwrap();
     assert!(first.starts_with("[preflight] profile=paper base=http://127.0.0.1:"), "{first}");
     assert!(first.ends_with(" testnet=False dry_run=False"), "{first}");
     assert!(stderr(&output).is_empty(), "{}", stderr(&output));
@@ -243,4 +243,43 @@ fn testnet_runs_with_its_own_keys_and_says_so() {
     ran_as(&runs("testnet", &["--profile", "testnet"], &[]), "testnet", "True", "False");
     let set = [("BINANCE_TESTNET", "1"), ("DRY_RUN", "0"), ("SAFE_MODE", "false"), ("ENV", "staging")];
     ran_as(&runs("testnet-set", &["--profile", "testnet"], &set), "testnet", "True", "False");
+}
+
+#[test]
+fn mainnet_dry_reads_and_simulates_whatever_a_variable_says() {
+    for set in [&[][..], &[("DRY_RUN", "1")], &[("DRY_RUN", "0"), ("SAFE_MODE", "false")]] {
+        let lines = runs("dry", &["--profile", "mainnet-dry"], set);
+        ran_as(&lines, "mainnet-dry", "False", "True");
+        if let Some((name, value)) = set.first() {
+            let what =
+                if *value == "1" { "changes nothing in profile mainnet-dry" } else { "permits nothing" };
+            assert_eq!(
+                says(&lines, &format!("[config] {name}={value} (environment) {what}")),
+                1,
+                "{lines:#?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_variable_turns_mainnet_into_mainnet_dry() {
+    for (name, value) in [("DRY_RUN", "1"), ("SAFE_MODE", "true")] {
+        let lines = runs("turned", &["--profile", "mainnet"], &[(name, value), ("ENV", "prod")]);
+        ran_as(&lines, "mainnet-dry", "False", "True");
+        let line = format!("[config] {name}={value} (environment) forbids orders: --profile mainnet");
+        assert_eq!(says(&lines, &line), 1, "{lines:#?}");
+        assert_eq!(says(&lines, "[executor] ORDER_REQ"), 0, "{lines:#?}");
+    }
+}
+
+#[test]
+fn mainnet_starts_exit_only_and_says_why() {
+    for set in [&[][..], &[("DRY_RUN", "0"), ("BINANCE_TESTNET", "0"), ("ENV", "mainnet")]] {
+        let lines = runs("mainnet", &["--profile", "mainnet"], set);
+        ran_as(&lines, "mainnet", "False", "False");
+        let posture = lines.iter().find(|line| line.starts_with("[executor] POSTURE")).unwrap();
+        assert!(posture.contains("mainnet opens nothing in this version"), "{posture}");
+        assert!(posture.contains("exit_only"), "{posture}");
+    }
 }

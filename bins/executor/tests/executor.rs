@@ -155,7 +155,7 @@ fn a_venue_that_does_not_answer_fails_the_preflight() {
     command.env("BINANCE_API_KEY", "k").env("BINANCE_API_SECRET", "s");
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(10), "{}", error(&output));
-    assert!(error(&output).contains("start the exchange"), "{}", error(&output));
+    assert!(error(&output).contains("binance.rest_url"), "{}", error(&output));
 }
 
 #[tokio::test]
