@@ -1,0 +1,50 @@
+//! `hedge-bench`: one figure a line, as JSON, each beside a floor that was measured in the same run.
+
+mod decode;
+mod durable;
+mod figure;
+mod sign;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// Measure the hot paths. Each line on stdout is one figure as a JSON object; run it on a quiet machine, pinned to a core.
+///
+/// HEDGE_BENCH_PEER names our own rows, for another build profile ("dist: ours").
+///
+/// Exit codes: 0 measured, 1 the input cannot be used, 2 usage.
+#[derive(Debug, Parser)]
+#[command(name = "hedge-bench", version, arg_required_else_help = true)]
+struct Args {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// Stream message to typed event: every line of ws.ndjson in BENCH_DATA, or generated ones.
+    B1,
+    /// A hedge-mode limit order, from the order type to the signed query.
+    B2,
+    /// A 300-byte record appended to the journal and made durable, alone and 16 at a time.
+    B7 {
+        /// A folder on the disk to measure; a folder of our own is made in it and removed.
+        dir: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let measured = match Args::parse().bench {
+        Bench::B1 => decode::run(),
+        Bench::B2 => sign::run(),
+        Bench::B7 { dir } => durable::run(&dir),
+    };
+    match measured {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("hedge-bench: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

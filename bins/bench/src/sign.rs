@@ -1,0 +1,93 @@
+//! A hedge-mode limit order from the order type to the signed query, beside the least that must be done.
+
+use std::hint::black_box;
+
+use hedge_binance::encode::{ApiRequest, Limit, NewOrder, OrderLeg, OrderType};
+use hedge_core::{Action, ClientOrderId, Decimal, PositionSide, Price, Qty, Symbol, order::Tif};
+use hedge_http::{
+    secret::Secret,
+    sign::{HmacSha256Hex, hex},
+};
+use hmac::{Hmac, Mac};
+use serde_json::json;
+use sha2::Sha256;
+
+use crate::figure::{ours, passes, print};
+
+const ORDERS: usize = 200_000;
+const SECRET: &str = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j";
+const FIRST_MS: i64 = 1_700_000_000_000;
+const WINDOW_MS: u32 = 5_000;
+
+pub(crate) fn run() -> Result<(), String> {
+    let signer = HmacSha256Hex::new(&Secret::new(SECRET.to_owned())).map_err(|error| error.to_string())?;
+    let symbol = Symbol::parse("BTCUSDT").map_err(|error| error.to_string())?;
+    let signed = |i: usize| -> Result<String, String> {
+        let (qty, price) = amounts(i);
+        let order = NewOrder {
+            symbol,
+            leg: OrderLeg::Hedge { side: PositionSide::Long, action: Action::Open },
+            order_type: OrderType::Limit(
+                Qty::new(qty).map_err(|error| error.to_string())?,
+                Limit { price: Price::new(price).map_err(|error| error.to_string())?, tif: Tif::Gtc },
+            ),
+            client_id: ClientOrderId::parse(&format!("bench{i}")).map_err(|error| error.to_string())?,
+        };
+        let request: ApiRequest = order.request();
+        request.signed_query(WINDOW_MS, FIRST_MS + i as i64, &signer).map_err(|error| error.to_string())
+    };
+    proven(&signed(4_711)?)?;
+    let measured = passes(ORDERS, || {
+        for i in 0..ORDERS {
+            black_box(signed(i).ok());
+        }
+    });
+    print("B2", ours(), "signed_order", measured.median, "ns/op", ORDERS, &[("min", json!(measured.min))]);
+    let key = key()?;
+    let mut text = String::with_capacity(512);
+    let floor = passes(ORDERS, || {
+        for i in 0..ORDERS {
+            least(i, &key, &mut text);
+            black_box(&text);
+        }
+    });
+    let peer = "floor: text template, hmac with a prepared key";
+    print("B2", peer, "signed_order", floor.median, "ns/op", ORDERS, &[("min", json!(floor.min))]);
+    print("B2", ours(), "signed_order_to_floor", measured.median / floor.median, "ratio", ORDERS, &[]);
+    Ok(())
+}
+
+fn amounts(i: usize) -> (Decimal, Decimal) {
+    let i = i as i64;
+    (Decimal::new(1 + i % 7, 3), Decimal::new(600_000 + (i % 1_000) * 5, 1))
+}
+
+fn key() -> Result<Hmac<Sha256>, String> {
+    Hmac::new_from_slice(SECRET.as_bytes()).map_err(|error| error.to_string())
+}
+
+/// The signature is that of everything before it.
+fn proven(query: &str) -> Result<(), String> {
+    let (payload, signature) = query.split_once("&signature=").ok_or("no signature")?;
+    let expected = hex(&key()?.chain_update(payload.as_bytes()).finalize().into_bytes());
+    if signature == expected { Ok(()) } else { Err(format!("{signature} is not {expected}")) }
+}
+
+fn least(i: usize, key: &Hmac<Sha256>, text: &mut String) {
+    use std::fmt::Write as _;
+    let (qty, price) = (1 + i % 7, 600_000 + (i % 1_000) * 5);
+    text.clear();
+    // Writing to a String cannot fail.
+    let _ = write!(
+        text,
+        "symbol=BTCUSDT&side=BUY&positionSide=LONG&type=LIMIT&timeInForce=GTC&quantity=0.00{qty}&price={}.{}\
+         &newClientOrderId=bench-{i}&newOrderRespType=RESULT&recvWindow=5000&timestamp={}",
+        price / 10,
+        price % 10,
+        FIRST_MS + i as i64,
+    );
+    let mac = key.clone().chain_update(text.as_bytes()).finalize().into_bytes();
+    let signature = hex(&mac);
+    text.push_str("&signature=");
+    text.push_str(&signature);
+}
