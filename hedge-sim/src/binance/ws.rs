@@ -163,7 +163,11 @@ async fn pump(
                         last_pong = Instant::now();
                         app.with(|core| core.hub.pong(id, &payload));
                     }
-                    Message::Close(_) => return,
+                    Message::Close(_) => {
+                        // The answer lies in the socket layer; without it the client takes this for a lost connection.
+                        let _ = sink.flush().await;
+                        return;
+                    }
                     // Pings are answered by the socket layer itself.
                     Message::Ping(_) | Message::Binary(_) => {}
                 }

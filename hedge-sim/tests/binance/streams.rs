@@ -219,3 +219,18 @@ async fn a_symbol_that_stops_trading_is_told_on_contract_info() {
     let event = socket.next().await;
     assert_eq!((&event["s"], &event["cs"]), (&json!("ETHUSDT"), &json!("SETTLING")));
 }
+
+#[tokio::test]
+async fn a_client_that_says_goodbye_is_answered_before_the_connection_ends() {
+    use futures_util::{SinkExt, StreamExt};
+    use tokio_tungstenite::tungstenite::Message;
+
+    let desk = Desk::open(config()).await;
+    let mut socket = desk.socket("/market/ws/ethusdt@aggTrade").await;
+    socket.0.send(Message::Close(None)).await.unwrap();
+    let mut last = None;
+    while let Some(Ok(message)) = socket.0.next().await {
+        last = Some(message);
+    }
+    assert!(matches!(last, Some(Message::Close(_))), "{last:?}");
+}
