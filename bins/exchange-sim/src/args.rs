@@ -5,10 +5,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
+use hedge_core::Interval;
 use hedge_sim::binance::{
     ApiKey, Environment, ExchangeConfig, Instruments, MarketSource, Pace, SecondCloseAll,
 };
 use rust_decimal::Decimal;
+
+use crate::beginning::{Beginning, Leg};
 
 /// A simulated Binance USD-M exchange on loopback. Prints one JSON line when it is ready. Exit codes: 0 ended by a
 /// signal, 1 could not start, 2 usage.
@@ -48,6 +51,22 @@ pub(crate) struct Args {
     /// Venue seconds per wall second.
     #[arg(long, default_value = "1", allow_hyphen_values = true, value_parser = speed)]
     speed: f64,
+    /// Symbols to list, separated by commas; all that the market has otherwise.
+    #[arg(long, value_delimiter = ',', value_parser = symbol)]
+    symbols: Vec<String>,
+    /// Start in hedge mode; an account starts in one-way mode otherwise.
+    #[arg(long)]
+    hedge_mode: bool,
+    /// Leverage of every symbol at the start [default: 20, or the symbol's highest].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=125))]
+    leverage: Option<u32>,
+    /// A leg that is open at the start, such as ETHUSDT:LONG:0.5 or ETHUSDT:SHORT:0.5@2500.00 (entry; mark otherwise).
+    /// May be given several times; implies hedge mode.
+    #[arg(long = "position", value_parser = Leg::parse)]
+    positions: Vec<Leg>,
+    /// Faults to arm before the start: a file with one JSON object a line, as POST /sim/faults takes it.
+    #[arg(long)]
+    fault_file: Option<PathBuf>,
     /// What happens to a second close-all stop of the same leg and direction.
     #[arg(long, default_value = "refuse", value_parser = ["refuse", "accept"])]
     second_close_all: String,
@@ -68,17 +87,31 @@ impl Args {
         }
     }
 
+    /// How the account begins.
+    pub(crate) fn beginning(&self) -> Beginning {
+        Beginning {
+            hedge_mode: self.hedge_mode || !self.positions.is_empty(),
+            leverage: self.leverage,
+            legs: self.positions.clone(),
+            fault_file: self.fault_file.clone(),
+        }
+    }
+
     /// The exchange that is asked for.
     pub(crate) fn config(self, api_key: ApiKey) -> ExchangeConfig {
+        let symbols = self.symbols;
         let (is_demo, refuses) = (self.environment == "demo", self.second_close_all == "refuse");
-        let recorded = |path| MarketSource::Recorded { path, symbols: Vec::new() };
+        let market = match self.data {
+            Some(path) => MarketSource::Recorded { path, symbols },
+            None => MarketSource::Generated { seed: self.seed, symbols, bars: Interval::M15 },
+        };
         ExchangeConfig {
             listen: self.listen,
             environment: if is_demo { Environment::Demo } else { Environment::Mainnet },
             api_key,
             instruments: self.instruments.map_or(Instruments::Builtin, Instruments::File),
             balance_usdt: self.balance,
-            market: self.data.map_or_else(|| MarketSource::generated(self.seed), recorded),
+            market,
             history_bars: self.history,
             pace: Pace::Speed(self.speed),
             second_close_all: if refuses { SecondCloseAll::Refuse4130 } else { SecondCloseAll::Accept },
@@ -108,6 +141,12 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
         return Ok(address);
     }
     Err("not a loopback address; expected 127.0.0.1 or [::1] and a port".to_owned())
+}
+
+fn symbol(text: &str) -> Result<String, &'static str> {
+    let fits =
+        !text.is_empty() && !text.chars().any(|letter| letter.is_whitespace() || letter.is_lowercase());
+    if fits { Ok(text.to_owned()) } else { Err("expected symbols in capitals, such as BTCUSDT,ETHUSDT") }
 }
 
 fn balance(text: &str) -> Result<Decimal, &'static str> {

@@ -1,12 +1,13 @@
 //! `hedge-exchange-sim`: the simulated exchange as a program. See `docs/simulator.md`.
 
 mod args;
+mod beginning;
 
 use std::{io::Write, process::ExitCode};
 
 use args::Args;
 use clap::Parser;
-use hedge_sim::binance::{ApiKey, Exchange};
+use hedge_sim::binance::{ApiKey, Exchange, FaultLog};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// It could not start or go on.
@@ -43,9 +44,12 @@ async fn serve(args: Args) -> Result<(), (u8, String)> {
     let (mut interrupt, mut terminate) = (stop(SignalKind::interrupt())?, stop(SignalKind::terminate())?);
     let given = args.api_key().map_err(|problem| usage(&problem))?;
     let is_default = given.is_none();
+    let beginning = args.beginning();
     let config = args.config(given.unwrap_or_else(ApiKey::demo));
     let handle = Exchange::start(config).await.map_err(|error| failed(error.to_string()))?;
     handle.notes().iter().for_each(|note| eprintln!("hedge-exchange-sim: {note}"));
+    tell_faults(handle.fault_log());
+    beginning.bring_about(&handle).map_err(failed)?;
     let mut ready = serde_json::json!({"venue": "binance", "rest": handle.rest_url(), "ws": handle.ws_url()});
     if is_default {
         ready["api_key"] = ApiKey::DEMO_KEY.into();
@@ -58,4 +62,13 @@ async fn serve(args: Args) -> Result<(), (u8, String)> {
     }
     handle.shutdown().await;
     Ok(())
+}
+
+/// Says on stderr what faults do, as long as the exchange lives.
+fn tell_faults(mut log: FaultLog) {
+    tokio::spawn(async move {
+        while let Some(line) = log.next().await {
+            eprintln!("hedge-exchange-sim: {line}");
+        }
+    });
 }

@@ -17,6 +17,12 @@ fn program(args: &[&str]) -> Command {
     command
 }
 
+fn file(name: &str, text: &str) -> std::path::PathBuf {
+    let path = std::env::temp_dir().join(format!("hedge-exchange-sim-{}-{name}", std::process::id()));
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
 /// A running program that does not outlive its test.
 struct Running(Child);
 
@@ -154,4 +160,59 @@ fn instruments_without_a_market_are_named() {
     running.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert!(said.contains("left out: N01USDT, N02USDT,") && said.contains("N20USDT and 3 more"), "{said}");
     std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn an_account_may_begin_in_hedge_mode_with_legs_and_leverage() {
+    let begin = ["--venue", "binance", "--leverage", "5", "--symbols", "BTCUSDT,ETHUSDT"];
+    let legs = ["--position", "ETHUSDT:LONG:0.5", "--position", "ETHUSDT:SHORT:0.25@2500.00"];
+    let (_running, ready) = Running::start(program(&[&begin[..], &legs[..]].concat()));
+    let state = get(ready["rest"].as_str().unwrap(), "/sim/state");
+    let state: serde_json::Value = serde_json::from_str(state.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    let account = &state["accounts"][0];
+    assert_eq!((&account["hedge_mode"], state["symbols"].as_array().unwrap().len()), (&true.into(), 2));
+    let legs = account["legs"].as_array().unwrap();
+    let told: Vec<String> = legs
+        .iter()
+        .map(|leg| format!("{} {} {}", leg["position_side"], leg["qty"], leg["leverage"]).replace('"', ""))
+        .collect();
+    assert_eq!(told, ["LONG 0.500 5", "SHORT -0.250 5"]);
+    assert_eq!(legs[1]["entry_price"].as_str().unwrap().parse::<f64>().unwrap(), 2_500.0);
+}
+
+#[test]
+fn faults_of_a_file_are_armed_at_the_start_and_told_on_stderr() {
+    let faults = file(
+        "faults",
+        "{\"fault\":\"http_503_unavailable\",\"match\":{\"path\":\"/fapi/v1/time\"}}\n\n{\"fault\":\"drop\",\"after_ms\":3600000}\n",
+    );
+    let (mut running, ready) =
+        Running::start(program(&["--venue", "binance", "--fault-file", faults.to_str().unwrap()]));
+    assert!(get(ready["rest"].as_str().unwrap(), "/fapi/v1/time").contains("Service Unavailable."));
+    let mut stderr = BufReader::new(running.0.stderr.take().unwrap()).lines();
+    let hit = "hedge-exchange-sim: fault 1 http_503_unavailable: GET /fapi/v1/time";
+    assert!(stderr.any(|line| line.unwrap() == hit));
+    assert!(running.signal("TERM"));
+    let _ = std::fs::remove_file(faults);
+}
+
+#[test]
+fn a_beginning_that_cannot_be_is_one_line() {
+    let wrong = file("wrong", "{\"fault\":\"drop\"}\n{\"fault\":\"explode\"}\n");
+    for (more, code, said) in [
+        (["--position", "ETHUSDT:LONG"], 2, "expected SYMBOL:LONG|SHORT:QTY"),
+        (["--position", "NOPE:LONG:1"], 1, "--position NOPE: not listed; listed are"),
+        (["--position", "ETHUSDT:LONG:0.00001"], 1, "--position ETHUSDT: refused"),
+        (["--leverage", "0"], 2, "1..=125"),
+        (["--symbols", "ethusdt"], 2, "capitals"),
+        (["--symbols", "NOPEUSDT"], 1, "NOPEUSDT"),
+        (["--fault-file", "/nowhere/at/all"], 1, "cannot read /nowhere/at/all"),
+        (["--fault-file", wrong.to_str().unwrap()], 1, "line 2: unknown fault \"explode\""),
+    ] {
+        let mut command = program(&["--venue", "binance"]);
+        command.args(more);
+        let (got, line) = refused(command);
+        assert!(got == code && line.contains(said), "{more:?}: {got} {line}");
+    }
+    let _ = std::fs::remove_file(wrong);
 }

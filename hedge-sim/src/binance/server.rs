@@ -55,7 +55,7 @@ async fn serve(
     if let Some(target) = Target::parse(&path, &query) {
         return upgrade(app, target, address, request).await;
     }
-    let _in_flight = app.in_flight();
+    let in_flight = app.in_flight();
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MOST_BODY_BYTES).await else {
         return write(Answer::refused(&ApiError::new(413, -1100, "The request body is too long.")));
@@ -88,8 +88,12 @@ async fn serve(
         address: asked.address,
     };
     // What a venue has received it executes, also when the sender hangs up meanwhile.
-    match tokio::spawn(ill_fated(Arc::clone(&app), owned, plan)).await {
-        Ok(Some(answer)) => write(answer),
+    let outliving = async move {
+        let answer = ill_fated(app, owned, plan).await;
+        (answer, in_flight)
+    };
+    match tokio::spawn(outliving).await {
+        Ok((Some(answer), _)) => write(answer),
         _ => {
             peer.cut();
             Response::new(Body::empty())
@@ -133,7 +137,6 @@ impl Owned {
 
 /// Lets a fault befall a request; no answer means that the connection is to be cut.
 async fn ill_fated(app: Arc<App>, request: Owned, plan: Plan) -> Option<Answer> {
-    let _in_flight = app.in_flight();
     tokio::time::sleep(plan.before).await;
     let answer = match plan.end {
         End::Answered => Some(finished(app.answer(&request.asked())).await),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -48,11 +48,11 @@ pub(crate) struct App {
 
 /// Counts one request for as long as it lives.
 #[derive(Debug)]
-pub(crate) struct InFlight<'a>(&'a AtomicUsize);
+pub(crate) struct InFlight(Arc<App>);
 
-impl Drop for InFlight<'_> {
+impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.0.requests.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -73,9 +73,9 @@ impl App {
         self.with(|core| core.clock.set_paused(paused))
     }
 
-    pub(crate) fn in_flight(&self) -> InFlight<'_> {
+    pub(crate) fn in_flight(self: &Arc<Self>) -> InFlight {
         self.requests.fetch_add(1, Ordering::SeqCst);
-        InFlight(&self.requests)
+        InFlight(Arc::clone(self))
     }
 
     pub(crate) fn requests_in_flight(&self) -> usize {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
+use super::list::FaultError;
 use crate::venue::SymbolStatus;
 
 /// One thing that goes wrong.
@@ -252,6 +253,14 @@ impl Fault {
     pub fn new(kind: FaultKind) -> Self {
         let count = if kind.goes_on() { None } else { Some(1) };
         Self { kind, matching: Matching::default(), count, after_ms: 0, for_ms: None }
+    }
+
+    /// Reads a fault as `POST /sim/faults` takes it.
+    ///
+    /// # Errors
+    /// [`FaultError::Invalid`]: one line that says what was expected.
+    pub fn parse(json: &str) -> Result<Self, FaultError> {
+        super::read::fault(json).map_err(FaultError::Invalid)
     }
 
     /// Only requests of that method whose path begins so.

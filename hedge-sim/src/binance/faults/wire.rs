@@ -11,7 +11,6 @@ use serde_json::{Map, Value, json};
 
 use super::fault::{Fault, FaultKind, OrderPool, When};
 use super::list::{FaultError, FaultStatus};
-use super::read;
 use crate::binance::server::json_response;
 use crate::binance::state::App;
 
@@ -27,9 +26,7 @@ async fn list(State(app): State<Arc<App>>) -> Response {
 }
 
 async fn arm(State(app): State<Arc<App>>, body: String) -> Response {
-    let armed = read::fault(&body)
-        .map_err(FaultError::Invalid)
-        .and_then(|fault| app.with(|core| core.arm_fault(fault)));
+    let armed = Fault::parse(&body).and_then(|fault| app.with(|core| core.arm_fault(fault)));
     match armed.and_then(|id| app.faults.status(id, app.clock.now_ms()).ok_or(FaultError::Unknown(id))) {
         Ok(status) => json_response(StatusCode::OK, &row(&status)),
         Err(error) => refused(&error),
