@@ -1,5 +1,6 @@
 //! `hedge-bench`: one figure a line, as JSON, each beside a floor that was measured in the same run.
 
+mod bars;
 mod decode;
 mod durable;
 mod figure;
@@ -27,6 +28,12 @@ enum Bench {
     B1,
     /// A hedge-mode limit order, from the order type to the signed query.
     B2,
+    /// A backtest over a million one-minute bars: bars.csv in BENCH_DATA, or generated ones.
+    B4 {
+        /// What to play.
+        #[arg(value_parser = ["bars"])]
+        what: String,
+    },
     /// A 300-byte record appended to the journal and made durable, alone and 16 at a time.
     B7 {
         /// A folder on the disk to measure; a folder of our own is made in it and removed.
@@ -38,6 +45,7 @@ fn main() -> ExitCode {
     let measured = match Args::parse().bench {
         Bench::B1 => decode::run(),
         Bench::B2 => sign::run(),
+        Bench::B4 { .. } => bars::run(),
         Bench::B7 { dir } => durable::run(&dir),
     };
     match measured {

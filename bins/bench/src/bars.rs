@@ -1,0 +1,200 @@
+//! A backtest of a crossing of two averages over a million one-minute bars: gate, journal records and every fill.
+
+use std::{collections::VecDeque, fs, path::PathBuf, sync::Arc, time::Instant};
+
+use hedge_core::{
+    Bar, DataNeed, Decimal, Engine, EngineConfig, Entry, Event, InstrumentId, Intent, Interval, Output,
+    PositionKey, PositionSide, Protection, Qty, Size, Strategy, StrategyEvent, StrategyId, StrategyView,
+    Symbol, Timestamp, Venue, event::Decision,
+};
+use hedge_risk::{DayCalendar, RiskLimits, RiskStack};
+use hedge_sim::{
+    backtest::{Backtest, BacktestConfig, Instruments},
+    market::{DataSet, GeneratedMarket, Series},
+    venue::{FeeRates, VenueConfig},
+};
+use serde_json::json;
+
+use crate::figure::{ours, print};
+
+const FAST: usize = 5;
+const SLOW: usize = 20;
+const CASH_USDT: i64 = 1_000_000_000;
+/// Wide limits: every rule is asked and none may stand in the way.
+const MOST_USDT: i64 = 1_000_000;
+const GENERATED_BARS: usize = 1_000_000;
+const GENERATED_FROM_MS: i64 = 1_700_000_040_000;
+
+pub(crate) fn run() -> Result<(), String> {
+    let loading = Instant::now();
+    let symbol = Symbol::parse("BTCUSDT").map_err(|error| error.to_string())?;
+    let data = Arc::new(match std::env::var_os("BENCH_DATA") {
+        Some(folder) => read(symbol, &PathBuf::from(folder).join("bars.csv"))?,
+        None => GeneratedMarket::built_in(7)
+            .data_set(&[symbol], Interval::M1, GENERATED_FROM_MS, GENERATED_BARS, SLOW)
+            .map_err(|error| error.to_string())?,
+    });
+    let bars = data.series.iter().map(|series| series.bars.len()).sum::<usize>();
+    let loaded = loading.elapsed().as_secs_f64();
+    let mut backtest = backtest(symbol, &data)?;
+    let started = Instant::now();
+    backtest.run(&mut ()).map_err(|error| error.to_string())?;
+    let wall = started.elapsed().as_secs_f64();
+    let summary = backtest.summary().map_err(|error| error.to_string())?;
+    let records = backtest.records();
+    let checks: usize = records
+        .iter()
+        .map(|record| match &record.event {
+            Event::Decision(Decision::Assessed { checks, .. }) => checks.len(),
+            _ => 0,
+        })
+        .sum();
+    let figures = [
+        ("engine_rate", bars as f64 / wall, "events/s"),
+        ("engine_wall", wall, "s"),
+        ("load_wall", loaded, "s"),
+        ("fills", summary.fills as f64, "count"),
+        ("orders", summary.orders as f64, "count"),
+        ("gate_checks", checks as f64, "count"),
+        ("journal_records", records.len() as f64, "count"),
+        ("peak_rss", peak_rss_mib().unwrap_or(f64::NAN), "MiB"),
+    ];
+    for (metric, value, unit) in figures {
+        print("B4-bars", ours(), metric, value, unit, bars, &[("nav_end", json!(summary.nav_end))]);
+    }
+    Ok(())
+}
+
+fn backtest(symbol: Symbol, data: &Arc<DataSet>) -> Result<Backtest, String> {
+    let limits = RiskLimits {
+        max_notional_per_order_usdt: Decimal::from(MOST_USDT),
+        max_notional_per_symbol_usdt: Decimal::from(MOST_USDT),
+        max_notional_total_usdt: Decimal::from(MOST_USDT),
+        entries_per_leg_per_hour: 60,
+        ..RiskLimits::default()
+    };
+    let risk = RiskStack::from_limits(&limits, DayCalendar::utc(0).map_err(|error| error.to_string())?)
+        .map_err(|error| error.to_string())?;
+    let instrument = InstrumentId::new(Venue::Binance, symbol);
+    let strategy = Cross::new(instrument)?;
+    let config = EngineConfig { journal_market: false, ..EngineConfig::default() };
+    let engine = Engine::new(config, Box::new(risk), vec![Box::new(strategy)]);
+    let rules = Instruments::built_in(data).map_err(|error| error.to_string())?.rules;
+    let four_bps = Decimal::new(4, 4);
+    let config = BacktestConfig {
+        balance_usdt: Decimal::from(CASH_USDT),
+        history: SLOW,
+        fees: Some(FeeRates { maker: four_bps, taker: four_bps }),
+        // One fill an order: the standing book is deeper than any order.
+        venue: VenueConfig { top_of_book_usdt: Decimal::from(MOST_USDT), ..VenueConfig::default() },
+        ..BacktestConfig::default()
+    };
+    Backtest::new(engine, Arc::clone(data), rules, &config).map_err(|error| error.to_string())
+}
+
+/// Long one bitcoin while the fast average is above the slow one, flat otherwise.
+#[derive(Debug)]
+struct Cross {
+    id: StrategyId,
+    leg: PositionKey,
+    size: Size,
+    closes: VecDeque<i64>,
+    fast: i64,
+    slow: i64,
+}
+
+impl Cross {
+    fn new(instrument: InstrumentId) -> Result<Self, String> {
+        Ok(Self {
+            id: StrategyId::parse("cross").map_err(|error| error.to_string())?,
+            leg: PositionKey::new(instrument, PositionSide::Long),
+            size: Size::Qty(Qty::new(Decimal::ONE).map_err(|error| error.to_string())?),
+            closes: VecDeque::with_capacity(SLOW + 1),
+            fast: 0,
+            slow: 0,
+        })
+    }
+
+    /// Sums instead of averages: whole numbers, so no rounding. `None` until both are complete.
+    fn is_above(&mut self, bar: &Bar) -> Option<bool> {
+        self.fast += bar.close;
+        self.slow += bar.close;
+        if self.closes.len() >= FAST {
+            self.fast -= self.closes.get(self.closes.len() - FAST)?;
+        }
+        self.closes.push_back(bar.close);
+        if self.closes.len() > SLOW {
+            self.slow -= self.closes.pop_front()?;
+        }
+        (self.closes.len() == SLOW).then(|| self.fast * (SLOW as i64) > self.slow * (FAST as i64))
+    }
+}
+
+impl Strategy for Cross {
+    fn id(&self) -> StrategyId {
+        self.id
+    }
+    fn needs(&self) -> Vec<DataNeed> {
+        vec![DataNeed { instrument: self.leg.instrument, interval: Interval::M1, warmup_bars: SLOW }]
+    }
+    fn on_event(&mut self, event: &StrategyEvent<'_>, view: &StrategyView<'_>, out: &mut Output) {
+        let (StrategyEvent::History { bar, .. } | StrategyEvent::Bar { bar, .. }) = event else { return };
+        match (self.is_above(bar), view.leg(&self.leg).is_some()) {
+            (Some(true), false) => out.want(Intent::Open {
+                position: self.leg,
+                size: self.size,
+                entry: Entry::Market,
+                protection: Protection::Unprotected { because: "the benchmark's own order count".into() },
+                because: "fast above slow".into(),
+            }),
+            (Some(false), true) => out.want(Intent::close(self.leg, "fast below slow")),
+            _ => {}
+        }
+    }
+}
+
+/// `ts_ms,open,high,low,close,volume` with one decimal in prices and three in volumes.
+fn read(symbol: Symbol, path: &PathBuf) -> Result<DataSet, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let bars = text.lines().skip(1).enumerate().map(|(number, line)| {
+        bar(line)
+            .ok_or_else(|| format!("{}:{}: not ts_ms,open,high,low,close,volume", path.display(), number + 2))
+    });
+    let series = Series {
+        symbol,
+        interval: Interval::M1,
+        bars: bars.collect::<Result<_, _>>()?,
+        sources: vec!["bars.csv".to_owned()],
+    };
+    DataSet::new(Interval::M1, vec![series], Vec::new()).map_err(|error| error.to_string())
+}
+
+fn bar(line: &str) -> Option<Bar> {
+    let mut fields = line.split(',');
+    let open_time = Timestamp::from_ms(fields.next()?.parse().ok()?);
+    let mut scaled = |places: usize| -> Option<i64> {
+        let (whole, part) = fields.next()?.split_once('.')?;
+        if part.len() != places {
+            return None;
+        }
+        format!("{whole}{part}").parse().ok()
+    };
+    Some(Bar {
+        open_time,
+        interval: Interval::M1,
+        open: scaled(1)?,
+        high: scaled(1)?,
+        low: scaled(1)?,
+        close: scaled(1)?,
+        price_scale: 1,
+        volume: scaled(3)?,
+        volume_scale: 3,
+    })
+}
+
+/// The most memory this process has had. Known on Linux only.
+fn peak_rss_mib() -> Option<f64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches("kB").trim().parse::<f64>().ok().map(|kib| kib / 1_024.0)
+}
