@@ -169,17 +169,34 @@ impl Env {
     ///
     /// Errors: a given file that is missing, a file that others can read, a line that cannot be understood, a misspelt name.
     pub fn load(env_file: Option<&Path>) -> Result<Self, ConfigError> {
-        let process = std::env::vars_os().filter_map(|(name, value)| {
-            // Names and values that are no text cannot be ours.
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        });
         let mut env = match env_file {
             Some(path) => Self::from_file(path)?,
             None if Path::new(DEFAULT_FILE).exists() => Self::from_file(Path::new(DEFAULT_FILE))?,
             None => Self::default(),
         };
-        env.values.extend(process.map(|(name, value)| (name, (value, Origin::Process))));
+        env.values.extend(process_variables());
         Ok(env)
+    }
+
+    /// As [`load`](Self::load), but what cannot be used is left out instead of refused: for a program that must work when
+    /// somebody has just broken the file. What is wrong comes beside it.
+    pub fn salvage(env_file: Option<&Path>) -> (Self, Option<ConfigError>) {
+        let problems = match Self::load(env_file) {
+            Ok(env) => return (env, None),
+            Err(problems) => problems,
+        };
+        let path = env_file.unwrap_or(Path::new(DEFAULT_FILE));
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let mut env = Self::default();
+        for (number, line) in text.lines().enumerate().map(|(i, line)| (i + 1, line)) {
+            if let Ok(Some((name, value))) = assignment(line) {
+                // As a shell would: the last one counts.
+                env.values
+                    .insert(name.to_owned(), (value, Origin::File { path: path.to_owned(), line: number }));
+            }
+        }
+        env.values.extend(process_variables());
+        (env, Some(problems))
     }
 
     /// Variables as if the process had them; for tests and for programs that bring their own.
@@ -282,6 +299,13 @@ impl Env {
             state_root: PathBuf::from(self.get("EVENT_STORE_ROOT").unwrap_or("state")),
         })
     }
+}
+
+fn process_variables() -> impl Iterator<Item = (String, (String, Origin))> {
+    // Names and values that are no text cannot be ours.
+    let texts = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    texts.map(|(name, value)| (name, (value, Origin::Process)))
 }
 
 fn yes_or_no(text: &str) -> Option<bool> {
@@ -474,6 +498,22 @@ mod tests {
         fs::remove_file(&path).unwrap();
         let missing = Env::from_file(&path).unwrap_err().to_string();
         assert!(missing.contains("cannot be read: "), "{missing}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn of_a_broken_file_that_others_can_read_the_rest_is_salvaged_and_the_trouble_is_told() {
+        use std::os::unix::fs::PermissionsExt;
+        let path = std::env::temp_dir().join(format!("hedge-env-salvage-{}", std::process::id()));
+        fs::write(&path, "A_KEY=one\nnonsense\nBINANCE_API_KEY='k'\nA_KEY=two\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        let (env, problems) = Env::salvage(Some(&path));
+        assert_eq!((env.get("A_KEY"), env.get("BINANCE_API_KEY")), (Some("two"), Some("k")));
+        assert!(problems.is_some());
+        fs::remove_file(&path).unwrap();
+        let (env, problems) = Env::salvage(Some(&path));
+        assert_eq!(env.get("A_KEY"), None);
+        assert!(problems.unwrap().to_string().contains("salvage"));
     }
 
     #[test]

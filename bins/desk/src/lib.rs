@@ -10,6 +10,7 @@ pub mod journal;
 mod live;
 pub mod logging;
 pub mod operate;
+pub mod panic;
 pub mod paper;
 pub mod preflight;
 pub mod progress;

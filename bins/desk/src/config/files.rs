@@ -74,7 +74,7 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    fn shipped(kind: FileKind) -> Self {
+    pub(super) fn shipped(kind: FileKind) -> Self {
         Self { kind, name: format!("built-in {}", kind.name()), text: kind.shipped().to_owned() }
     }
 }

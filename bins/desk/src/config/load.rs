@@ -57,7 +57,14 @@ impl Config {
     ///
     /// Errors: every problem of every file that could be read, one line each.
     pub fn load(path: Option<&Path>, env: &Env) -> Result<Self, ConfigError> {
-        let [universe, strategies, limits, runtime] = find(path)?;
+        Self::of_sources(find(path)?, strangers(path), env)
+    }
+
+    pub(super) fn of_sources(
+        [universe, strategies, limits, runtime]: [Source; 4],
+        notes: Vec<String>,
+        env: &Env,
+    ) -> Result<Self, ConfigError> {
         let mut problems = Vec::new();
         let files = [&universe, &strategies, &limits, &runtime].map(|source| source.name.clone());
         let universe_name = universe.name.clone();
@@ -92,7 +99,6 @@ impl Config {
                 limits.min_notional_by_symbol = minima.collect::<BTreeMap<_, _>>();
                 let (runtime, sources) = runtime;
                 let strategies = strategies.value;
-                let notes = strangers(path);
                 Ok(Self { universe, strategies, limits, runtime, switches, calendar, notes, files, sources })
             }
             _ => Err(ConfigError { problems }),

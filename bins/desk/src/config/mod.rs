@@ -18,6 +18,7 @@ mod reference;
 mod runtime;
 mod runtime_keys;
 mod runtime_load;
+mod salvage;
 mod toml_lines;
 
 pub use describe::{explain, show};
