@@ -47,8 +47,7 @@ impl Runtime {
         let gate = Gate { fence: Arc::clone(&self.fence), term };
         let journal = Journal::start(Arc::clone(&self.store), gate, next, linger);
         let instruments = self.instruments_of_interest();
-        let dispatch =
-            Dispatch::start(&self.venues, &self.context(term, instruments.clone()), &self.activity);
+        let dispatch = Dispatch::start(&self.venues, &self.context(term), &self.activity);
         let running = Running::new(journal, dispatch, term, instruments, self.clock.now());
         let mut ticket = self.take(&running, Fact::RunStarted(started)).await?;
         for (command, because) in orders_at_start(self.engine.book(), leader, self.settings.hold.as_deref()) {
@@ -62,9 +61,12 @@ impl Runtime {
 
     /// Everything between the lead and the first live fact.
     pub(crate) async fn boot(&mut self, running: &mut Running) -> Result<(), RunError> {
-        let instruments = running.instruments.clone();
         self.connect_accounts(running).await?;
         self.prepare_accounts(running).await?;
+        self.look_after_others(running).await?;
+        let instruments = running.instruments.clone();
+        // Set once, before anything reads an account.
+        let _ = running.dispatch.instruments.set(instruments.clone());
         self.list_instruments(running, &instruments).await?;
         self.prepare_instruments(running).await?;
         self.first_questions(running).await?;
@@ -121,14 +123,14 @@ impl Runtime {
         self.fence.admits(running.term).map_err(|because| RunError::Fenced { because })
     }
 
-    fn context(&self, term: Term, instruments: Vec<InstrumentId>) -> Context {
+    fn context(&self, term: Term) -> Context {
         Context {
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             fence: Arc::clone(&self.fence),
             term,
             results: self.sources.senders.results.clone(),
             traffic: Arc::clone(&self.traffic),
-            instruments,
+            instruments: Arc::default(),
             parallel: self.settings.parallel_legs.max(1),
         }
     }
@@ -258,6 +260,7 @@ impl Runtime {
         running: &Running,
         instruments: &[InstrumentId],
     ) -> Result<(), RunError> {
+        let is_first = !self.engine.book().is_started();
         for (venue, broker) in self.venues.clone() {
             let book = self.engine.book();
             let since = if book.is_started() {
@@ -271,6 +274,9 @@ impl Runtime {
             let snapshot = read_account_within(REST_WITHIN, broker.as_ref(), &of_venue, since, &self.traffic)
                 .await
                 .map_err(RunError::venue("reading positions, orders and fills"))?;
+            if is_first {
+                self.refuse_bare(&snapshot)?;
+            }
             self.take(running, Fact::Snapshot { snapshot: Box::new(snapshot) }).await?;
         }
         Ok(())

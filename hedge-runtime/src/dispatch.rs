@@ -4,7 +4,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -33,8 +33,8 @@ pub(crate) struct Context {
     pub(crate) term: Term,
     pub(crate) results: FactSender,
     pub(crate) traffic: Arc<Traffic>,
-    /// Instruments whose fills belong into a snapshot.
-    pub(crate) instruments: Vec<InstrumentId>,
+    /// Instruments whose fills belong into a snapshot; known before the first one is read.
+    pub(crate) instruments: Arc<OnceLock<Vec<InstrumentId>>>,
     /// How many commands may be on their way at the same time, per venue.
     pub(crate) parallel: usize,
 }
@@ -68,6 +68,7 @@ pub(crate) struct Dispatch {
     workers: BTreeMap<Venue, UnboundedSender<Job>>,
     activity: Arc<Activity>,
     results: FactSender,
+    pub(crate) instruments: Arc<OnceLock<Vec<InstrumentId>>>,
     tasks: JoinSet<()>,
 }
 
@@ -93,7 +94,8 @@ impl Dispatch {
                 (*venue, sender)
             })
             .collect();
-        Self { workers, activity: Arc::clone(activity), results: context.results.clone(), tasks }
+        let (results, instruments) = (context.results.clone(), Arc::clone(&context.instruments));
+        Self { workers, activity: Arc::clone(activity), results, instruments, tasks }
     }
 
     /// Hands one effect over. `leg_of` names the leg of an order that is to be cancelled.
@@ -372,7 +374,8 @@ pub(crate) async fn query(
 async fn snapshot(broker: &dyn Brokerage, context: &Context, since: Timestamp) -> Fact {
     let mut wait = Duration::from_millis(200);
     loop {
-        match read_account(broker, &context.instruments, since, &context.traffic).await {
+        let instruments = context.instruments.get().map_or(&[][..], Vec::as_slice);
+        match read_account(broker, instruments, since, &context.traffic).await {
             Ok(snapshot) => return Fact::Snapshot { snapshot: Box::new(snapshot) },
             Err(error) => warn!(%error, "cannot read the account; trying on"),
         }

@@ -47,6 +47,17 @@ pub enum RunError {
         /// Which one.
         instrument: InstrumentId,
     },
+    /// Somebody else's positions have no stop, and would get none. Programs end with exit code 10.
+    #[error(
+        "start-up: {positions}: open, not ours, and without a stop over the whole position; {remedy}, close it, or \
+         place a close-all stop at the venue"
+    )]
+    Bare {
+        /// Each with leg, quantity and entry.
+        positions: String,
+        /// What would make this product protect them.
+        remedy: &'static str,
+    },
     /// The control socket cannot be served, so that nobody could halt this process.
     #[error("start-up: serving {socket} failed: {source}")]
     Control {
@@ -70,11 +81,12 @@ impl RunError {
         move |source| Self::Venue { doing, source }
     }
     /// The exit code that programs end with: 74 for the journal (`EX_IOERR`), 75 when another process leads
-    /// (`EX_TEMPFAIL`), 1 otherwise.
+    /// (`EX_TEMPFAIL`), 10 when the account must be put in order first, 1 otherwise.
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Journal(_) => 74,
             Self::Fenced { .. } => 75,
+            Self::Bare { .. } => 10,
             _ => 1,
         }
     }

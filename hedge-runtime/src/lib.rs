@@ -9,6 +9,7 @@ mod dispatch;
 pub mod error;
 mod feed;
 pub mod fence;
+mod foreign;
 mod journal;
 pub mod observer;
 mod run;

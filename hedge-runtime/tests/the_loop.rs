@@ -19,7 +19,7 @@ async fn the_account_stream_is_connected_before_anything_is_read_and_nothing_tra
     let venue = &bench.venue;
     assert_eq!(venue.place_of("account_events"), 0);
     assert!(venue.place_of("ensure_position_mode") < venue.place_of("ensure_leverage"));
-    assert!(venue.place_of("ensure_leverage") < venue.place_of("positions"));
+    assert!(venue.place_of("ensure_leverage") < venue.place_of("open_orders"));
     assert!(venue.place_of("open_orders") < venue.place_of("bars"));
     bench.stop(run).await;
     let facts = bench.store.facts();

@@ -107,6 +107,11 @@ impl Engine {
         &self.book
     }
 
+    /// How it behaves where the rules leave a choice.
+    pub const fn config(&self) -> &EngineConfig {
+        &self.config
+    }
+
     /// What the strategies must be fed.
     pub fn needs(&self) -> Vec<DataNeed> {
         self.needs.iter().map(|(_, need)| *need).collect()

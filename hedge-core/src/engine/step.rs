@@ -25,7 +25,8 @@ pub struct EngineConfig {
     pub mute_for: Duration,
     /// How long an approved opening may be sent after the fact that caused it.
     pub approval_ttl: Duration,
-    /// How far from the mark a stop is placed on a position that somebody else opened; `None` leaves it alone, named.
+    /// How far from the mark a stop is placed on a position that somebody else opened. `None` leaves such positions alone,
+    /// named: then each must have a stop of its own before the first start.
     pub adopt_stop: Option<Bps>,
     /// Whether market facts are journalled. Replays keep their data in its file.
     pub journal_market: bool,

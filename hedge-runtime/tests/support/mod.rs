@@ -34,6 +34,11 @@ pub fn btc() -> InstrumentId {
     InstrumentId::binance("BTCUSDT").unwrap()
 }
 
+/// Listed at the venue and in no universe.
+pub fn sol() -> InstrumentId {
+    InstrumentId::binance("SOLUSDT").unwrap()
+}
+
 pub fn eth() -> InstrumentId {
     InstrumentId::binance("ETHUSDT").unwrap()
 }
@@ -174,6 +179,9 @@ pub struct ScriptedVenue {
     pub unjournalled: Mutex<Vec<String>>,
     /// Until then every read of the account finds another wallet.
     pub restless_until: Mutex<Timestamp>,
+    /// What the account holds, and what rests there.
+    pub positions: Mutex<Vec<Position>>,
+    pub orders: Mutex<Vec<OrderReport>>,
     account: Mutex<Option<UnboundedSender<AccountEvent>>>,
     market: Mutex<Option<UnboundedSender<MarketEvent>>>,
 }
@@ -215,7 +223,7 @@ impl VenueReader for ScriptedVenue {
     }
     async fn instruments(&self) -> Result<Vec<InstrumentSpec>, BrokerError> {
         self.call("instruments");
-        Ok(vec![spec(btc()), spec(eth())])
+        Ok(vec![spec(btc()), spec(eth()), spec(sol())])
     }
     async fn account(&self) -> Result<AccountSnapshot, BrokerError> {
         self.call("account");
@@ -236,11 +244,11 @@ impl VenueReader for ScriptedVenue {
     }
     async fn positions(&self) -> Result<Vec<Position>, BrokerError> {
         self.call("positions");
-        Ok(Vec::new())
+        Ok(self.positions.lock().unwrap().clone())
     }
     async fn open_orders(&self) -> Result<Vec<OrderReport>, BrokerError> {
         self.call("open_orders");
-        Ok(Vec::new())
+        Ok(self.orders.lock().unwrap().clone())
     }
     async fn find_order(&self, _: &InstrumentId, _: &OrderRef) -> Result<Option<OrderReport>, BrokerError> {
         self.call("find_order");
@@ -452,6 +460,8 @@ impl Bench {
             answers: Mutex::default(),
             unjournalled: Mutex::default(),
             restless_until: Mutex::new(Timestamp::EPOCH),
+            positions: Mutex::default(),
+            orders: Mutex::default(),
             account: Mutex::default(),
             market: Mutex::default(),
         };
