@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::clock::VenueClock;
 use super::config::Environment;
-use super::faults::{Fate, Faults};
+use super::faults::{Fate, Faults, lies_under};
 use super::streams::{Route, Topic};
 
 /// A socket that leaves this many messages unread is cut: it would otherwise hold memory without end.
@@ -335,7 +335,7 @@ impl Hub {
 
     /// Cuts every socket opened under `path`, without a word; how many there were.
     pub(crate) fn cut_under(&self, path: &str) -> usize {
-        let cut = self.sockets.values().filter(|socket| socket.path.starts_with(path));
+        let cut = self.sockets.values().filter(|socket| lies_under(&socket.path, path));
         cut.map(|socket| socket.send(Push::Cut)).count()
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::fault::{FaultKind, Matching};
+use super::fault::{FaultKind, Matching, lies_under};
 use super::list::Faults;
 
 /// What becomes of an event.
@@ -88,8 +88,7 @@ impl Faults {
 
     fn befalls_socket(&self, path: &str, now_ms: i64, is_kind: impl Fn(&FaultKind) -> bool) -> bool {
         let found = self.active(now_ms, |armed| {
-            let fits =
-                armed.fault.matching.path.as_ref().is_none_or(|prefix| path.starts_with(prefix.as_str()));
+            let fits = armed.fault.matching.path.as_ref().is_none_or(|beginning| lies_under(path, beginning));
             (is_kind(&armed.fault.kind) && fits).then_some(())
         });
         found.is_some()

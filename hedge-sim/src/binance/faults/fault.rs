@@ -143,7 +143,8 @@ pub struct FilterChange {
 pub struct Matching {
     /// HTTP method.
     pub method: Option<String>,
-    /// Beginning of the path: of REST requests, or of the URL that a WebSocket was opened under (`/private`).
+    /// Beginning of the path in whole segments: of REST requests, or of the URL that a WebSocket was opened under
+    /// (`/private`).
     pub path: Option<String>,
     /// The request's or event's symbol.
     pub symbol: Option<String>,
@@ -153,6 +154,12 @@ pub struct Matching {
     pub event: Option<String>,
     /// A market stream's name or a part of it: event faults befall market streams instead of user data.
     pub stream: Option<String>,
+}
+
+/// Whether a path begins with these segments.
+pub(crate) fn lies_under(path: &str, beginning: &str) -> bool {
+    let rest = path.strip_prefix(beginning.strip_suffix('/').unwrap_or(beginning));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// How a kind of fault spends its count.
@@ -327,5 +334,20 @@ impl Fault {
             self.count = None;
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_lies_under_whole_segments() {
+        for beginning in ["/fapi/v1/order", "/fapi/v1/", "/fapi", "/"] {
+            assert!(lies_under("/fapi/v1/order", beginning), "{beginning}");
+        }
+        assert!(lies_under("/fapi/v1/order/test", "/fapi/v1/order"));
+        assert!(!lies_under("/fapi/v1/orderAmendment", "/fapi/v1/order"));
+        assert!(!lies_under("/fapi/v1/order", "/fapi/v1/order/test"));
     }
 }

@@ -18,6 +18,7 @@ pub use list::{FaultError, FaultLog, FaultStage, FaultStatus};
 
 pub(crate) use cuttable::{CuttableListener, Peer};
 pub(crate) use events::Fate;
+pub(crate) use fault::lies_under;
 pub(crate) use list::Faults;
 pub(crate) use requests::{End, Plan, Request};
 pub(crate) use wire::routes;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::fault::{FaultKind, Matching, OrderPool, When};
+use super::fault::{FaultKind, Matching, OrderPool, When, lies_under};
 use super::list::Faults;
 use crate::binance::error::ApiError;
 use crate::binance::params::Params;
@@ -160,7 +160,7 @@ fn fits(matching: &Matching, seen: Request<'_>) -> bool {
             || seen.params.get("batchOrders").is_some_and(|batch| batch.contains(&format!("\"{symbol}\"")))
     };
     matching.method.as_ref().is_none_or(|method| method.eq_ignore_ascii_case(seen.method))
-        && matching.path.as_ref().is_none_or(|path| seen.path.starts_with(path.as_str()))
+        && matching.path.as_ref().is_none_or(|path| lies_under(seen.path, path))
         && matching.symbol.as_ref().is_none_or(by_symbol)
         && matching.params.iter().all(|(name, value)| seen.params.get(name) == Some(value))
 }

@@ -142,3 +142,19 @@ async fn faults_are_armed_and_told_in_process_as_well() {
     assert_eq!(log.next().await.unwrap(), "fault 1 drop: cleared");
     assert!(desk.exchange.clear_faults(Some(id)).is_err());
 }
+
+#[test]
+fn every_fault_has_its_row_in_the_documentation() {
+    let page = include_str!("../../../../docs/simulator.md");
+    for name in FaultKind::NAMES {
+        assert!(page.contains(&format!("\n| `{name}` |")), "{name}");
+    }
+}
+
+#[test]
+fn every_documented_name_is_known() {
+    for name in FaultKind::NAMES {
+        let wrong = Fault::parse(&json!({"fault": name, "nonsense": 1}).to_string()).unwrap_err().to_string();
+        assert!(!wrong.contains("unknown fault"), "{name}: {wrong}");
+    }
+}
