@@ -2,7 +2,7 @@
 //!
 //! Symbols and client order ids are stored inline: copying one costs no allocation.
 
-use std::{fmt, str::FromStr};
+use std::{cmp::Ordering, fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
@@ -19,13 +19,44 @@ pub struct InvalidId {
     pub expected: &'static str,
 }
 
+/// The order of the bytes, eight at a time: these ids are keys, and calling out for each comparison is slower.
+#[inline]
+fn by_words<const N: usize>(a: &[u8; N], b: &[u8; N]) -> Ordering {
+    let (words_a, rest_a) = a.as_chunks::<8>();
+    let (words_b, rest_b) = b.as_chunks::<8>();
+    for (a, b) in words_a.iter().zip(words_b) {
+        if a != b {
+            return u64::from_be_bytes(*a).cmp(&u64::from_be_bytes(*b));
+        }
+    }
+    for (a, b) in rest_a.iter().zip(rest_b) {
+        if a != b {
+            return a.cmp(b);
+        }
+    }
+    Ordering::Equal
+}
+
 macro_rules! inline_text {
     ($(#[$doc:meta])* $name:ident, $cap:literal, $what:literal, $expected:literal, $valid:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
         pub struct $name {
             bytes: [u8; $cap],
             len: u8,
+        }
+
+        impl Ord for $name {
+            #[inline]
+            fn cmp(&self, other: &Self) -> Ordering {
+                by_words(&self.bytes, &other.bytes).then(self.len.cmp(&other.len))
+            }
+        }
+        impl PartialOrd for $name {
+            #[inline]
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
         }
 
         impl $name {
@@ -331,6 +362,20 @@ mod tests {
         assert!(OrderIds::is_ours("h0sn8www00111s"));
         assert!(!OrderIds::is_ours("web_abcdef"));
         assert!(!OrderIds::is_ours("autoclose-123"));
+    }
+
+    #[test]
+    fn ids_are_ordered_as_their_texts_are() {
+        let texts =
+            ["a", "a0", "ab", "abcdefgh", "abcdefgh0", "abcdefghi", "b", "h0sn8www00111s", "h0sn8www0011t"];
+        for (i, a) in texts.iter().enumerate() {
+            for (j, b) in texts.iter().enumerate() {
+                let ids = [a, b].map(|text| ClientOrderId::parse(text).unwrap());
+                assert_eq!(ids[0].cmp(&ids[1]), i.cmp(&j), "{a} {b}");
+                let symbols = [a, b].map(|text| Symbol::parse(text).unwrap());
+                assert_eq!(symbols[0].cmp(&symbols[1]), i.cmp(&j), "{a} {b}");
+            }
+        }
     }
 
     #[test]
