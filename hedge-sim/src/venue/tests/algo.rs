@@ -282,7 +282,7 @@ fn algo_placement_refusals() {
     check(NewAlgo { trigger_price: None, ..base() }, -1102);
     check(NewAlgo { trigger_price: Some(d("0")), ..base() }, -4006);
     check(NewAlgo { trigger_price: Some(d("2000000")), ..base() }, -4007);
-    check(NewAlgo { trigger_price: Some(d("49000.01")), ..base() }, -1111);
+    check(NewAlgo { trigger_price: Some(d("49000.001")), ..base() }, -1111);
     check(NewAlgo { qty: Some(d("0.0001")), ..base() }, -1111);
     check(NewAlgo { qty: Some(d("121")), ..base() }, -4005);
     check(NewAlgo { price: Some(d("49000")), ..base() }, -1106);
