@@ -4,7 +4,9 @@
 //! nobody while all of that is unchanged; anything else than that starts without openings, and says why.
 
 mod file;
+mod offer;
 mod terms;
 
 pub use file::{ConsentError, FILE, load, remove, save};
+pub use offer::Offer;
 pub use terms::{DEFAULT_DAYS, Days, MAX_DAYS, Misfit, fits, give, phrase};

@@ -3,19 +3,20 @@
 use std::path::Path;
 
 use hedge_core::{
-    Book, Decision, Envelope, Event, Fact, Posture, RiskManager, RunStarted, Seq, StoreError, Timestamp,
-    book::Change,
+    Book, Envelope, Event, Fact, Posture, RiskManager, RunStarted, Seq, StoreError, Timestamp, book::Change,
 };
 use hedge_risk::Breakers;
+use hedge_runtime::views::Standing;
 use hedge_store::FileJournal;
+use serde::Serialize;
 
 use crate::config::Config;
 
 /// Something that was said, and when.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Said {
-    /// When.
-    pub at: Timestamp,
+    /// When; text.
+    pub at: String,
     /// What.
     pub text: String,
 }
@@ -31,12 +32,8 @@ pub struct Folded {
     pub started: Option<(RunStarted, Timestamp)>,
     /// Why it stopped, if it did so on purpose.
     pub stopped: Option<Said>,
-    /// Since when the posture is what it is, and why.
-    pub posture: Option<Said>,
-    /// Since when the operator's order stands.
-    pub operator_at: Option<Timestamp>,
-    /// The last alert.
-    pub alert: Option<Said>,
+    /// What a book does not keep: reasons and ages.
+    pub standing: Standing,
 }
 
 impl Folded {
@@ -67,25 +64,22 @@ impl Folded {
             breakers: Breakers::new(limits.kill_dd_pct, limits.kill_daily_loss_pct, config.calendar.clone()),
             started: None,
             stopped: None,
-            posture: None,
-            operator_at: None,
-            alert: None,
+            standing: Standing::default(),
         }
     }
 
     fn take(&mut self, record: &Envelope, changes: &mut Vec<Change>) {
         self.book.apply(record, changes);
         self.breakers.observe(record, &self.book);
-        let said = |text: &str| Some(Said { at: record.at, text: text.to_owned() });
+        self.standing.observe(record);
         match &record.event {
             Event::Fact(Fact::RunStarted(run)) => {
                 self.started = Some((run.clone(), record.at));
                 self.stopped = None;
             }
-            Event::Fact(Fact::RunStopped { because }) => self.stopped = said(because),
-            Event::Fact(Fact::Operator { .. }) => self.operator_at = Some(record.at),
-            Event::Decision(Decision::PostureChanged { because, .. }) => self.posture = said(because),
-            Event::Decision(Decision::Alert { text, .. }) => self.alert = said(text),
+            Event::Fact(Fact::RunStopped { because }) => {
+                self.stopped = Some(Said { at: record.at.to_string(), text: because.clone() });
+            }
             _ => {}
         }
     }
@@ -93,6 +87,6 @@ impl Folded {
     /// What the operator ordered, unless that is nothing: posture, reason, since when.
     pub fn order(&self) -> Option<(Posture, &str, Option<Timestamp>)> {
         let (posture, because) = self.book.operator();
-        (posture != Posture::Normal).then_some((posture, because, self.operator_at))
+        (posture != Posture::Normal).then_some((posture, because, self.standing.operator_since))
     }
 }

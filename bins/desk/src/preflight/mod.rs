@@ -16,5 +16,5 @@ mod venue;
 pub use check::Table;
 pub use look::look;
 
-pub(crate) use check::{Findings, failed, ok, warning};
+pub(crate) use check::{failed, ok, warning};
 pub(crate) use state::{LockHolder, disk, fence, lock_holder, permissions};
