@@ -4,12 +4,16 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 use hedge_core::{PositionSide, Symbol, Timestamp};
-use hedge_desk::journal::{Place, parse_time};
+use hedge_desk::{
+    consent::Days,
+    journal::{Place, parse_time},
+};
 
-/// Ask and check from a shell: backtests, reasons, the journal, the configuration.
+/// Ask, check and command from a shell: before, during and after a night.
 ///
-/// Exit codes: 0 done, 1 the thing asked for failed, 2 wrong arguments, 74 the journal cannot be read, 78 the configuration
-/// cannot be used.
+/// Exit codes: 0 done, 1 the thing asked for failed, 2 wrong arguments, 10 a preflight check failed, 13 not flat, 74 the
+/// journal cannot be read or written, 75 another process leads this account, 78 the configuration or the profile cannot be
+/// used.
 #[derive(Debug, Parser)]
 #[command(name = "hedgectl", version, disable_help_subcommand = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -19,6 +23,33 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Status(StatusArgs),
+    /// Let nobody decide anything new, until resume.
+    ///
+    /// Closes, cancels and protective stops still go out. The order stands over restarts; without a running executor it is
+    /// written into the journal and holds from the next start on.
+    ///
+    /// Example: hedgectl halt the exchange behaves oddly
+    Halt(OrderArgs),
+    /// Open nothing, until resume.
+    ///
+    /// Strategies still close what they hold. The order stands over restarts; without a running executor it is written into
+    /// the journal and holds from the next start on.
+    ///
+    /// Example: hedgectl exit-only news at 14:30
+    ExitOnly(OrderArgs),
+    /// Lift a halt or exit-only. Wants a reason.
+    ///
+    /// Also lifts a tripped drawdown breaker, which then counts from the equity of this moment on. The loss of a day ends
+    /// with the day only.
+    ///
+    /// Example: hedgectl resume the exchange is fine again
+    Resume(OrderArgs),
+    Flatten(FlattenArgs),
+    Preflight(PreflightArgs),
+    Arm(ArmArgs),
+    Disarm(DisarmArgs),
+    Doctor(DoctorArgs),
     Backtest(BacktestArgs),
     Why(WhyArgs),
     /// Check or read the journal.
@@ -166,6 +197,147 @@ pub(crate) enum ConfigCommand {
     Explain(ExplainArgs),
 }
 
+/// Show legs, stops, orders, posture and why, since when.
+///
+/// Asks the running executor at its control socket; without one the journal is read, without its lock.
+///
+/// Example: hedgectl status
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// As one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    #[command(flatten)]
+    pub(crate) config: ConfigDir,
+}
+
+/// An order to whoever trades.
+#[derive(Debug, Args)]
+pub(crate) struct OrderArgs {
+    /// Why, in words; everybody who looks later reads them.
+    #[arg(value_name = "BECAUSE", num_args = 0.., value_parser = reason)]
+    pub(crate) because: Vec<String>,
+    /// Who orders. Default: the user of this shell.
+    #[arg(long, value_name = "NAME", value_parser = operator)]
+    pub(crate) operator: Option<String>,
+    /// As one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    #[command(flatten)]
+    pub(crate) config: ConfigDir,
+}
+
+/// Close every leg at the market, and open nothing until resume.
+///
+/// The running executor closes; without one this command closes at the venue itself, behind the fence that keeps an executor
+/// from starting meanwhile. Waits until everything is flat; exits with 13 when it is not within --within. Asks first on a
+/// terminal; elsewhere it needs --yes. When the executor hangs or the disk is full, use hedge-panic-close.
+///
+/// Example: hedgectl flatten --yes over the weekend
+#[derive(Debug, Args)]
+pub(crate) struct FlattenArgs {
+    #[command(flatten)]
+    pub(crate) order: OrderArgs,
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// How long to wait for flat, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(crate) within: u64,
+}
+
+/// Look at everything that must hold before a start: account, market, what is open, risk, disk.
+///
+/// Changes nothing and needs no lock: it may run beside an executor. Each check says what was expected, what was found and
+/// what to do. Exits with 10 when one failed; warnings do not count.
+///
+/// Example: hedgectl preflight --profile mainnet-dry
+#[derive(Debug, Args)]
+pub(crate) struct PreflightArgs {
+    #[command(flatten)]
+    pub(crate) profile: ProfileArgs,
+    /// As one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which profile, with which configuration, in which state directory.
+#[derive(Debug, Args)]
+pub(crate) struct ProfileArgs {
+    /// paper, testnet, mainnet-dry or mainnet. Default: paper.
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) profile: Option<String>,
+    /// State directory. Default: `state` (EVENT_STORE_ROOT); for paper its last run.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigDir,
+    #[command(flatten)]
+    pub(crate) env: EnvFile,
+}
+
+/// Which configuration.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigDir {
+    /// Configuration folder. Default: `config`, else what is built in.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Consent to trade real money, for this account and this configuration, until a date.
+///
+/// Runs the preflight first, shows what is consented to, and asks for a phrase on a terminal. Then an executor may restart
+/// unattended as long as account, host, key and configuration stay the same. Other profiles need no consent.
+///
+/// Example: hedgectl arm --profile mainnet --days 7 --operator ann
+#[derive(Debug, Args)]
+pub(crate) struct ArmArgs {
+    #[command(flatten)]
+    pub(crate) profile: ProfileArgs,
+    /// For how many days, 1 to 30.
+    #[arg(long, value_name = "N", default_value_t = Days::default())]
+    pub(crate) days: Days,
+    /// Who consents. Default: the user of this shell.
+    #[arg(long, value_name = "NAME", value_parser = operator)]
+    pub(crate) operator: Option<String>,
+    /// For practice: ask and write a consent for an exchange on this machine too. It counts for that exchange only.
+    #[arg(long)]
+    pub(crate) rehearse: bool,
+}
+
+/// Take the consent back: the next start opens nothing. An executor that runs goes on; halt it with hedgectl halt.
+///
+/// Example: hedgectl disarm
+#[derive(Debug, Args)]
+pub(crate) struct DisarmArgs {
+    /// State directory. Default: `state` (EVENT_STORE_ROOT).
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) env: EnvFile,
+}
+
+/// Look whether this machine is fit to run an executor: files, variables, disk, clock, hosts, the executor itself.
+///
+/// Changes nothing. Keys are looked for, never shown. Exits with 1 when a check failed.
+///
+/// Example: hedgectl doctor --profile mainnet
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) profile: ProfileArgs,
+    /// Send nothing anywhere.
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// As one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// The configuration to look at.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {
@@ -195,6 +367,25 @@ fn side(text: &str) -> Result<PositionSide, String> {
         .into_iter()
         .find(|side| side.as_str().eq_ignore_ascii_case(text))
         .ok_or_else(|| "expected LONG or SHORT".to_owned())
+}
+
+/// A word of a reason: nothing that would move a terminal's cursor at three in the morning.
+fn reason(text: &str) -> Result<String, String> {
+    printable(text, 500, "a reason of printable characters, at most 500")
+}
+
+fn operator(text: &str) -> Result<String, String> {
+    printable(text, 64, "a name of printable characters, at most 64")
+}
+
+fn printable(text: &str, longest: usize, expected: &str) -> Result<String, String> {
+    let text = text.trim();
+    let is_printable = !text.is_empty() && !text.chars().any(char::is_control);
+    if is_printable && text.chars().count() <= longest {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("expected {expected}"))
+    }
 }
 
 /// Parses the process's arguments. What cannot be used is told in one line.
@@ -252,6 +443,30 @@ mod tests {
             command.get_subcommands().for_each(check);
         }
         check(&Cli::command());
+    }
+
+    #[test]
+    fn a_reason_is_its_words_and_no_control_characters() {
+        let because = |words: &[&str]| {
+            let line = ["hedgectl", "halt"].iter().chain(words).copied().collect::<Vec<_>>();
+            Cli::try_parse_from(line).map(|cli| match cli.command {
+                Command::Halt(args) => args.because.join(" "),
+                other => panic!("{other:?}"),
+            })
+        };
+        assert_eq!(because(&["too", "deep"]).unwrap(), "too deep");
+        assert_eq!(because(&["too deep"]).unwrap(), "too deep");
+        assert_eq!(because(&[]).unwrap(), "");
+        for bad in ["a\nb", "\u{1b}[2J", " "] {
+            assert!(because(&[bad]).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_consent_lasts_thirty_days_at_most() {
+        assert!(Cli::try_parse_from(["hedgectl", "arm", "--days", "30"]).is_ok());
+        let error = Cli::try_parse_from(["hedgectl", "arm", "--days", "31"]).unwrap_err().to_string();
+        assert!(one_line(&error).contains("expected 1 to 30 days"), "{error}");
     }
 
     #[test]

@@ -5,8 +5,9 @@ use std::{fmt, process::ExitCode};
 use hedge_core::StoreError;
 use hedge_desk::{
     backtest::{PlayError, SetupError},
-    config::ConfigError,
+    config::{ConfigError, ModeError},
     journal::{SourceError, StateDirError, VerifyError},
+    venue::AccessError,
     why::WhyError,
 };
 
@@ -26,6 +27,26 @@ impl Failure {
     fn journal(message: impl fmt::Display) -> Self {
         Self { code: 74, message: message.to_string() }
     }
+    /// The arguments do not go together.
+    pub(crate) fn usage(message: impl fmt::Display) -> Self {
+        Self { code: 2, message: message.to_string() }
+    }
+    /// A preflight check failed.
+    pub(crate) fn preflight(message: impl fmt::Display) -> Self {
+        Self { code: 10, message: message.to_string() }
+    }
+    /// Something is still open.
+    pub(crate) fn not_flat(message: impl fmt::Display) -> Self {
+        Self { code: 13, message: message.to_string() }
+    }
+    /// Configuration, profile or keys cannot be used.
+    pub(crate) fn configuration(message: impl fmt::Display) -> Self {
+        Self { code: 78, message: message.to_string() }
+    }
+    /// With the exit code that the error itself names.
+    pub(crate) fn with_code(code: u8, message: impl fmt::Display) -> Self {
+        Self { code, message: message.to_string() }
+    }
     /// Tells it and gives the exit code.
     pub(crate) fn exit(self) -> ExitCode {
         for line in self.message.lines() {
@@ -38,6 +59,18 @@ impl Failure {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         Self { code: 78, message: error.to_string() }
+    }
+}
+
+impl From<ModeError> for Failure {
+    fn from(error: ModeError) -> Self {
+        Self::with_code(error.exit_code(), error)
+    }
+}
+
+impl From<AccessError> for Failure {
+    fn from(error: AccessError) -> Self {
+        Self::with_code(error.exit_code(), error)
     }
 }
 

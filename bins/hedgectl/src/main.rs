@@ -1,16 +1,24 @@
-//! `hedgectl`: what operators ask and check from a shell. Reads; the executor writes.
+//! `hedgectl`: what operators ask, check and command from a shell.
 
 mod args;
+mod arm;
 mod backtest;
 mod config;
+mod doctor;
 mod failure;
 mod journal;
+mod operate;
 mod output;
+mod preflight;
+mod profile;
+mod terminal;
 mod why;
 
-use std::process::ExitCode;
+use std::{future::Future, process::ExitCode};
 
 use args::{Command, parse};
+use failure::Failure;
+use hedge_core::OperatorCommand;
 
 fn main() -> ExitCode {
     let args = match parse() {
@@ -18,6 +26,15 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     let result = match &args.command {
+        Command::Status(args) => wait(operate::status(args)),
+        Command::Halt(args) => wait(operate::order(args, OperatorCommand::Halt)),
+        Command::ExitOnly(args) => wait(operate::order(args, OperatorCommand::ExitOnly)),
+        Command::Resume(args) => wait(operate::order(args, OperatorCommand::Resume)),
+        Command::Flatten(args) => wait(operate::flatten(args)),
+        Command::Preflight(args) => wait(preflight::run(args)),
+        Command::Arm(args) => wait(arm::arm(args)),
+        Command::Disarm(args) => arm::disarm(args),
+        Command::Doctor(args) => wait(doctor::run(args)),
         Command::Backtest(args) => backtest::run(args),
         Command::Why(args) => why::run(args),
         Command::Journal(args) => journal::run(args),
@@ -27,4 +44,13 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.exit(),
     }
+}
+
+/// Commands that speak with an executor or a venue.
+fn wait(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("cannot start: {error}")))?
+        .block_on(command)
 }

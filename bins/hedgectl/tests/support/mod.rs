@@ -5,10 +5,12 @@
     reason = "each test file uses a part of it; a helper fails the test"
 )]
 
+pub(crate) mod venue;
+
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -27,17 +29,35 @@ pub(crate) fn hedgectl(args: &[&str]) -> Run {
 
 /// Runs `hedgectl` in a folder.
 pub(crate) fn hedgectl_in(folder: &Folder, args: &[&str]) -> Run {
+    hedgectl_with(&folder.0, args, &[])
+}
+
+/// Runs `hedgectl` in a folder, with variables.
+pub(crate) fn hedgectl_with(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hedgectl"));
-    for (name, _) in
-        env::vars().filter(|(name, _)| name.starts_with("HEDGE__") || name.starts_with("BINANCE_"))
-    {
-        command.env_remove(name);
-    }
-    let output = command.args(args).current_dir(&folder.0).env_remove("EVENT_STORE_ROOT").output().unwrap();
+    without_our_variables(&mut command);
+    let output = command
+        .args(args)
+        .current_dir(folder)
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
     Run {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// What the person who runs the tests has set is nobody's business here.
+pub(crate) fn without_our_variables(command: &mut Command) {
+    let ours = ["DRY_RUN", "SAFE_MODE", "ENV", "LOG_LEVEL", "EVENT_STORE_ROOT", "HEARTBEAT_TZ"];
+    let prefixes = ["HEDGE__", "BINANCE_", "TELEGRAM_"];
+    for (name, _) in env::vars() {
+        if ours.contains(&name.as_str()) || prefixes.iter().any(|prefix| name.starts_with(prefix)) {
+            command.env_remove(name);
+        }
     }
 }
 
