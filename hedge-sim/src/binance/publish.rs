@@ -117,7 +117,8 @@ impl Core {
 
     fn push_diff(&mut self, ix: u16, pace: DepthPace, now_ms: i64) {
         let topic = Topic::Depth(ix, pace);
-        let heard = self.hub.has(topic);
+        let with_rpi = (pace == DepthPace::Ms500).then_some(Topic::RpiDepth(ix));
+        let heard = self.hub.has(topic) || with_rpi.is_some_and(|topic| self.hub.has(topic));
         let Some(feed) = self.feeds.get_mut(usize::from(ix)) else { return };
         if !heard {
             feed.forget(pace);
@@ -127,10 +128,12 @@ impl Core {
             return;
         };
         let Some((symbol, places)) = self.instrument(ix) else { return };
-        self.hub.publish(topic, || {
-            let ids = [diff.first, diff.last, diff.before];
-            depth_event(&symbol, now_ms, ids, levels(&diff.bids, places), levels(&diff.asks, places))
-        });
+        for topic in std::iter::once(topic).chain(with_rpi) {
+            self.hub.publish(topic, || {
+                let ids = [diff.first, diff.last, diff.before];
+                depth_event(&symbol, now_ms, ids, levels(&diff.bids, places), levels(&diff.asks, places))
+            });
+        }
     }
 
     /// Pushes the mark prices of one cadence; `ix` limits it to one symbol.

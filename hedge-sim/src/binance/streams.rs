@@ -24,6 +24,8 @@ pub(crate) enum Topic {
     BookTicker(u16),
     AllBookTickers,
     Depth(u16, DepthPace),
+    /// The diff stream with RPI orders in it, every 500 ms. Nobody places any here.
+    RpiDepth(u16),
     TopLevels(u16, u8, DepthPace),
     AggTrade(u16),
     Trade(u16),
@@ -112,6 +114,7 @@ impl Topic {
             ("miniTicker", None) => Some(Self::MiniTicker(ix)),
             ("ticker", None) => Some(Self::Ticker(ix)),
             ("forceOrder", None) => Some(Self::Liquidation(ix)),
+            ("rpiDepth", Some("500ms")) => Some(Self::RpiDepth(ix)),
             ("depth", _) => Some(Self::Depth(ix, DepthPace::parse(pace)?)),
             ("depth5", _) => Some(Self::TopLevels(ix, 5, DepthPace::parse(pace)?)),
             ("depth10", _) => Some(Self::TopLevels(ix, 10, DepthPace::parse(pace)?)),
@@ -130,6 +133,7 @@ impl Topic {
             Self::BookTicker(ix) => format!("{}@bookTicker", of(ix)),
             Self::AllBookTickers => "!bookTicker".to_owned(),
             Self::Depth(ix, pace) => format!("{}@depth{}", of(ix), pace.suffix()),
+            Self::RpiDepth(ix) => format!("{}@rpiDepth@500ms", of(ix)),
             Self::TopLevels(ix, levels, pace) => format!("{}@depth{levels}{}", of(ix), pace.suffix()),
             Self::AggTrade(ix) => format!("{}@aggTrade", of(ix)),
             Self::Trade(ix) => format!("{}@trade", of(ix)),
@@ -161,7 +165,14 @@ impl Topic {
     }
 
     const fn is_book_data(self) -> bool {
-        matches!(self, Self::BookTicker(_) | Self::AllBookTickers | Self::Depth(..) | Self::TopLevels(..))
+        matches!(
+            self,
+            Self::BookTicker(_)
+                | Self::AllBookTickers
+                | Self::Depth(..)
+                | Self::RpiDepth(_)
+                | Self::TopLevels(..)
+        )
     }
 }
 
@@ -180,7 +191,8 @@ mod tests {
         vec!["BTCUSDT".to_owned(), "ETHUSDT".to_owned()]
     }
 
-    const NAMES: [&str; 26] = [
+    const NAMES: [&str; 27] = [
+        "ethusdt@rpiDepth@500ms",
         "ethusdt_perpetual@continuousKline_1h",
         "ethusdt@bookTicker",
         "!bookTicker",

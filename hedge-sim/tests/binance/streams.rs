@@ -17,6 +17,7 @@ async fn every_market_stream_comes_at_least_once_a_second() {
         ("/public", "ethusdt@depth", "depthUpdate"),
         ("/public", "ethusdt@depth@100ms", "depthUpdate"),
         ("/public", "ethusdt@depth@500ms", "depthUpdate"),
+        ("/public", "ethusdt@rpiDepth@500ms", "depthUpdate"),
         ("/public", "ethusdt@depth5", "depthUpdate"),
         ("/public", "ethusdt@depth20@100ms", "depthUpdate"),
         ("/market", "ethusdt@aggTrade", "aggTrade"),
