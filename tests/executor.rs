@@ -11,7 +11,7 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::Output,
     thread,
     time::{Duration, Instant},
 };
@@ -420,7 +420,7 @@ fn a_second_executor_on_the_same_state_is_refused_and_told_who_holds_it() {
     let second = run(&temp, &["--state-dir", "d", "--bars", "5"]);
     let says = stderr(&second);
     assert_eq!(second.status.code(), Some(74), "{says}");
-    let holder = first.child.id().to_string();
+    let holder = first.id().to_string();
     assert!(says.contains(&holder), "process {holder} holds it, but it says {says}");
     assert!(says.contains("stop it or choose another state directory"), "{says}");
     assert_eq!(first.stop("-TERM").1, Some(0), "the first one is not disturbed");

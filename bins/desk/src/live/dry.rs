@@ -22,12 +22,13 @@ pub(crate) async fn dry(
     has_journal: bool,
 ) -> Result<Arc<dyn Brokerage>, TradeError> {
     let folded = if has_journal { Folded::read(dir, setup.config)? } else { None };
-    let seed = folded.as_ref().map_or(PaperSeed::Account, |folded| PaperSeed::Book(&folded.book));
+    let book = folded.as_ref().map(|folded| &folded.book).filter(|book| book.is_started());
+    let seed = book.map_or(PaperSeed::Account, PaperSeed::Book);
     let usual = PaperConfig::default();
     let config = PaperConfig { quote_max_age: stretched(usual.quote_max_age, place.speed), ..usual };
     let paper = Paper::start_with(client, seed, config).await?;
     paper.notes().iter().for_each(|note| info!("{note}"));
-    let from = if folded.is_some() { "the own journal" } else { "the real account" };
+    let from = if book.is_some() { "the own journal" } else { "the real account" };
     info!(from, "dry run: nothing is sent to the venue; orders and fills are simulated");
     Ok(Arc::new(paper))
 }

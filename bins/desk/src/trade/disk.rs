@@ -58,7 +58,8 @@ impl Watch {
     pub(super) fn start(self, operator: Operator) -> JoinHandle<()> {
         let Self { dir, min_free_mb, standing } = self;
         let probe = move || hedge_store::free_mb(&dir);
-        let command = move |what, because| operator.command(what, because);
+        // What a person orders in the same moment is neither lifted nor loosened.
+        let command = move |standing, what, because| operator.command_while(standing, what, because);
         tokio::spawn(watch_over(probe, EVERY, min_free_mb, standing, command))
     }
 }
@@ -68,7 +69,7 @@ async fn watch_over(
     every: Duration,
     min_free_mb: u64,
     mut standing: watch::Receiver<Standing>,
-    command: impl Fn(OperatorCommand, String),
+    command: impl Fn((Posture, String), OperatorCommand, String),
 ) {
     let mut is_blind = false;
     // Before the journal is folded nobody knows what stands.
@@ -76,12 +77,11 @@ async fn watch_over(
         match tokio::task::spawn_blocking(probe.clone()).await {
             Ok(Ok(free)) => {
                 is_blind = false;
-                let order = standing
-                    .borrow()
-                    .as_ref()
-                    .and_then(|(posture, because)| decide(free, min_free_mb, *posture, because));
-                if let Some((what, because)) = order {
-                    command(what, because);
+                let seen = standing.borrow().clone();
+                if let Some((posture, reason)) = seen
+                    && let Some((what, because)) = decide(free, min_free_mb, posture, &reason)
+                {
+                    command((posture, reason), what, because);
                 }
             }
             Ok(Err(error)) if !is_blind => {
@@ -152,7 +152,7 @@ mod tests {
             u64::MAX => Err(io::Error::other("no answer")),
             free => Ok(free),
         };
-        let command = move |what, because| sender.send((what, because)).unwrap();
+        let command = move |_, what, because| sender.send((what, because)).unwrap();
         let guard = tokio::spawn(watch_over(probe, Duration::from_millis(1), MIN, standing, command));
         // A process before this one had turned to ExitOnly.
         told.send_replace(Some((Posture::ExitOnly, format!("{OURS}only 3 MB are free"))));
