@@ -54,6 +54,7 @@ impl Engine {
             self.alert(cx, Some(key), Cow::Owned(text));
             self.force_close(cx, &key, "no stop in time");
         }
+        self.send_again_if_due(cx);
         let doubtful: Vec<PositionKey> = self
             .book
             .open_legs()
@@ -209,14 +210,7 @@ impl Engine {
                     self.query(cx, &order);
                 }
                 Difference::OwnOrder { report } | Difference::ForeignOrder { report } => {
-                    let text = format!(
-                        "order {} ({:?} {} {}) is not in this journal; it is left alone",
-                        report.client_id.as_str(),
-                        report.kind,
-                        report.order_side,
-                        report.instrument.symbol
-                    );
-                    self.alert_once(cx, text);
+                    self.meet(cx, report)
                 }
                 Difference::ForeignPosition { instrument, detail } => {
                     let text = format!(
@@ -248,6 +242,7 @@ impl Engine {
         for key in flattening {
             self.drive_flat(cx, &key);
         }
+        self.insist_on_dismissals(cx);
     }
 }
 

@@ -16,12 +16,28 @@ use crate::{
     order_state::OrderState,
     position::{Action, PositionKey},
     risk::{GateCheck, Verdict},
+    time::Timestamp,
 };
 
 /// How long a stop by quantity stands in before the stop over the whole leg is tried again.
 const BRIDGE_PAUSE: Duration = Duration::from_secs(60);
+/// How long the second attempt to send a stop waits after the first; doubled from attempt to attempt.
+const FIRST_RESEND_PAUSE: Duration = Duration::from_millis(100);
 /// How far from the mark a leg in doubt is guarded where nothing else is configured.
 const DOUBT_STOP: Bps = Bps::FIVE_PERCENT;
+
+/// A stop that could not be sent.
+#[derive(Debug, Clone)]
+pub(super) struct UnsentStop {
+    key: PositionKey,
+    /// Since when the leg is bare: another time is another story.
+    since: Option<Timestamp>,
+    trigger: Price,
+    covers: Coverage,
+    pause: Duration,
+    /// When it is tried again; `None` while an attempt is on its way.
+    pub(super) due: Option<Timestamp>,
+}
 
 /// A price on the losing side of `mark`, by that distance.
 fn away_from(mark: Price, distance: Bps, key: &PositionKey) -> Option<Price> {
@@ -267,9 +283,7 @@ impl Engine {
                 self.alert_once(cx, text);
             }
             // It never reached the venue: the same protection may be decided again, under a new id.
-            (OrderState::Dropped, Some(trigger)) if in_time => {
-                self.place_stop(cx, key, trigger, covers);
-            }
+            (OrderState::Dropped, Some(trigger)) if in_time => self.send_again(cx, key, trigger, covers),
             // We cancelled it ourselves, and what should have replaced it is gone too.
             (OrderState::Canceled, Some(trigger)) if in_time => {
                 self.place_stop(cx, key, trigger, Coverage::WholeLeg);
@@ -280,6 +294,46 @@ impl Engine {
                     format!("the stop {id} of {key} ended as {state:?} {why}; closing the leg at the market");
                 self.alert(cx, Some(*key), Cow::Owned(text));
                 self.force_close(cx, key, "protection failed");
+            }
+        }
+    }
+
+    /// A stop that never reached the venue: at once the first time, then ever more patiently. What keeps one from being
+    /// sent (a used-up budget, a lost connection) lasts, and every attempt is a record.
+    fn send_again(&mut self, cx: &mut Cx<'_>, key: &PositionKey, trigger: Price, covers: Coverage) {
+        let since = self.book.leg(key).and_then(|leg| leg.unprotected_since);
+        let known = self.unsent.iter_mut().find(|stop| stop.key == *key && stop.since == since);
+        let Some(stop) = known else {
+            self.unsent.retain(|stop| stop.key != *key);
+            let pause = FIRST_RESEND_PAUSE;
+            self.unsent.push(UnsentStop { key: *key, since, trigger, covers, pause, due: None });
+            self.place_stop(cx, key, trigger, covers);
+            return;
+        };
+        (stop.trigger, stop.covers, stop.due) = (trigger, covers, Some(cx.at.plus(stop.pause)));
+        stop.pause *= 2;
+    }
+
+    /// Sends the stops whose pause is over, unless the leg has become safe or is being closed meanwhile.
+    pub(super) fn send_again_if_due(&mut self, cx: &mut Cx<'_>) {
+        let book = &self.book;
+        self.unsent.retain(|stop| {
+            book.leg(&stop.key).is_some_and(|leg| leg.is_open() && leg.unprotected_since == stop.since)
+        });
+        let due: Vec<UnsentStop> = self
+            .unsent
+            .iter_mut()
+            .filter(|stop| stop.due.is_some_and(|due| cx.at >= due))
+            .map(|stop| {
+                let due = stop.clone();
+                stop.due = None;
+                due
+            })
+            .collect();
+        for stop in due {
+            let key = &stop.key;
+            if !self.has_stop(key) && !self.is_being_closed(key) && !self.book.must_flatten(key) {
+                self.place_stop(cx, key, stop.trigger, stop.covers);
             }
         }
     }

@@ -1,6 +1,9 @@
 //! The engine itself: its parts, its clockless timer, and the one place where records are made.
 
-use super::step::{EngineConfig, Step};
+use super::{
+    protection::UnsentStop,
+    step::{EngineConfig, Step},
+};
 use std::{borrow::Cow, collections::BTreeSet, time::Duration};
 
 use crate::{
@@ -49,6 +52,8 @@ pub struct Engine {
     pub(super) snapshot_pending: bool,
     /// Legs behind a stop by quantity, and when the stop over the whole leg is tried again.
     pub(super) bridges: Vec<(PositionKey, Timestamp)>,
+    /// Stops that could not be sent, and when each is tried again.
+    pub(super) unsent: Vec<UnsentStop>,
     /// When a difference is looked at a second time.
     pub(super) reread_at: Option<Timestamp>,
     pub(super) fresh_process: bool,
@@ -96,6 +101,7 @@ impl Engine {
             named: BTreeSet::new(),
             snapshot_pending: false,
             bridges: Vec::new(),
+            unsent: Vec::new(),
             reread_at: None,
             fresh_process: true,
             gaps: 0,
@@ -150,6 +156,9 @@ impl Engine {
         }
         for (_, due) in &self.bridges {
             consider(*due);
+        }
+        for due in self.unsent.iter().filter_map(|stop| stop.due) {
+            consider(due);
         }
         if !self.snapshot_pending {
             for (_, since) in self.book.differing_legs() {

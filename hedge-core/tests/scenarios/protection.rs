@@ -202,15 +202,40 @@ fn a_stop_that_cannot_be_sent_in_time_gives_way_to_a_close() {
     let mut rig = Rig::new();
     let entry = rig.open(long(), "95").only();
     let mut stop = rig.fill(&entry, "1", "100").only();
-    for _ in 0..100 {
-        rig.wait(ms(100));
-        let next = rig.fail(&stop, Outcome::NotSent, None, None).only();
-        if next.is_market_close() {
+    let opened_at = rig.now;
+    for attempt in 1..=20 {
+        let mut outcomes = rig.fail(&stop, Outcome::NotSent, None, None);
+        while outcomes.submits().is_empty() {
+            // Nothing is sent before its time, and the engine names the time.
+            rig.now = rig.engine.deadline().expect("a bare leg is not forgotten");
+            outcomes = rig.tick();
+        }
+        stop = outcomes.only();
+        if stop.is_market_close() {
+            assert_eq!(rig.now, opened_at.plus(rig.config.protect_within));
+            assert!((4..=8).contains(&attempt), "{attempt} stops in three seconds");
             return;
         }
-        stop = next;
     }
-    panic!("ten seconds without a stop and no close");
+    panic!("twenty stops and no close");
+}
+
+#[test]
+fn a_stop_that_is_not_sent_over_and_over_is_not_tried_again_while_the_clock_stands_still() {
+    let mut rig = Rig::new();
+    let entry = rig.open(long(), "95").only();
+    let stop = rig.fill(&entry, "1", "100").only();
+    let second = rig.fail(&stop, Outcome::NotSent, None, None).only();
+    rig.fail(&second, Outcome::NotSent, None, None).none();
+    rig.tick().none();
+    let failed_at = rig.now;
+    rig.now = rig.engine.deadline().expect("a bare leg is not forgotten");
+    assert_eq!(rig.now.since(failed_at), ms(100));
+    let third = rig.tick().only();
+    assert_eq!((third.is_close_all_stop(), third.trigger()), (true, Some(px("95"))));
+    // Once it is safe, nothing is left to send.
+    rig.ack(&third);
+    assert!(rig.run_for(ms(5_000)).iter().all(|outcomes| outcomes.submits().is_empty()));
 }
 
 #[test]
