@@ -1,9 +1,9 @@
 //! Puts a heartbeat together: the state directory first, the exchange where that is missing or old.
 
-use std::{path::Path, time::Duration};
+use std::{io::Write, path::Path, time::Duration};
 
 use hedge_core::{
-    Clock, Decimal, InstrumentId, Timestamp, VenueReader,
+    Clock, Decimal, InstrumentId, Posture, Timestamp, VenueReader,
     report::{Heartbeat, Kpis, Nav, Note, Topic},
 };
 use hedge_desk::{
@@ -15,6 +15,7 @@ use hedge_store::{Owner, StateDir};
 
 use crate::{
     Args, complain,
+    executor::Executor,
     setup::Setup,
     state::{self, State},
     venue::{self, Value},
@@ -40,23 +41,49 @@ pub(crate) async fn heartbeat(args: &Args, setup: &Setup) -> Heartbeat {
     heartbeat.notes.extend(meaning(profile));
     heartbeat.notes.extend(setup.notes.iter().cloned());
 
-    let state = match &place.dir {
-        Ok(dir) => state::read(dir),
+    let (state, executor) = match &place.dir {
+        Ok(dir) => (state::read(dir), Executor::of(dir).await),
         Err(why) => {
             heartbeat.notes.push(Note::Missing { topic: Topic::State, why: why.clone() });
-            State::default()
+            (State::default(), Executor::NotThere)
         }
     };
-    let is_old = state.age.is_some_and(|age| age >= OLD_AFTER);
+    let freshness = Freshness::of(&state, &executor, profile);
+    fill_in(&mut heartbeat, &state, profile, freshness);
+    if let (Freshness::Old { is_running }, Some(age)) = (freshness, state.age) {
+        heartbeat.notes.push(Note::OldState { age, is_running });
+    }
     // A simulated account lives in its state only, and a paper run that has ended is as it should be.
-    let venue_knows_better = is_old && matches!(profile, Profile::Testnet | Profile::Mainnet);
+    let venue_knows_better =
+        freshness != Freshness::Current && matches!(profile, Profile::Testnet | Profile::Mainnet);
     let is_incomplete = state.nav.is_none() || state.positions.is_none();
-    fill_in(&mut heartbeat, &state, profile, is_old);
-    if venue_knows_better || is_incomplete {
-        ask_venue(&mut heartbeat, args, setup, profile, &state, now).await;
+    let is_from_venue = (venue_knows_better || is_incomplete)
+        && ask_venue(&mut heartbeat, args, setup, profile, &state, now).await;
+    if let Ok(dir) = &place.dir {
+        let posture = executor.posture(dir);
+        health_notes(&mut heartbeat, &state, posture, executor.is_there(), is_from_venue);
     }
     explain_gaps(&mut heartbeat, &state);
     heartbeat
+}
+
+/// Whether the state directory says what is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Freshness {
+    Current,
+    Old { is_running: bool },
+}
+
+impl Freshness {
+    /// Without an executor a live state is old at once: somebody may have closed everything since.
+    fn of(state: &State, executor: &Executor, profile: Profile) -> Self {
+        let is_running = executor.is_there();
+        let is_abandoned = !is_running && profile != Profile::Paper;
+        match state.age {
+            Some(age) if age >= OLD_AFTER || is_abandoned => Self::Old { is_running },
+            _ => Self::Current,
+        }
+    }
 }
 
 /// The state directory, or why there is none, and whose it is.
@@ -111,37 +138,50 @@ fn meaning(profile: Profile) -> Option<Note> {
 }
 
 /// What the state directory knows.
-fn fill_in(heartbeat: &mut Heartbeat, state: &State, profile: Profile, is_old: bool) {
+fn fill_in(heartbeat: &mut Heartbeat, state: &State, profile: Profile, freshness: Freshness) {
     heartbeat.simulated |= state.simulated;
     if let Some(nav) = &state.nav {
         let value = Nav { value: nav.value, day_ago: nav.day_ago, drawdown_pct: Some(nav.drawdown_pct) };
         heartbeat.nav = Some(value);
         // The executor's clock counts; on paper it is the exchange's, however long ago that was.
-        if !is_old || profile == Profile::Paper {
+        if freshness == Freshness::Current || profile == Profile::Paper {
             heartbeat.at = nav.at;
         }
     }
     heartbeat.positions = state.positions.clone();
     heartbeat.trades = state.trades.clone();
     heartbeat.screener = state.screener.flatten();
-    if let (true, Some(age)) = (is_old, state.age) {
-        heartbeat.notes.push(Note::OldState { age });
+}
+
+/// Whether a person should look. What concerns legs and orders of the book is of no use beside those of the exchange.
+fn health_notes(
+    heartbeat: &mut Heartbeat,
+    state: &State,
+    posture: Option<(Posture, String)>,
+    is_running: bool,
+    is_from_venue: bool,
+) {
+    let health = state.health.as_ref();
+    let of_views = || health.map(|health| (health.posture, health.because.clone()));
+    if let Some((posture, because)) = posture.or_else(of_views) {
+        heartbeat.note_posture(posture, &because);
     }
-    if let Some(health) = &state.health {
-        heartbeat.note_posture(health.posture, &health.because);
-        if !health.connected && !is_old {
-            heartbeat.notes.push(Note::Disconnected);
-        }
-        if !health.unprotected.is_empty() {
-            heartbeat.notes.push(Note::Unprotected { legs: health.unprotected.clone() });
-        }
-        if health.doubtful_orders > 0 {
-            heartbeat.notes.push(Note::Doubtful { orders: health.doubtful_orders });
-        }
+    let Some(health) = health else { return };
+    if is_running && !health.connected {
+        heartbeat.notes.push(Note::Disconnected);
+    }
+    if is_from_venue {
+        return;
+    }
+    if !health.unprotected.is_empty() {
+        heartbeat.notes.push(Note::Unprotected { legs: health.unprotected.clone() });
+    }
+    if health.doubtful_orders > 0 {
+        heartbeat.notes.push(Note::Doubtful { orders: health.doubtful_orders });
     }
 }
 
-/// What the exchange knows, in place of what is missing or old.
+/// What the exchange knows, in place of what is missing or old. Whether it said it.
 async fn ask_venue(
     heartbeat: &mut Heartbeat,
     args: &Args,
@@ -149,21 +189,23 @@ async fn ask_venue(
     profile: Profile,
     state: &State,
     now: Timestamp,
-) {
-    let Some(config) = &setup.config else { return };
+) -> bool {
+    let Some(config) = &setup.config else { return false };
     let reached = mode(profile, setup, config).and_then(|mode| {
         let access = access(&mode, config, &setup.env, args.state_dir.as_deref());
         access.map(|access| (mode, access)).map_err(|error| error.to_string())
     });
-    let unreachable = |heartbeat: &mut Heartbeat, why: String| {
-        complain(&format!("the exchange was not asked: {why}"));
+    let unreachable = |heartbeat: &mut Heartbeat, what: &str, why: String| {
+        complain(&format!("the exchange {what}: {why}"));
         heartbeat.notes.push(Note::Missing { topic: Topic::Exchange, why });
+        false
     };
     let (mode, access) = match reached {
         Ok(reached) => reached,
-        Err(why) => return unreachable(heartbeat, why),
+        Err(why) => return unreachable(heartbeat, "was not asked", why),
     };
-    complain(&mode.preflight_line(&access.base));
+    // As every program says it, for those who look for the line.
+    let _ = writeln!(std::io::stderr(), "{}", mode.preflight_line(&access.base));
     let asked = async {
         let account = venue::account(&access.client).await?;
         let instruments = instruments(config, &account.positions);
@@ -172,9 +214,10 @@ async fn ask_venue(
     };
     let (account, trades) = match tokio::time::timeout(VENUE_WITHIN, asked).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => return unreachable(heartbeat, error.to_string()),
+        Ok(Err(error)) => return unreachable(heartbeat, "did not answer", error.to_string()),
         Err(_) => {
-            return unreachable(heartbeat, format!("no answer within {} s", VENUE_WITHIN.as_secs()));
+            let why = format!("nothing within {} s", VENUE_WITHIN.as_secs());
+            return unreachable(heartbeat, "did not answer", why);
         }
     };
     heartbeat.at = now;
@@ -198,6 +241,7 @@ async fn ask_venue(
             heartbeat.notes.push(Note::Missing { topic: Topic::Trades, why: error.to_string() });
         }
     }
+    true
 }
 
 /// The configured symbols, and those that are held besides.

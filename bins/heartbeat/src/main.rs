@@ -1,6 +1,7 @@
 //! `hedge-heartbeat`: the eight-hour message. Reads the state directory beside a running executor, asks the exchange where
 //! that is not enough, prints, and sends to Telegram if told to. It never fails its cron.
 
+mod executor;
 mod gather;
 mod setup;
 mod state;

@@ -7,7 +7,11 @@ use std::{
     process::{Command, Output},
 };
 
-use hedge_sim::binance::{ApiKey, Exchange, ExchangeConfig, ExchangeHandle};
+use hedge_core::Decimal;
+use hedge_sim::{
+    binance::{ApiKey, Exchange, ExchangeConfig, ExchangeHandle, Fault, FaultKind, When},
+    venue::{Command as VenueCommand, NewOrder, PositionSide, Side},
+};
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::method};
 
@@ -39,6 +43,24 @@ impl Drop for Temp {
 
 fn config() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config")
+}
+
+/// Somebody who listens where an executor would, for as long as this lives; what it says is no answer.
+struct Alive(PathBuf);
+
+impl Alive {
+    fn at(temp: &Temp) -> Self {
+        let path = temp.path().join("control.sock");
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        std::thread::spawn(move || listener.incoming().flatten().for_each(drop));
+        Self(path)
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 /// The program with the shipped configuration.
@@ -141,6 +163,7 @@ fn at_home(mut command: Command) -> Command {
 fn a_state_directory_becomes_the_operators_example_to_the_letter() {
     let temp = Temp::new("example");
     example(&temp, "mainnet");
+    let _executor = Alive::at(&temp);
     let (out, err) = run(at_home(program(&temp, &["--state-dir", "."])));
     assert_eq!((out.as_str(), err.as_str()), (EXAMPLE, ""));
 }
@@ -149,6 +172,7 @@ fn a_state_directory_becomes_the_operators_example_to_the_letter() {
 fn with_json_the_twin_is_the_only_line() {
     let temp = Temp::new("json");
     example(&temp, "mainnet");
+    let _executor = Alive::at(&temp);
     let (out, _) = run(at_home(program(&temp, &["--state-dir", ".", "--json"])));
     assert_eq!(out.lines().count(), 1);
     let twin: Value = serde_json::from_str(&out).unwrap();
@@ -162,6 +186,7 @@ fn with_json_the_twin_is_the_only_line() {
 fn a_dry_run_is_marked_in_title_and_rows() {
     let temp = Temp::new("dry");
     example(&temp, "mainnet-dry");
+    let _executor = Alive::at(&temp);
     let (out, _) = run(at_home(program(&temp, &["--state-dir", "."])));
     assert!(out.starts_with("HEDGE — 8h Update (prod, simulated)\n"), "{out}");
     assert!(
@@ -216,6 +241,7 @@ fn a_state_directory_of_another_profile_is_not_reported_as_this_one() {
 fn damaged_views_and_a_configuration_that_cannot_be_used_are_named() {
     let temp = Temp::new("damaged");
     example(&temp, "mainnet");
+    let _executor = Alive::at(&temp);
     temp.write("positions.json", "{\"as_of\":7,");
     for entry in fs::read_dir(config()).unwrap().flatten() {
         fs::copy(entry.path(), temp.path().join(entry.file_name())).unwrap();
@@ -233,6 +259,7 @@ fn damaged_views_and_a_configuration_that_cannot_be_used_are_named() {
 fn a_first_day_and_an_engine_that_stands_still_are_told() {
     let temp = Temp::new("first-day");
     example(&temp, "mainnet");
+    let _executor = Alive::at(&temp);
     let nav = json!({"as_of": 7, "at": "2025-08-22T08:00:00.000Z", "nav": "10000", "peak": "10000",
         "drawdown_pct": "0", "nav_24h_delta_abs": null, "nav_24h_delta_pct": null,
         "series": [{"t": "2025-08-22T03:00:00.000Z", "nav": "10000"}]});
@@ -270,6 +297,28 @@ Notes:
     );
 }
 
+#[tokio::test]
+async fn after_a_panic_close_no_leg_is_reported_that_the_exchange_does_not_have() {
+    let temp = Temp::new("panic");
+    example(&temp, "mainnet");
+    let health = json!({"posture": "normal", "operator": "normal", "connected": true,
+        "unprotected": ["BTCUSDT SHORT"], "doubtful_orders": 1});
+    temp.write("health.json", &health.to_string());
+    fs::create_dir(temp.path().join("control")).unwrap();
+    let fence = json!({"term": 8, "posture": "halted", "because": "panic close of all symbols",
+        "by": "hedge-panic-close", "at": "2025-08-22T08:00:00.000Z"});
+    temp.write("control/fence", &format!("{fence}\n"));
+    let exchange = Exchange::start(ExchangeConfig::default()).await.unwrap();
+    let (out, _) = run_beside(at_exchange(program(&temp, &["--state-dir", "."]), &exchange)).await;
+    assert!(out.contains("NAV: 10,000.00 USDT") && out.contains("(top 5):\n• none\n"), "{out}");
+    assert!(out.contains("• State: last written 0 min ago; hedge-executor is not running\n"), "{out}");
+    let halted =
+        "• Posture: HALTED, nothing new is decided (panic close of all symbols by hedge-panic-close)\n";
+    assert!(out.contains(halted), "{out}");
+    assert!(!out.contains("Without a confirmed stop") && !out.contains("unknown outcome"), "{out}");
+    exchange.shutdown().await;
+}
+
 fn at_exchange(mut command: Command, exchange: &ExchangeHandle) -> Command {
     let key = ApiKey::demo();
     command
@@ -292,9 +341,62 @@ async fn without_a_state_directory_the_exchange_is_asked() {
     assert!(out.contains(&format!("• Source: NAV and positions read from {}", exchange.rest_url())), "{out}");
     let lines: Vec<&str> = err.lines().collect();
     let base = exchange.rest_url();
-    let wanted =
-        format!("hedge-heartbeat: [preflight] profile=mainnet base={base} testnet=False dry_run=False");
+    let wanted = format!("[preflight] profile=mainnet base={base} testnet=False dry_run=False");
     assert_eq!(lines, [wanted]);
+    exchange.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_exchanges_legs_profits_and_executions_are_told_like_those_of_a_state() {
+    let temp = Temp::new("legs");
+    let exchange = Exchange::start(ExchangeConfig::default()).await.unwrap();
+    // Prices stand still, so that both looks see the same.
+    exchange.set_paused(true).unwrap();
+    let account = exchange.account();
+    let apply = |command: VenueCommand| exchange.apply(&command).unwrap().unwrap();
+    apply(VenueCommand::PositionMode { account, hedge: true });
+    let order = |symbol: &str, side, leg, qty: i64| {
+        apply(VenueCommand::Place(NewOrder::market(account, symbol, side, Decimal::from(qty)).on(leg)));
+    };
+    order("SOLUSDT", Side::Buy, PositionSide::Long, 5);
+    order("SOLUSDT", Side::Sell, PositionSide::Short, 2);
+    order("SOLUSDT", Side::Sell, PositionSide::Long, 1);
+    let command = || at_exchange(program(&temp, &["--profile", "mainnet"]), &exchange);
+    let (out, err) = run_beside(command()).await;
+    assert!(
+        out.contains("• SOLUSDT  LONG  4.000  uPnL ") && out.contains("  |  SHORT 2.000 uPnL "),
+        "{out}{err}"
+    );
+    assert_eq!(out.lines().filter(|line| line.contains("(hedged)")).count(), 1, "{out}");
+    let mut json = command();
+    json.arg("--json");
+    let (out, _) = run_beside(json).await;
+    let twin: Value = serde_json::from_str(&out).unwrap();
+    let legs = exchange.legs().unwrap();
+    let unrealized = |side: PositionSide| {
+        let leg = legs.iter().find(|leg| leg.symbol == "SOLUSDT" && leg.position_side == side).unwrap();
+        leg.unrealized_pnl.to_string().parse::<f64>().unwrap()
+    };
+    assert_eq!(twin["positions"][0]["uPnl"], unrealized(PositionSide::Long));
+    assert_eq!(twin["positions"][1]["uPnl"], unrealized(PositionSide::Short));
+    let trades = twin["recent_trades"].as_array().unwrap();
+    assert_eq!(trades.len(), 3, "{out}");
+    assert!(trades[0]["pnl"].as_f64().unwrap() != 0.0, "the newest is the close: {out}");
+    assert!(trades[1]["pnl"] == 0 && trades[2]["pnl"] == 0, "{out}");
+    exchange.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_exchange_that_hangs_costs_patience_and_no_message() {
+    let temp = Temp::new("hangs");
+    let exchange = Exchange::start(ExchangeConfig::default()).await.unwrap();
+    let hangs = FaultKind::Delay { delay_ms: 600_000, when: When::Before };
+    exchange.fault(Fault::new(hangs).under("/fapi/").always()).unwrap();
+    let mut command = at_exchange(program(&temp, &["--profile", "mainnet"]), &exchange);
+    command.env("HEDGE__BINANCE__TIMEOUT_MS", "1000");
+    let (out, err) = run_beside(command).await;
+    assert!(out.contains("• Missing: exchange (") && out.contains("NAV: n/a"), "{out}");
+    assert!(err.contains("the exchange did not answer: "), "{err}");
     exchange.shutdown().await;
 }
 
@@ -310,7 +412,7 @@ async fn a_live_state_that_nobody_writes_any_more_is_replaced_by_what_the_exchan
     assert!(out.contains("NAV: 10,000.00 USDT"), "{out}");
     // 10,000 is that far below the peak that the state remembers.
     assert!(out.contains("Drawdown: 21.6%"), "{out}");
-    assert!(out.contains("• State: last written 5 h 03 min ago; is hedge-executor running?\n"), "{out}");
+    assert!(out.contains("• State: last written 5 h 03 min ago; hedge-executor is not running\n"), "{out}");
     exchange.shutdown().await;
 }
 
@@ -318,6 +420,7 @@ async fn a_live_state_that_nobody_writes_any_more_is_replaced_by_what_the_exchan
 async fn send_posts_the_text_and_no_output_shows_the_token_at_any_log_level() {
     let temp = Temp::new("send");
     example(&temp, "mainnet");
+    let _executor = Alive::at(&temp);
     for (status, said) in
         [(200, "hedge-heartbeat: sent to chat -100777 at once"), (404, "not sent: the bot is not known")]
     {
@@ -344,6 +447,7 @@ async fn send_posts_the_text_and_no_output_shows_the_token_at_any_log_level() {
 fn send_without_a_bot_is_a_line_on_stderr() {
     let temp = Temp::new("no-bot");
     example(&temp, "mainnet");
+    let _executor = Alive::at(&temp);
     let (out, err) = run(at_home(program(&temp, &["--state-dir", ".", "--send"])));
     assert_eq!(out, EXAMPLE);
     assert!(err.starts_with("hedge-heartbeat: not sent: TELEGRAM_BOT_TOKEN is not set"), "{err}");
@@ -364,6 +468,7 @@ fn variables_in_a_file_that_others_can_read_are_left_out_and_the_message_is_ther
     use std::os::unix::fs::PermissionsExt;
     let temp = Temp::new("env-file");
     example(&temp, "mainnet");
+    let _executor = Alive::at(&temp);
     temp.write("open.env", &format!("TELEGRAM_BOT_TOKEN={TOKEN}\nTELEGRAM_CHAT_ID=1\n"));
     fs::set_permissions(temp.path().join("open.env"), fs::Permissions::from_mode(0o644)).unwrap();
     let (out, err) = run(at_home(program(&temp, &["--state-dir", ".", "--env-file", "open.env", "--send"])));

@@ -27,10 +27,12 @@ pub enum Note {
         /// Which numbers, and from where.
         what: String,
     },
-    /// The state directory was last written a while ago.
+    /// The state directory is not kept current.
     OldState {
-        /// How long ago.
+        /// How long ago it was last written.
         age: Duration,
+        /// Whether an executor is there all the same.
+        is_running: bool,
     },
     /// There is no value from a day ago yet.
     FirstDay {
@@ -105,8 +107,9 @@ impl fmt::Display for Note {
             Self::Profile { profile, meaning } => write!(f, "Profile: {profile} ({meaning})"),
             Self::Missing { topic, why } => write!(f, "Missing: {} ({why})", topic.as_str()),
             Self::Source { what } => write!(f, "Source: {what}"),
-            Self::OldState { age } => {
-                write!(f, "State: last written {} ago; is hedge-executor running?", Age(*age))
+            Self::OldState { age, is_running } => {
+                let executor = if *is_running { "runs and writes nothing" } else { "is not running" };
+                write!(f, "State: last written {} ago; hedge-executor {executor}", Age(*age))
             }
             Self::FirstDay { since: Some(since) } => {
                 write!(f, "No NAV from 24 h ago: the first one is of {}", minute(*since))
@@ -173,6 +176,9 @@ mod tests {
         assert_eq!(halted.to_string(), "Posture: HALTED, nothing new is decided (drawdown)");
         let first = Note::FirstDay { since: Some(Timestamp::from_ms(1_755_849_600_000)) };
         assert_eq!(first.to_string(), "No NAV from 24 h ago: the first one is of 2025-08-22 08:00 UTC");
+        let old = |is_running| Note::OldState { age: Duration::from_secs(18_180), is_running }.to_string();
+        assert_eq!(old(false), "State: last written 5 h 03 min ago; hedge-executor is not running");
+        assert_eq!(old(true), "State: last written 5 h 03 min ago; hedge-executor runs and writes nothing");
         let missing = Note::Missing { topic: Topic::Screener, why: "no reading yet".into() };
         assert_eq!(missing.to_string(), "Missing: screener (no reading yet)");
     }
