@@ -7,5 +7,6 @@
 
 pub mod bars;
 pub mod conformance;
+pub mod mint;
 pub mod records;
 pub mod rehearsal;

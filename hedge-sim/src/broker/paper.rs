@@ -160,7 +160,9 @@ impl<R: VenueReader> VenueReader for Paper<R> {
     }
 
     async fn server_time(&self) -> Result<Timestamp, BrokerError> {
-        self.reader.server_time().await
+        let now = self.reader.server_time().await?;
+        self.shared.act(|simulation| simulation.hear_time(now));
+        Ok(now)
     }
 
     async fn instruments(&self) -> Result<Vec<InstrumentSpec>, BrokerError> {

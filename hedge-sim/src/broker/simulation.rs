@@ -182,6 +182,12 @@ impl Simulation {
         }
     }
 
+    /// The venue told its time. What happens from now on is not earlier.
+    pub fn hear_time(&mut self, now: Timestamp) {
+        let now_ms = self.time.arrive(now.ms());
+        self.end_countdowns(now_ms);
+    }
+
     /// Takes a market event of an instrument in. One that the exchange cannot hold (no price, or one that is not positive)
     /// is passed over: the next one comes.
     pub fn market(&mut self, instrument: &InstrumentId, event: &MarketEvent) {

@@ -147,8 +147,12 @@ pub(crate) fn taken(reply: &Reply) -> Option<(OrderRef, ReportedState, Decimal)>
     }
 }
 
-/// The exchange's refusal of a command, as the engine's shell knows refusals.
+/// The exchange's refusal of a command, as the engine's shell knows refusals. An id that is taken says nothing about the
+/// order that bears it: it may be this very one.
 pub(crate) fn refused(error: &VenueError) -> hedge_core::BrokerError {
+    if reason_of(error.code) == RejectReason::DuplicateId {
+        return hedge_core::BrokerError::OutcomeUnknown { source: error.msg.to_string().into() };
+    }
     hedge_core::BrokerError::Rejected {
         reason: reason_of(error.code),
         code: error.code,
