@@ -14,7 +14,10 @@ use super::{
     files::{FileKind, Source, find, is_of_a_folder, read_one, strangers},
     outline::Outline,
     problem::{ConfigError, Problem, nearest},
-    runtime::RuntimeConfig,
+    runtime::{
+        BinanceSection, EngineSection, ForeignSection, HistorySection, JournalSection, PaperSection,
+        PreflightSection, ReconcileSection, RuntimeConfig,
+    },
     runtime_load::{self, RuntimeSources},
 };
 use crate::env::{Env, Switches};
@@ -49,7 +52,42 @@ struct Effective<'a> {
     universe: &'a UniverseConfig,
     strategies: &'a StrategiesConfig,
     limits: &'a RiskLimits,
-    runtime: &'a RuntimeConfig,
+    runtime: Decisive<'a>,
+}
+
+/// The sections of `runtime.toml` that matter to what is traded. What is logged, shown and sent to people is not among
+/// them: a person's consent does not end because somebody wants more log lines.
+#[derive(Serialize)]
+struct Decisive<'a> {
+    binance: &'a BinanceSection,
+    engine: &'a EngineSection,
+    journal: &'a JournalSection,
+    reconcile: &'a ReconcileSection,
+    history: &'a HistorySection,
+    preflight: &'a PreflightSection,
+    foreign: &'a ForeignSection,
+    paper: &'a PaperSection,
+}
+
+impl<'a> Decisive<'a> {
+    fn of(runtime: &'a RuntimeConfig) -> Self {
+        // Without `..`: whoever adds a section decides here where it belongs.
+        let RuntimeConfig {
+            binance,
+            engine,
+            journal,
+            reconcile,
+            history,
+            views: _,
+            log: _,
+            preflight,
+            foreign,
+            telegram: _,
+            heartbeat: _,
+            paper,
+        } = runtime;
+        Self { binance, engine, journal, reconcile, history, preflight, foreign, paper }
+    }
 }
 
 impl Config {
@@ -105,13 +143,13 @@ impl Config {
         }
     }
 
-    /// SHA-256 over everything that decides how this process trades and runs; secrets are not part of it.
+    /// SHA-256 over everything that decides how this process trades; secrets, and what only people read, are no part of it.
     pub fn hash(&self) -> String {
         let effective = Effective {
             universe: &self.universe,
             strategies: &self.strategies,
             limits: &self.limits,
-            runtime: &self.runtime,
+            runtime: Decisive::of(&self.runtime),
         };
         let text = serde_json::to_string(&effective).unwrap_or_default();
         Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()

@@ -243,7 +243,10 @@ mod durability {
 impl RuntimeConfig {
     /// The engine's part, with the slippage that the risk limits allow.
     pub fn engine(&self, max_slippage: Bps) -> EngineConfig {
-        let adopt = self.engine.adopt_stop_bps;
+        let adopt = match self.foreign.positions {
+            Strangers::Adopt => self.engine.adopt_stop_bps,
+            Strangers::Leave => 0,
+        };
         EngineConfig {
             max_slippage,
             protect_within: Duration::from_millis(self.engine.protect_within_ms),

@@ -194,7 +194,7 @@ pub const RUNTIME_KEYS: &[RuntimeKey] = &[
         whole(0, 5_000),
         "bps of mark",
         "500",
-        "Where a stop is placed on a position that somebody else opened. 0 leaves such positions alone and names them.",
+        "Where a stop is placed on a position that somebody else opened, with foreign.positions = adopt. 0 means the same as leave.",
     ),
     key(
         "journal.durability",
@@ -271,14 +271,14 @@ pub const RUNTIME_KEYS: &[RuntimeKey] = &[
         Kind::Word(&["adopt", "leave"]),
         "word",
         "adopt",
-        "Positions that somebody else opened: adopt gives each a stop at adopt_stop_bps, leave names them and touches nothing.",
+        "Positions that somebody else opened: adopt gives each a stop at engine.adopt_stop_bps, leave names them and touches nothing. Without any stop over the whole leg the start is refused then.",
     ),
     key(
         "foreign.orders",
         Kind::Word(&["leave", "adopt"]),
         "word",
         "leave",
-        "Orders that somebody else placed: leave names them and touches nothing, adopt counts those that close a position among its exits.",
+        "Orders that somebody else placed: leave names them and touches nothing; adopt counts their openings as exposure, and a flatten cancels them. Otherwise they are never cancelled, and a stop over a whole leg is never touched.",
     ),
     key(
         "telegram.base_url",

@@ -167,6 +167,10 @@ fn the_engine_and_the_store_get_what_the_file_says() {
     assert_eq!(engine.mute_for, Duration::from_secs(60));
     assert_eq!(engine.protect_within, Duration::from_secs(3));
     assert_eq!(engine.adopt_stop, None);
+    let leave = load(&Env::from_pairs([("HEDGE__FOREIGN__POSITIONS", "leave")]));
+    assert_eq!(leave.runtime.engine(leave.limits.max_slippage()).adopt_stop, None);
+    let adopt = load(&Env::default());
+    assert!(adopt.runtime.engine(adopt.limits.max_slippage()).adopt_stop.is_some());
     assert_eq!(engine.max_slippage.get(), Decimal::from(30));
     let options = config.runtime.file_options();
     assert_eq!((options.durability, options.segment_bytes), (Durability::Os, 1_048_576));
@@ -467,6 +471,7 @@ fn the_hash_changes_with_every_effective_value_and_with_nothing_else() {
     assert_eq!(usual.len(), 64);
     assert_eq!(hash(&folder, &[("BINANCE_API_KEY", "k"), ("ENV", "prod")]), usual);
     assert_eq!(hash(&Folder::new(), &[]), usual, "the path is not part of it");
+    assert_eq!(hash(&folder, &[("LOG_LEVEL", "debug"), ("HEARTBEAT_TZ", "Africa/Johannesburg")]), usual);
     assert_ne!(hash(&folder, &[("HEDGE__HISTORY__BARS", "501")]), usual);
     folder.edit(FileKind::Strategies, "\"cooldown_bars\": 5", "\"cooldown_bars\": 6");
     assert_ne!(hash(&folder, &[]), usual);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use hedge_core::{Environment, Timestamp, VenueFingerprint};
 
-use crate::consent::{self, ConsentError};
+use crate::consent;
 
 /// As long as this says something, no run on mainnet opens anything, whatever a person consents to.
 const NO_OPENINGS: Option<&str> =
@@ -12,20 +12,63 @@ const NO_OPENINGS: Option<&str> =
 
 /// The reasons, or `None` when this account may be traded with this configuration. A host on this machine needs no consent.
 ///
-/// Errors: a consent file that cannot be read. Nothing is guessed about what a person wanted.
+/// A consent that cannot be read is none: the run comes back to its legs all the same, and opens nothing.
 pub(crate) fn hold(
     state_dir: &Path,
     account: &VenueFingerprint,
     config_hash: &str,
     now: Timestamp,
-) -> Result<Option<String>, ConsentError> {
-    let consent = match (account.environment, consent::load(state_dir)?) {
-        (Environment::Loopback, _) => None,
-        (_, None) => Some(format!("no consent for {account}; run hedgectl arm")),
-        (_, Some(consent)) => {
-            consent::fits(&consent, account, config_hash, now).err().map(|misfit| misfit.to_string())
-        }
+) -> Option<String> {
+    let misfit = match account.environment {
+        Environment::Loopback => None,
+        _ => match consent::load(state_dir) {
+            Ok(Some(consent)) => {
+                consent::fits(&consent, account, config_hash, now).err().map(|misfit| misfit.to_string())
+            }
+            Ok(None) => Some(format!("no consent for {account}; run hedgectl arm")),
+            Err(error) => Some(error.to_string()),
+        },
     };
-    let reasons: Vec<String> = NO_OPENINGS.map(str::to_owned).into_iter().chain(consent).collect();
-    Ok((!reasons.is_empty()).then(|| reasons.join("; ")))
+    let reasons: Vec<String> = NO_OPENINGS.map(str::to_owned).into_iter().chain(misfit).collect();
+    (!reasons.is_empty()).then(|| reasons.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use hedge_core::{OperatorConsent, Venue};
+
+    use super::*;
+
+    const NOON: Timestamp = Timestamp::from_ms(1_795_168_800_000);
+
+    fn account(environment: Environment) -> VenueFingerprint {
+        let (host, key_digest) = ("https://fapi.binance.com".to_owned(), "abcd".to_owned());
+        VenueFingerprint { venue: Venue::Binance, environment, host, key_digest }
+    }
+
+    #[test]
+    fn mainnet_names_every_reason_to_open_nothing_and_this_machine_needs_no_consent() {
+        let dir = std::env::temp_dir().join(format!("hedge-hold-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let on = |environment| hold(&dir, &account(environment), "hash", NOON);
+        let version = NO_OPENINGS.map(str::to_owned);
+        assert_eq!(on(Environment::Loopback), version);
+        let text = on(Environment::Mainnet).unwrap();
+        assert!(text.starts_with(NO_OPENINGS.unwrap_or_default()) && text.contains("hedgectl arm"), "{text}");
+
+        let consent = OperatorConsent {
+            fingerprint: account(Environment::Mainnet),
+            config_hash: "hash".to_owned(),
+            operator: "ann".to_owned(),
+            given_at: NOON,
+            expires_at: NOON.plus(std::time::Duration::from_secs(60)),
+        };
+        let path = consent::save(&dir, &consent).unwrap();
+        assert_eq!(on(Environment::Mainnet), version, "the consent fits");
+        fs::write(path, "{").unwrap();
+        assert!(on(Environment::Mainnet).unwrap().contains("consent"));
+        fs::remove_dir_all(&dir).unwrap();
+    }
 }

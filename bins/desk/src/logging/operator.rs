@@ -270,7 +270,7 @@ mod tests {
                 because: "the test is over".into(),
             };
             log.hand_over(strategy, &intent);
-            let order = hedge_core::ClientOrderId::parse("a-1").unwrap();
+            let order = hedge_core::ClientOrderId::parse("a1").unwrap();
             let cancel = Decision::CancelRequested { order, because: "the test is over".into() };
             log.decision(Timestamp::EPOCH, &cancel, &Book::default());
             let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();

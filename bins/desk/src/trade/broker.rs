@@ -2,12 +2,15 @@
 
 use std::{path::Path, sync::Arc};
 
-use hedge_core::{Brokerage, Environment, ExitPass, PreflightPass, PreflightReport, Symbol, VenueReader};
+use hedge_core::{
+    Brokerage, CheckResult, Environment, ExitPass, PreflightCheck, PreflightPass, PreflightReport, Symbol,
+    VenueReader,
+};
 use hedge_runtime::Listing;
-use tracing::{info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::{error::TradeError, place::Place, run::Setup};
-use crate::{config::Profile, live, preflight, venue::Access};
+use crate::{config::Profile, consent, live, preflight, venue::Access};
 
 /// A broker, and how far it may go.
 #[derive(Debug)]
@@ -45,14 +48,14 @@ pub(super) async fn engage(
         }
         Profile::Mainnet => {
             let account = client.fingerprint().clone();
-            let hold = live::hold(dir, &account, &setup.config.hash(), now)?;
+            let hold = live::hold(dir, &account, &setup.config.hash(), now);
             if let Some(because) = &hold {
                 warn!(because, "this run opens nothing; it closes and protects what is open");
             }
             let broker: Arc<dyn Brokerage> = match (&hold, account.environment) {
                 // A simulated exchange is set up like any other, and needs no consent.
                 (None, _) | (Some(_), Environment::Loopback) => {
-                    let consent = crate::consent::load(dir)?;
+                    let consent = consent::load(dir).unwrap_or_default();
                     let pass = PreflightPass::issue(&report, consent.as_ref(), &setup.config.hash(), now)?;
                     Arc::new(client.arm(pass, now)?)
                 }
@@ -63,14 +66,18 @@ pub(super) async fn engage(
     }
 }
 
+/// What is as it should be is counted; what is not stands in the log with what to do.
 fn tell(report: &PreflightReport) {
     for check in &report.checks {
-        info!(
-            check = check.name,
-            expected = check.expected,
-            found = check.found,
-            result = ?check.result,
-            "preflight"
-        );
+        let PreflightCheck { name, expected, found, result, remedy } = check;
+        match result {
+            CheckResult::Ok => debug!(check = name, expected, found, "preflight: ok"),
+            CheckResult::Warning => warn!(check = name, expected, found, remedy, "preflight: warning"),
+            CheckResult::Failed => error!(check = name, expected, found, remedy, "preflight: failed"),
+        }
     }
+    let count = |result| report.checks.iter().filter(|check| check.result == result).count();
+    let (ok, warnings, failed) =
+        (count(CheckResult::Ok), count(CheckResult::Warning), count(CheckResult::Failed));
+    info!(ok, warnings, failed, "preflight");
 }

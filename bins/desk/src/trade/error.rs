@@ -10,7 +10,6 @@ use crate::{
     backtest::SetupError,
     compose::ComposeError,
     config::ConfigError,
-    consent::ConsentError,
     runs::RunsError,
     venue::{AccessError, EmbeddedError},
 };
@@ -61,9 +60,6 @@ pub enum TradeError {
     /// The simulated account could not be set up.
     #[error(transparent)]
     Dry(#[from] DryRunError),
-    /// The consent cannot be read.
-    #[error(transparent)]
-    Consent(#[from] ConsentError),
     /// A check before the start failed.
     #[error(transparent)]
     Preflight(#[from] NoPass),
@@ -98,7 +94,7 @@ impl TradeError {
             Self::Usage(_) | Self::Runs(_) | Self::Data(_) => 2,
             Self::Preflight(_) | Self::Arm(_) => 10,
             Self::Store(_) => 74,
-            Self::Config(_) | Self::Compose(_) | Self::Refused(_) | Self::Consent(_) => 78,
+            Self::Config(_) | Self::Compose(_) | Self::Refused(_) => 78,
             Self::Access(error) => error.exit_code(),
             Self::Run(error) => error.exit_code(),
             Self::Exchange(ExchangeError::Setting(_) | ExchangeError::Log(_)) => 2,

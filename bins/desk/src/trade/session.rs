@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hedge_core::StateStore;
-use hedge_runtime::{Activity, Listing, Parts, RunEnd, Runtime, Settings, Shutdown};
+use hedge_runtime::{Activity, Fence, Listing, Parts, RunEnd, RunError, Runtime, Settings, Shutdown};
 use hedge_store::{FileStore, StateDir};
 use tracing::info;
 
@@ -61,6 +61,9 @@ impl Session<'_> {
         info!(
             state_dir = %self.dir.path().display(), market = self.place.label, profile = %mode.profile, "run"
         );
+        let fence = FileFence::new(self.dir.path(), PROGRAM);
+        // Before any check: whoever is fenced ends with the code that says so.
+        fence.leader().map_err(|because| RunError::Fenced { because })?;
         let engaged = tokio::select! {
             biased;
             because = self.shutdown.requested() => return Err(TradeError::Stopped(because)),
@@ -74,7 +77,7 @@ impl Session<'_> {
         let standing = disk::StandingOrder::new();
         let watch =
             disk::Watch::new(self.dir.path().to_owned(), config.runtime.journal.min_free_mb, &standing);
-        let mut parts = self.parts(engaged, universe, &recorder, bars, &activity);
+        let mut parts = self.parts(engaged, fence, universe, &recorder, bars, &activity);
         parts.observers.push(Box::new(standing));
         let runtime = Runtime::new(engine, parts);
         let guard = watch.start(runtime.operator());
@@ -100,6 +103,7 @@ impl Session<'_> {
     fn parts(
         &self,
         engaged: Engaged,
+        fence: FileFence,
         universe: Vec<Listing>,
         recorder: &Recorder,
         bars: BarLimit,
@@ -112,7 +116,7 @@ impl Session<'_> {
             store: Arc::clone(&self.store) as Arc<dyn StateStore>,
             venues: vec![engaged.broker],
             clock: Arc::clone(&self.place.clock),
-            fence: Arc::new(FileFence::new(dir, PROGRAM)),
+            fence: Arc::new(fence),
             activity: Arc::clone(activity),
             observers: vec![
                 Box::new(OperatorLog::new(sink.clone(), environment).at_speed(self.place.speed)),

@@ -1,0 +1,64 @@
+//! `--time-scale`: the program by a clock that runs as fast as that of an exchange on this machine.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::path::Path;
+
+use hedge_core::{Event, Fact, MarketEvent, Seq};
+use hedge_sim::binance::{ApiKey, Environment, Exchange, ExchangeConfig, MarketSource, Pace};
+use hedge_store::FileJournal;
+use support::{Temp, executor, following::Following, json};
+
+/// A quarter of an hour takes less than four seconds.
+const SPEED: u32 = 240;
+const BARS: &str = "4";
+/// A market that leads to entries within its first bars.
+const SEED: u64 = 3;
+
+/// Ends of the bars that came live, of all symbols.
+fn bars(dir: &Path) -> usize {
+    let journal = FileJournal::open_read_only(dir).unwrap();
+    let is_bar =
+        |event: &Event| matches!(event, Event::Fact(Fact::Market { event: MarketEvent::Bar { .. } }));
+    journal.records(Seq(0)).filter(|record| is_bar(&record.as_ref().unwrap().event)).count()
+}
+
+#[test]
+fn by_a_fast_clock_several_bars_are_traded_without_one_refused_request() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let exchange = runtime
+        .block_on(Exchange::start(ExchangeConfig {
+            environment: Environment::Mainnet,
+            market: MarketSource::generated(SEED),
+            pace: Pace::Speed(f64::from(SPEED)),
+            ..ExchangeConfig::default()
+        }))
+        .unwrap();
+    let temp = Temp::new("fast-clock");
+    let speed = SPEED.to_string();
+    let mut command = executor(
+        &temp,
+        &["--time-scale", &speed, "--bars", BARS, "--state-dir", "d", "--symbols", "BTCUSDT,SOLUSDT"],
+    );
+    command
+        .env("HEDGE__BINANCE__REST_URL", exchange.rest_url())
+        .env("HEDGE__BINANCE__WS_URL", exchange.ws_url())
+        .env("BINANCE_API_KEY", ApiKey::DEMO_KEY)
+        .env("BINANCE_API_SECRET", ApiKey::DEMO_SECRET);
+    let mut run = Following::start(command);
+    run.wait_for("[executor] account OK");
+    let address = json(&temp.join("d/exchange.json"));
+    assert_eq!(address["pace"]["speed"].as_f64(), Some(f64::from(SPEED)), "tools can keep up: {address}");
+    assert_eq!(run.end(), Some(0), "{:#?}", run.seen);
+    assert!(!temp.join("d/exchange.json").exists());
+    assert!(bars(&temp.join("d")) >= 2 * 4, "{:#?}", run.seen);
+    let count = |tag: &str| run.seen.iter().filter(|line| line.starts_with(tag)).count();
+    assert!(count("[executor] SEND_ORDER") >= 2, "{:#?}", run.seen);
+    for trouble in ["[executor] ORDER_ERR", "[executor] ALERT", "[executor] MUTED"] {
+        assert_eq!(count(trouble), 0, "{:#?}", run.seen);
+    }
+    runtime.block_on(exchange.shutdown());
+}
