@@ -33,6 +33,14 @@ class Venue:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
 
+    def fault(self, fault, method=None, path=None, **more):
+        """Arms a fault of the exchange; without a place it befalls everything of its kind."""
+        match = {name: value for name, value in (("method", method), ("path", path)) if value}
+        body = json.dumps({"fault": fault, "match": match, **more}).encode()
+        request = urllib.request.Request(self.rest + "/sim/faults", data=body, method="POST")
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)["id"]
+
     def get(self, path):
         with urllib.request.urlopen(self.rest + path, timeout=10) as answer:
             return json.load(answer)

@@ -240,6 +240,7 @@ def rest():
         refused(-4171, ex.fapiPrivatePostMultiAssetsMargin, {"multiAssetsMargin": "false"})
         refused(-4084, ex.fapiPrivatePostFeeBurn, {"feeBurn": "true"})
     errors()
+    faults()
     with checks.step("both legs are closed"):
         for row in ex.fetch_positions([SYMBOL]):
             side = "sell" if row["side"] == "long" else "buy"
@@ -294,6 +295,62 @@ def errors():
         equal(ex.fapiPublicGetPing(), {})
 
 
+def faults():
+    place = {"method": "POST", "path": "/fapi/v1/order"}
+
+    def ask(name):
+        return order("market", "buy", "LONG", 0.1, clientOrderId=name)
+
+    def known(name):
+        return ex.fapiPrivateGetOrder({"symbol": ID, "origClientOrderId": name})["status"]
+
+    with checks.step("fault: an answer lost after the order was executed"):
+        venue.fault("accept_then_drop", **place)
+        raises(ccxt.NetworkError, ask, "lost-1")
+        equal(known("lost-1"), "FILLED")
+        venue.fault("drop", **place)
+        raises(ccxt.NetworkError, ask, "lost-2")
+        refused(-2013, known, "lost-2")
+    with checks.step("fault: every 503, 429, 418, a clock that is off"):
+        for number, (fault, code, more) in enumerate((
+            ("http_503_unknown", -1000, {"executed": True}),
+            ("http_503_unknown", -1000, {"executed": False}),
+            ("http_503_internal", -1001, {}),
+            ("http_503_unavailable", -1001, {}),
+            ("http_503_overload", -1008, {}),
+            ("http_429", -1015, {"pool": "orders"}),
+            ("skew", -1021, {"skew_ms": 60_000, "count": 1}),
+        )):
+            name = f"fault-{number}"
+            venue.fault(fault, **place, **more)
+            refused(code, ask, name)
+            if more.get("executed"):
+                equal(known(name), "FILLED")
+            else:
+                refused(-2013, known, name)
+        # The venue's minute is a second of ours.
+        venue.fault("http_418", path="/fapi/v1/ping", for_ms=60_000)
+        error = refused(-1003, ex.fapiPublicGetPing)
+        true("418" in str(error) and "banned until" in str(error), f"{error}")
+        wait_until("the end of the ban", lambda: works(ex.fapiPublicGetPing))
+
+
+def raises(kind, call, *args):
+    try:
+        answer = call(*args)
+    except kind:
+        return
+    raise AssertionError(f"it was accepted: {answer!r}"[:300])
+
+
+def works(call):
+    try:
+        call()
+        return True
+    except ccxt.BaseError:
+        return False
+
+
 def flood():
     ex.enableRateLimit = False
     try:
@@ -311,6 +368,7 @@ async def sockets():
     pro = pointed(ccxt.pro.binanceusdm)
     try:
         await market_streams(pro)
+        await recovers(pro)
         await user_stream(pro)
     finally:
         await pro.close()
@@ -345,6 +403,23 @@ async def market_streams(pro):
         true(mark["markPrice"] > 0, f"{mark}")
         all_marks = await within(pro.watch_mark_prices())
         true(len(all_marks) >= 1, f"{all_marks}")
+
+
+async def recovers(pro):
+    with checks.step("fault: sockets that are cut are opened again"):
+        for path in ("/public", "/market"):
+            venue.fault("cut", path=path)
+        watches = {"kline": lambda: pro.watch_ohlcv(SYMBOL, "3m"), "bookTicker": lambda: pro.watch_bids_asks([SYMBOL])}
+        for name, watch in watches.items():
+            for attempt in range(5):
+                try:
+                    await within(watch())
+                    break
+                except ccxt.NetworkError:
+                    await asyncio.sleep(0.2)
+            else:
+                raise AssertionError(f"{name} did not come back")
+            await within(watch())
 
 
 async def until(watch, ready, seconds=15):

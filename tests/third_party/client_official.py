@@ -272,6 +272,16 @@ def errors():
         refused(-5022, order, "BUY", "LONG", "LIMIT", price=off_last("1"), time_in_force="GTX")
 
 
+def faults():
+    with step("fault: a read is tried again by the connector, an order is not"):
+        venue.fault("http_503_internal", method="GET", path="/fapi/v1/openOrders")
+        equal(data(api.current_all_open_orders(symbol=SYMBOL)), [])
+        before = len(data(api.all_orders(symbol=SYMBOL)))
+        venue.fault("http_503_unknown", method="POST", path="/fapi/v1/order", executed=True)
+        refused(503, order, "BUY", "LONG", quantity=0.1)
+        equal(len(data(api.all_orders(symbol=SYMBOL))), before + 1)
+
+
 async def first(handle, what, fits=lambda message: True, seconds=15):
     """The first message of a stream that fits; the handle is the connector's own."""
     found = asyncio.get_running_loop().create_future()
@@ -322,6 +332,16 @@ async def sockets():
                                  (streams.all_book_tickers_stream, "bookTicker")):
             message = await first(await subscribe(), event)
             equal((message[0] if isinstance(message, list) else message)["e"], event)
+    with checks.step("fault: a cut socket is told, and a new one takes its streams"):
+        closed = asyncio.get_running_loop().create_future()
+        streams.on_connection("close", lambda *_: closed.done() or closed.set_result(True))
+        venue.fault("cut", path="/market")
+        await asyncio.wait_for(closed, 15)
+        # This connector opens a lost connection again only when it is told to.
+        again = connected().websocket_streams
+        await again.create_connection()
+        await first(await again.kline_candlestick_streams(symbol=lower, interval="5m"), "the kline")
+        await again.close_connection(close_session=True)
     await user_stream(streams)
     await streams.close_connection(close_session=True)
 
@@ -384,5 +404,6 @@ market_data()
 settings()
 orders()
 errors()
+faults()
 asyncio.run(sockets())
 checks.finish()

@@ -317,7 +317,8 @@ async def multiplexed(manager):
     """Every other stream, by `?streams=`."""
     lower = SYMBOL.lower()
     for category, names in (
-        ("public", ["depth", "depth@100ms", "depth@500ms", "depth5", "depth10@100ms", "depth20@500ms", "bookTicker"]),
+        ("public", ["depth", "depth@100ms", "depth@500ms", "rpiDepth@500ms", "depth5", "depth10@100ms", "depth20@500ms",
+                    "bookTicker"]),
         ("market", ["aggTrade", "markPrice", "markPrice@1s", "kline_1m", "kline_15m", "kline_1d", "ticker", "miniTicker"]),
     ):
         with checks.step(f"streams by ?streams= on /{category}"):
@@ -411,6 +412,35 @@ async def user_socket(manager, asynchronous):
             child = (await event("the child's fill", lambda m: m["e"] == "ORDER_TRADE_UPDATE"
                                  and m["o"]["X"] == "FILLED" and str(m["o"]["i"]) == finished["ai"]))["o"]
             equal((child["R"], child["ot"]), (True, "STOP_MARKET"))
+        with checks.step("fault: events that come twice or late, and a socket that is cut"):
+            del events[:]
+            venue.fault("duplicate", count=1)
+            await asynchronous.futures_create_order(
+                symbol=SYMBOL, side="BUY", positionSide="LONG", type="MARKET", quantity="0.300",
+                newClientOrderId="pb-u4")
+            await event("FILLED", update("pb-u4", "FILLED"))
+            texts = [json.dumps(m, sort_keys=True) for m in events]
+            equal(len(texts) - len(set(texts)), 1, "events that came twice")
+            venue.fault("cut", path="/private")
+            far = off(last(), "-3")
+            await event("the client's own word of the cut", lambda m: m["e"] == "error")
+
+            async def heard(number_of_try):
+                name = f"pb-u5-{number_of_try}"
+                await asynchronous.futures_create_order(
+                    symbol=SYMBOL, side="BUY", positionSide="LONG", type="LIMIT", timeInForce="GTC",
+                    quantity="0.100", price=far, newClientOrderId=name)
+                try:
+                    return await event("NEW", update(name, "NEW"), seconds=2)
+                except AssertionError:
+                    return None
+
+            back = None
+            for number_of_try in range(10):
+                back = back or await heard(number_of_try)
+            true(back is not None, "the user stream did not come back")
+            client.futures_cancel_all_open_orders(symbol=SYMBOL)
+            order("SELL", "LONG", quantity=str(leg("LONG")))
         with checks.step("user stream: the key is kept alive, ends, and expires"):
             key = await asynchronous.futures_stream_get_listen_key()
             await asynchronous.futures_stream_keepalive(key)
