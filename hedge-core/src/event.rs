@@ -274,6 +274,22 @@ pub enum Decision {
         /// Why.
         because: Cow<'static, str>,
     },
+    /// An order of somebody else counts as exposure from now on, and a flatten cancels it.
+    OrderAdopted {
+        /// On which instrument.
+        instrument: InstrumentId,
+        /// Its name there.
+        order: OrderRef,
+    },
+    /// An adopted order will be cancelled.
+    AdoptedCancelRequested {
+        /// On which instrument.
+        instrument: InstrumentId,
+        /// Its name there.
+        order: OrderRef,
+        /// Why.
+        because: Cow<'static, str>,
+    },
     /// An order of unknown outcome is proven never to have been accepted, or a live one to be gone.
     AbsenceProven {
         /// Which order.

@@ -26,7 +26,7 @@ pub mod venue;
 pub use bar::{Bar, InvalidBar};
 pub use book::{Book, LegState, OrderRecord, Totals};
 pub use brokerage::{Brokerage, Changed, EventSource, OrderAck, SubmitError, VenueReader};
-pub use engine::{Effect, Engine, EngineConfig, Step};
+pub use engine::{Effect, Engine, EngineConfig, ForeignOrders, Step};
 pub use error::{BoxError, BrokerError, Outcome, RejectReason, StoreError};
 pub use event::{
     Decision, Envelope, Event, Fact, OperatorCommand, QueryAnswer, Reading, RunStarted, VenueSnapshot,

@@ -53,8 +53,11 @@ impl Book {
             }
             Fact::CancelAcked { order } => self.await_cancel(order, at),
             Fact::CancelFailed { order, outcome, .. } => {
-                self.advance(order, &OrderEvent::CancelFailed, at, changes);
-                self.cancel_refused(order, *outcome, at);
+                // The cancel of an adopted order is answered under an id that no order of ours has.
+                if self.orders.contains_key(order) {
+                    self.advance(order, &OrderEvent::CancelFailed, at, changes);
+                    self.cancel_refused(order, *outcome, at);
+                }
             }
             Fact::QueryAnswered { order, answer } => self.apply_answer(order, at, answer, changes),
             // The question stays open and is asked again at its time.
@@ -223,6 +226,7 @@ impl Book {
                 _ => self.foreign.push(report.clone()),
             }
         }
+        self.forget_gone_strangers();
     }
 
     pub(super) fn command(&mut self, command: OperatorCommand, because: &str) {
@@ -292,6 +296,12 @@ impl Book {
             }
             Decision::AbsenceProven { order } => {
                 self.advance(order, &OrderEvent::AbsenceProven, at, changes);
+            }
+            Decision::OrderAdopted { instrument, order } => {
+                self.adopted.insert((*instrument, *order), None);
+            }
+            Decision::AdoptedCancelRequested { instrument, order, .. } => {
+                self.adopted.insert((*instrument, *order), Some(at));
             }
             Decision::PostureChanged { posture, .. } => self.posture = *posture,
             Decision::Muted { instrument, until, .. } => {

@@ -60,6 +60,7 @@ impl Book {
         if !report.state.is_terminal() {
             self.foreign.push(report.clone());
         }
+        self.forget_gone_strangers();
         changes.push(Change::Unfitting(format!(
             "order {} on {} is not ours",
             report.client_id.as_str(),
@@ -67,6 +68,16 @@ impl Book {
         )));
         if let Some(side) = report.side.leg() {
             changes.push(Change::ForeignOrder(PositionKey::new(report.instrument, side)));
+        }
+    }
+
+    /// An adopted order that has ended is nobody's exposure.
+    pub(super) fn forget_gone_strangers(&mut self) {
+        if !self.adopted.is_empty() {
+            let foreign = &self.foreign;
+            self.adopted.retain(|(instrument, order), _| {
+                foreign.iter().any(|report| report.instrument == *instrument && report.order == *order)
+            });
         }
     }
 

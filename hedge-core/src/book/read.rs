@@ -14,7 +14,7 @@ use crate::{
     position::{Action, PositionKey, PositionMode, PositionSide},
     risk::Posture,
     time::Timestamp,
-    venue::{Fill, OrderReport, OrderSpace, ReportedKind},
+    venue::{Fill, OrderRef, OrderReport, OrderSpace, ReportedKind},
 };
 
 impl Book {
@@ -114,6 +114,16 @@ impl Book {
     pub fn conditional_orders(&self) -> u32 {
         let foreign = self.foreign.iter().filter(|report| report.order.space() == OrderSpace::Algo).count();
         self.live_conditional + foreign as u32
+    }
+
+    /// Adopted orders of somebody else, and since when each should go.
+    pub fn adopted(&self) -> impl Iterator<Item = (&(InstrumentId, OrderRef), Option<Timestamp>)> {
+        self.adopted.iter().map(|(key, asked)| (key, *asked))
+    }
+
+    /// Whether an order of somebody else counts as exposure.
+    pub fn is_adopted(&self, instrument: &InstrumentId, order: &OrderRef) -> bool {
+        self.adopted.contains_key(&(*instrument, *order))
     }
 
     /// Foreign orders seen in the last snapshot.
@@ -262,7 +272,8 @@ impl Book {
         self.wallet(&Asset::usdt()) + self.unrealized()
     }
 
-    /// Notional of open legs and of openings that may still fill (unknown ones count as filled), by leg.
+    /// Notional of open legs and of openings that may still fill (unknown ones count as filled, adopted ones of somebody
+    /// else too), by leg.
     pub fn exposure(&self, key: &PositionKey) -> Decimal {
         let mark = self.mark_of(&key.instrument).map(|(price, _)| price.get());
         let held = self.leg(key).map_or(Decimal::ZERO, |leg| match mark {
@@ -277,7 +288,29 @@ impl Book {
                 Leg::Close(..) => None,
             })
             .sum();
-        held + pending
+        held + pending + self.adopted_openings(key, mark)
+    }
+
+    /// Notional that adopted orders of somebody else may still open.
+    fn adopted_openings(&self, key: &PositionKey, mark: Option<Decimal>) -> Decimal {
+        if self.adopted.is_empty() {
+            return Decimal::ZERO;
+        }
+        let is_opening = |report: &&OrderReport| {
+            report.instrument == key.instrument
+                && report.side.leg() == Some(key.side)
+                && report.is_close() == Some(false)
+                && self.is_adopted(&report.instrument, &report.order)
+        };
+        self.foreign
+            .iter()
+            .filter(is_opening)
+            .map(|report| {
+                let open = report.qty.map_or(Decimal::ZERO, |qty| qty.get() - report.filled);
+                let price = report.price.or(report.trigger).map(|price| price.get()).or(mark);
+                open.max(Decimal::ZERO) * price.unwrap_or_default()
+            })
+            .sum()
     }
 
     /// Legs that are open or have an opening that may still fill.

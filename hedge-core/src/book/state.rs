@@ -17,7 +17,7 @@ use crate::{
     position::{PositionKey, PositionMode},
     risk::Posture,
     time::Timestamp,
-    venue::{Fill, OrderReport},
+    venue::{Fill, OrderRef, OrderReport},
 };
 
 /// The longest request window that this product ever sends; bounds how long a dead process's request can be accepted.
@@ -101,6 +101,9 @@ pub struct Book {
     pub(super) last_fact_at: Timestamp,
     pub(super) last_venue_time: Timestamp,
     pub(super) foreign: Vec<OrderReport>,
+    /// Those of them that count as exposure, and since when each should go.
+    #[serde(with = "pairs", default)]
+    pub(super) adopted: BTreeMap<(InstrumentId, OrderRef), Option<Timestamp>>,
     pub(super) one_close_all_only: bool,
 }
 

@@ -183,6 +183,7 @@ impl Engine {
         for key in self.occupied() {
             self.demand_flat(cx, &key, Cow::Owned(because.to_owned()));
         }
+        self.dismiss_adopted(cx, because, true);
     }
 
     /// Sends nothing: whoever commands this has no connection. The first comparison with the venue goes on with it.
@@ -193,6 +194,7 @@ impl Engine {
                 self.record(cx, Event::Decision(Decision::FlattenRequested { position, because }));
             }
         }
+        self.dismiss_adopted(cx, because, false);
     }
 
     /// Legs that are open, or may become so by an opening of ours.

@@ -8,6 +8,7 @@
 
 mod closing;
 mod doubt;
+mod foreign;
 mod intents;
 mod market;
 mod protection;
@@ -16,4 +17,4 @@ mod run;
 mod step;
 
 pub use run::Engine;
-pub use step::{Effect, EngineConfig, Step};
+pub use step::{Effect, EngineConfig, ForeignOrders, Step};

@@ -37,9 +37,17 @@ impl Engine {
                 let (order, reason) = (*order, *reason);
                 self.submit_failed(cx, &order, reason);
             }
-            Fact::CancelFailed { order, .. } => {
-                // "Not found" is not "cancelled": the venue is asked what became of it.
+            Fact::CancelFailed { order, message, .. } => {
+                let message = message.clone();
                 let order = *order;
+                if self.book.order(&order).is_none() {
+                    self.alert(
+                        cx,
+                        None,
+                        Cow::Owned(format!("an adopted order was not cancelled: {message}")),
+                    );
+                }
+                // "Not found" is not "cancelled": the venue is asked what became of it.
                 self.query_if_due(cx, &order);
             }
             Fact::QueryAnswered { order, answer } => {

@@ -28,10 +28,23 @@ pub struct EngineConfig {
     /// How far from the mark a stop is placed on a position that somebody else opened. `None` leaves such positions alone,
     /// named: then each must have a stop of its own before the first start.
     pub adopt_stop: Option<Bps>,
+    /// What becomes of orders that somebody else placed.
+    pub foreign_orders: ForeignOrders,
     /// Whether market facts are journalled. Replays keep their data in its file.
     pub journal_market: bool,
     /// Whether screener readings are journalled.
     pub journal_readings: bool,
+}
+
+/// What becomes of resting orders that this journal did not decide. They are named in any case, and never cancelled
+/// unless a person demands a flat account. A stop over a whole leg is protection and is never touched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ForeignOrders {
+    /// They are left alone.
+    #[default]
+    Leave,
+    /// What they may still open counts as exposure, and a flatten cancels them.
+    Adopt,
 }
 
 impl Default for EngineConfig {
@@ -42,6 +55,7 @@ impl Default for EngineConfig {
             mute_for: Duration::from_secs(900),
             approval_ttl: Duration::from_secs(2),
             adopt_stop: Bps::new(Decimal::from(500)).ok(),
+            foreign_orders: ForeignOrders::Leave,
             journal_market: true,
             journal_readings: true,
         }

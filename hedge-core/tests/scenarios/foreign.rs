@@ -266,3 +266,102 @@ fn an_old_bar_is_no_price_to_place_a_stop_by() {
         .only();
     assert_eq!(stop.trigger(), Some(px("95")));
 }
+
+/// A person's resting limit opening of LONG 3 at 90.
+fn resting_opening(number: i64) -> OrderReport {
+    OrderReport {
+        client_id: ReportedId::parse(&format!("web_{number}")),
+        order: OrderRef::Plain(VenueOrderId(number)),
+        order_side: OrderSide::Buy,
+        kind: ReportedKind::Limit,
+        price: Some(px("90")),
+        trigger: None,
+        qty: Some(q("3")),
+        covers: Coverage::Qty,
+        ..close_all("web", "80")
+    }
+}
+
+fn beside_orders(policy: ForeignOrders, orders: Vec<OrderReport>) -> (Rig, Outcomes) {
+    let config = EngineConfig { foreign_orders: policy, ..EngineConfig::default() };
+    let mut rig = Rig::cold(config, Box::new(PermitAll), 0);
+    rig.start(1);
+    let mut found = snapshot();
+    found.orders = orders;
+    let outcomes = rig.snapshot(found);
+    (rig, outcomes)
+}
+
+fn cancelled_targets(outcomes: &Outcomes) -> Vec<OrderRef> {
+    let target = |effect: &Did| match effect {
+        Did::Cancel(_, target) => Some(*target),
+        _ => None,
+    };
+    outcomes.effects.iter().filter_map(target).collect()
+}
+
+#[test]
+fn an_order_that_is_left_alone_is_named_and_neither_counted_nor_cancelled() {
+    let (mut rig, outcomes) = beside_orders(ForeignOrders::Leave, vec![resting_opening(1)]);
+    assert!(outcomes.alerts().iter().any(|text| text.contains("web_1") && text.contains("left alone")));
+    assert_eq!(rig.book().exposure(&long()), d("0"));
+    rig.operator(OperatorCommand::Flatten).none();
+}
+
+#[test]
+fn an_adopted_opening_counts_as_exposure_until_it_is_gone() {
+    let mut half = resting_opening(1);
+    half.filled = d("1");
+    let (mut rig, outcomes) = beside_orders(ForeignOrders::Adopt, vec![half.clone()]);
+    assert!(
+        outcomes.alerts().iter().any(|text| text.contains("web_1") && text.contains("flatten cancels it"))
+    );
+    assert_eq!(rig.book().exposure(&long()), d("180"), "two are open, at 90");
+    assert_eq!(rig.book().exposure(&short()), d("0"));
+    assert!(cancelled_targets(&outcomes).is_empty());
+    half.state = ReportedState::Canceled;
+    rig.account(AccountEvent::Order { report: half });
+    assert_eq!(rig.book().exposure(&long()), d("0"));
+    rig.operator(OperatorCommand::Flatten).none();
+}
+
+#[test]
+fn a_flatten_cancels_adopted_orders_and_insists_until_they_are_gone() {
+    let (mut rig, _) =
+        beside_orders(ForeignOrders::Adopt, vec![resting_opening(1), close_all("web_stop", "80")]);
+    let target = OrderRef::Plain(VenueOrderId(1));
+    let outcomes = rig.operator(OperatorCommand::Flatten);
+    assert_eq!(cancelled_targets(&outcomes), [target], "a stop over a whole leg is protection");
+    let [id] = outcomes.cancels()[..] else { panic!("one cancel") };
+    assert!(rig.book().order(&id).is_none());
+    let failed = Fact::CancelFailed {
+        order: id,
+        outcome: Outcome::NotSent,
+        reason: None,
+        message: "no budget".to_owned(),
+    };
+    let alerts = rig.feed(failed).alerts();
+    assert_eq!(alerts, ["an adopted order was not cancelled: no budget"]);
+    let later = rig.run_for(Duration::from_secs(6));
+    assert_eq!(later.iter().map(Outcomes::snapshots).sum::<usize>(), 1, "it is looked at again");
+    let mut found = rig.agreeing_snapshot(&[]);
+    found.orders = vec![resting_opening(1)];
+    let again = rig.snapshot(found);
+    assert_eq!(cancelled_targets(&again), [target]);
+    let gone = rig.agreeing_snapshot(&[]);
+    let last = rig.snapshot(gone);
+    assert!(cancelled_targets(&last).is_empty());
+    assert!(rig.run_for(Duration::from_secs(60)).iter().all(|later| cancelled_targets(later).is_empty()));
+}
+
+#[test]
+fn adopted_orders_are_known_after_a_restart_and_a_flatten_at_the_start_reaches_them() {
+    let (mut rig, _) = beside_orders(ForeignOrders::Adopt, vec![resting_opening(1)]);
+    rig.operator(OperatorCommand::FlattenAtStart).none();
+    rig.wait(Duration::from_secs(10));
+    rig.restart();
+    assert_eq!(rig.book().exposure(&long()), d("270"));
+    let mut found = rig.agreeing_snapshot(&[]);
+    found.orders = vec![resting_opening(1)];
+    assert_eq!(cancelled_targets(&rig.snapshot(found)), [OrderRef::Plain(VenueOrderId(1))]);
+}

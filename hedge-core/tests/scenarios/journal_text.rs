@@ -268,6 +268,12 @@ fn decisions() -> Vec<Decision> {
         Decision::CancelRequested { order: order(), because: Cow::Borrowed("the leg is flat") },
         Decision::QueryRequested { order: order() },
         Decision::AbsenceProven { order: order() },
+        Decision::OrderAdopted { instrument: btc(), order: OrderRef::Plain(VenueOrderId(7)) },
+        Decision::AdoptedCancelRequested {
+            instrument: btc(),
+            order: OrderRef::Plain(VenueOrderId(7)),
+            because: Cow::Borrowed("operator: flat"),
+        },
         Decision::FlattenRequested { position: long(), because: Cow::Borrowed("operator") },
         Decision::Alert { position: Some(short()), text: Cow::Borrowed("look") },
         Decision::Alert { position: None, text: Cow::Borrowed("look") },
@@ -362,6 +368,8 @@ const fn decision_name(decision: &Decision) -> &'static str {
         Decision::Alert { .. } => "alert",
         Decision::Muted { .. } => "muted",
         Decision::FlattenRequested { .. } => "flatten_requested",
+        Decision::OrderAdopted { .. } => "order_adopted",
+        Decision::AdoptedCancelRequested { .. } => "adopted_cancel_requested",
     }
 }
 
@@ -400,7 +408,7 @@ fn every_decision_reads_back_as_it_was_written() {
         let text = reads_back(Event::Decision(decision));
         assert!(text.contains(&format!("{{\"decision\":{{\"decision\":\"{name}\"")), "{text}");
     }
-    assert_eq!(names.len(), 12, "{names:?}");
+    assert_eq!(names.len(), 14, "{names:?}");
 }
 
 proptest! {

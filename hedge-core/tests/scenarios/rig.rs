@@ -376,10 +376,12 @@ impl Rig {
                         assert!(sent.qty <= held, "a close of {} exceeds the position of {held}", sent.qty);
                     }
                 }
-                Did::Cancel(id, _) => assert!(
-                    outcomes.decisions().any(
-                        |decision| matches!(decision, Decision::CancelRequested { order, .. } if order == id)
-                    ),
+                Did::Cancel(id, target) => assert!(
+                    outcomes.decisions().any(|decision| match decision {
+                        Decision::CancelRequested { order, .. } => order == id,
+                        Decision::AdoptedCancelRequested { order, .. } => order == target,
+                        _ => false,
+                    }),
                     "{id} is cancelled without a record"
                 ),
                 Did::Query(..) | Did::Snapshot(_) => {}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hedge_core::{
     AccountEvent, CashFlowKind, Decision, Difference, Envelope, Event, Fact, Fill, InstrumentIx, MarketEvent,
-    OperatorCommand, OrderReport, Reading, Symbol,
+    OperatorCommand, OrderRef, OrderReport, Reading, Symbol,
 };
 
 use super::words::{intent_words, order_words, verdict_words};
@@ -215,6 +215,12 @@ fn decision_text(decision: &Decision) -> String {
         Decision::CancelRequested { order, because } => format!("cancel {order}: {because}"),
         Decision::QueryRequested { order } => format!("ask the venue about {order}"),
         Decision::FlattenRequested { position, because } => format!("{position} must become flat: {because}"),
+        Decision::OrderAdopted { instrument, order } => {
+            format!("order {} on {} is adopted", order_number(order), instrument.symbol)
+        }
+        Decision::AdoptedCancelRequested { instrument, order, because } => {
+            format!("cancel adopted order {} on {}: {because}", order_number(order), instrument.symbol)
+        }
         Decision::AbsenceProven { order } => format!("order {order} is proven not to be at the venue"),
         Decision::PostureChanged { posture, because } if because.is_empty() => format!("posture {posture}"),
         Decision::PostureChanged { posture, because } => format!("posture {posture}: {because}"),
@@ -223,6 +229,15 @@ fn decision_text(decision: &Decision) -> String {
         Decision::Muted { instrument, until, because } => {
             format!("{} muted until {until}: {because}", instrument.symbol)
         }
+    }
+}
+
+/// The venue's number of an order.
+fn order_number(order: &OrderRef) -> String {
+    match order {
+        OrderRef::Plain(number) => number.to_string(),
+        OrderRef::Algo { id, .. } => format!("{id} (conditional)"),
+        OrderRef::Client { id, .. } => id.to_string(),
     }
 }
 

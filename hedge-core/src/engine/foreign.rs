@@ -1,0 +1,81 @@
+//! Resting orders that this journal did not decide: named, and adopted where that is configured.
+
+use super::{
+    run::{Cx, Engine},
+    step::{Effect, ForeignOrders},
+};
+use std::{borrow::Cow, time::Duration};
+
+use crate::{
+    event::{Decision, Event},
+    id::{InstrumentId, OrderPurpose},
+    order::Coverage,
+    venue::{OrderRef, OrderReport},
+};
+
+/// How long a cancel may take to show before it is demanded again.
+const CANCEL_SHOWS_WITHIN: Duration = Duration::from_secs(5);
+
+impl Engine {
+    /// Names an order once, and adopts it where that is configured and possible.
+    pub(super) fn meet(&mut self, cx: &mut Cx<'_>, report: &OrderReport) {
+        let key = (report.instrument, report.order);
+        let is_adopted = self.book.is_adopted(&key.0, &key.1);
+        let adopts = self.config.foreign_orders == ForeignOrders::Adopt
+            && report.covers != Coverage::WholeLeg
+            && report.side.leg().is_some()
+            && self.book.ix(&report.instrument).is_some();
+        let fate = if adopts || is_adopted {
+            "it counts as exposure, and a flatten cancels it"
+        } else {
+            "it is left alone"
+        };
+        let text = format!(
+            "order {} ({:?} {} {}) is not in this journal; {fate}",
+            report.client_id.as_str(),
+            report.kind,
+            report.order_side,
+            report.instrument.symbol
+        );
+        self.alert_once(cx, text);
+        if adopts && !is_adopted {
+            let (instrument, order) = key;
+            self.record(cx, Event::Decision(Decision::OrderAdopted { instrument, order }));
+        }
+    }
+
+    /// Whoever demands a flat account demands that nothing adopted opens it again.
+    pub(super) fn dismiss_adopted(&mut self, cx: &mut Cx<'_>, because: &str, sends: bool) {
+        let adopted: Vec<(InstrumentId, OrderRef)> = self.book.adopted().map(|(key, _)| *key).collect();
+        for key in adopted {
+            self.dismiss(cx, key, because, sends);
+        }
+    }
+
+    /// Demands again what was demanded some time ago and is still there.
+    pub(super) fn insist_on_dismissals(&mut self, cx: &mut Cx<'_>) {
+        let due: Vec<(InstrumentId, OrderRef)> = self
+            .book
+            .adopted()
+            .filter(|(_, asked)| asked.is_some_and(|at| cx.at >= at.plus(CANCEL_SHOWS_WITHIN)))
+            .map(|(key, _)| *key)
+            .collect();
+        for key in due {
+            self.dismiss(cx, key, "it is still there", true);
+        }
+    }
+
+    fn dismiss(&mut self, cx: &mut Cx<'_>, key: (InstrumentId, OrderRef), because: &str, sends: bool) {
+        // The answer comes back under an id of ours: the other one may be any text.
+        let answer_to = self.new_id(OrderPurpose::Close);
+        let (instrument, order) = key;
+        let because = Cow::Owned(because.to_owned());
+        self.record(cx, Event::Decision(Decision::AdoptedCancelRequested { instrument, order, because }));
+        if sends {
+            cx.step.effects.push(Effect::Cancel { order: answer_to, instrument, target: order });
+            // Looked at again, whatever the answer is.
+            let due = cx.at.plus(CANCEL_SHOWS_WITHIN);
+            self.reread_at = Some(self.reread_at.map_or(due, |at| at.min(due)));
+        }
+    }
+}
