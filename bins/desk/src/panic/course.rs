@@ -24,6 +24,7 @@ use super::{
 const ORDERS_PATIENCE: Duration = Duration::from_millis(1_000);
 const RULES_PATIENCE: Duration = Duration::from_millis(1_500);
 /// Positions are read so often while something is under way, and at most so rarely.
+const AT_ONCE: Duration = Duration::from_millis(50);
 const SOON: Duration = Duration::from_millis(150);
 const SELDOM: Duration = Duration::from_secs(2);
 /// While it waits for the second reading.
@@ -507,6 +508,10 @@ impl Course {
         }
         for line in lines {
             self.say(line);
+        }
+        // It was asked for before the last news, so somebody waits for the next one.
+        if asked_at < self.last_action {
+            next = next.min(asked_at + AT_ONCE).max(now);
         }
         let line = self.held.answered(asked_at, now, next);
         self.lines.extend(line);
