@@ -53,6 +53,7 @@ pub(crate) async fn arm(args: &ArmArgs) -> Result<(), Failure> {
         operator: &operator,
         days: args.days,
         now: operate::now(),
+        limits: &setup.config.limits,
     };
     let typed = terminal::ask(&offer.to_string()).map_err(Failure::failed)?;
     let Some(given) = offer.accept(&typed) else {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use hedge_core::{OperatorConsent, Timestamp, VenueFingerprint};
+use hedge_risk::RiskLimits;
 
 use super::terms::{Days, give, phrase};
 
@@ -19,6 +20,8 @@ pub struct Offer<'a> {
     pub days: Days,
     /// From when on.
     pub now: Timestamp,
+    /// What may be lost and risked meanwhile.
+    pub limits: &'a RiskLimits,
 }
 
 impl Offer<'_> {
@@ -39,6 +42,16 @@ impl fmt::Display for Offer<'_> {
         writeln!(f, "  host           {}", account.host)?;
         writeln!(f, "  key            {} (digest)", account.key_digest)?;
         writeln!(f, "  configuration  {}", self.config_hash)?;
+        let limits = self.limits;
+        writeln!(
+            f,
+            "  limits         halts at {} % drawdown, exit-only at {} % loss of a day; at most {} legs, {} USDT together, {}x",
+            limits.kill_dd_pct.normalize(),
+            limits.kill_daily_loss_pct.normalize(),
+            limits.max_positions,
+            limits.max_notional_total_usdt.normalize(),
+            limits.max_leverage.normalize()
+        )?;
         writeln!(f, "  operator       {}", self.operator)?;
         let days = if self.days.get() == 1 { "day" } else { "days" };
         writeln!(f, "  until          {ends} ({} {days})", self.days)?;
@@ -68,7 +81,8 @@ mod tests {
         };
         let now = Timestamp::from_ms(1_795_168_800_000);
         let (days, operator) = ("3".parse().unwrap(), "ann");
-        let offer = Offer { account: &account, config_hash: "c0ffee", operator, days, now };
+        let limits = RiskLimits::default();
+        let offer = Offer { account: &account, config_hash: "c0ffee", operator, days, now, limits: &limits };
         for no in [
             "",
             "y",
@@ -92,6 +106,7 @@ mod tests {
             "c0ffee",
             "ann",
             "2026-11-23T10:00:00.000Z (3 days)",
+            "halts at 9 % drawdown, exit-only at 4 % loss of a day; at most 8 legs, 10000 USDT together, 3x",
         ] {
             assert!(shown.contains(part), "{shown}");
         }

@@ -38,7 +38,12 @@ pub(super) fn host(account: &VenueFingerprint) -> PreflightCheck {
 pub(super) fn clock(skew: &Answer<Skew>, max_ms: u64, is_loopback: bool) -> PreflightCheck {
     let expected = format!("within {max_ms} ms of the venue's");
     match skew {
-        Err(error) => failed("clock", expected, error, "check the network, the host and binance.rest_url"),
+        Err(error) => failed(
+            "clock",
+            expected,
+            error,
+            "look again in a minute; else check the network, the host and binance.rest_url",
+        ),
         Ok(skew) => {
             let side = if skew.ms < 0 { "ahead" } else { "behind" };
             let off = skew.ms.unsigned_abs();

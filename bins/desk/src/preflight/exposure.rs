@@ -2,8 +2,8 @@
 
 use hedge_binance::wire::text::LegWord;
 use hedge_core::{
-    Book, Coverage, InstrumentId, OrderReport, OrderSpace, PositionKey, PositionSide, PreflightCheck,
-    ReportedId, ReportedKind, Symbol, Venue,
+    Book, Coverage, InstrumentId, InstrumentSpec, OrderReport, OrderSpace, PositionKey, PositionSide,
+    PreflightCheck, ReportedId, ReportedKind, Symbol, Venue,
 };
 use rust_decimal::Decimal;
 
@@ -55,18 +55,28 @@ impl Ours<'_> {
     fn is_traded(&self, key: &PositionKey) -> bool {
         self.symbols.contains(&key.instrument.symbol)
     }
-    /// Whether the executor puts a stop behind a leg that has none.
-    fn protects(&self, key: &PositionKey) -> bool {
-        let takes_over = self.config.runtime.foreign.positions == Strangers::Adopt
-            && self.config.runtime.engine.adopt_stop_bps > 0;
-        self.has(key) || (takes_over && self.is_traded(key))
+    /// Whether nothing has been taken over from the venue yet.
+    fn is_first_start(&self) -> bool {
+        !self.book.is_some_and(Book::is_started)
+    }
+    fn takes_over(&self) -> bool {
+        let runtime = &self.config.runtime;
+        runtime.foreign.positions == Strangers::Adopt && runtime.engine.adopt_stop_bps > 0
+    }
+    /// Whether the executor puts a stop behind a leg that has none. At its first start it does so for every symbol that the
+    /// venue lists, later for those that it trades or has traded.
+    fn protects(&self, key: &PositionKey, listed: &Answer<Vec<InstrumentSpec>>) -> bool {
+        let is_known =
+            self.is_traded(key) || self.book.is_some_and(|book| book.ix(&key.instrument).is_some());
+        let is_listed = || listed.iter().flatten().any(|spec| spec.id == key.instrument);
+        self.has(key) || (self.takes_over() && (is_known || (self.is_first_start() && is_listed())))
     }
 }
 
 /// Open positions that the journal does not know are named.
-pub(super) fn positions(held: &Answer<Vec<Held>>, ours: Ours<'_>) -> PreflightCheck {
+pub(super) fn positions(seen: &Seen, ours: Ours<'_>) -> PreflightCheck {
     let mut findings = Findings::new("positions", "only legs that this journal knows");
-    let held = match held {
+    let held = match &seen.held {
         Ok(held) => held,
         Err(error) => {
             findings.fail(error.as_str(), "look again");
@@ -91,12 +101,7 @@ pub(super) fn positions(held: &Answer<Vec<Held>>, ours: Ours<'_>) -> PreflightCh
                 format!("{words}, while the journal has {}", booked.normalize()),
                 "nothing: the executor reads the missing fills and takes the venue's word",
             );
-        } else if !ours.is_traded(&key) {
-            findings.warn(
-                format!("{words} is somebody else's, in a symbol that is not traded here"),
-                "nothing if somebody watches it; it shares the margin of this account",
-            );
-        } else if ours.protects(&key) && !ours.mode.is_dry() {
+        } else if ours.protects(&key, &seen.listed) && !ours.mode.is_dry() {
             findings.warn(
                 format!("{words} is somebody else's; it is taken over with a stop"),
                 "nothing, or set foreign.positions = \"leave\" in runtime.toml",
@@ -104,7 +109,7 @@ pub(super) fn positions(held: &Answer<Vec<Held>>, ours: Ours<'_>) -> PreflightCh
         } else {
             findings.warn(
                 format!("{words} is somebody else's; it is left alone"),
-                "nothing if somebody watches it",
+                "nothing if somebody watches it; it shares the margin of this account",
             );
         }
     }
@@ -114,20 +119,17 @@ pub(super) fn positions(held: &Answer<Vec<Held>>, ours: Ours<'_>) -> PreflightCh
     })
 }
 
-/// Every open leg stands behind a stop over all of it, or gets one at the start.
-pub(super) fn stops(
-    held: &Answer<Vec<Held>>,
-    orders: &Answer<Vec<OrderReport>>,
-    ours: Ours<'_>,
-) -> PreflightCheck {
+/// Every open leg stands behind a stop over all of it, or gets one at the start. A bare one of somebody else keeps a first
+/// start back; later a person is told, because the executor must come back to its own legs.
+pub(super) fn stops(seen: &Seen, ours: Ours<'_>) -> PreflightCheck {
     let mut findings = Findings::new("stops", "a stop over the whole of every open leg");
-    let (Ok(held), Ok(orders)) = (held, orders) else {
+    let (Ok(held), Ok(orders)) = (&seen.held, &seen.orders) else {
         findings.fail("positions or orders are not known", "look again");
         return findings.check("");
     };
     for (row, key) in held.iter().filter_map(|row| Some((row, row.key()?))) {
         let words = row.words();
-        if is_covered(&key, row.qty, orders) {
+        if is_covered(&key, row.qty, orders, ours.has(&key)) {
             continue;
         }
         if ours.mode.is_dry() {
@@ -135,16 +137,15 @@ pub(super) fn stops(
                 format!("{words} has none, and a dry run places none"),
                 "place a stop at the venue, or close it: nobody protects it",
             );
-        } else if ours.protects(&key) {
+        } else if ours.protects(&key, &seen.listed) {
             findings.warn(
                 format!("{words} has none; the executor places one at its start"),
                 "nothing if the executor is about to start; else place a stop at the venue now",
             );
         } else {
-            findings.fail(
-                format!("{words} has none, and by configuration nobody places one"),
-                "place a stop at the venue, close it, or set foreign.positions = \"adopt\" and trade its symbol",
-            );
+            let found = format!("{words} has none, and by configuration nobody places one");
+            let remedy = "place a stop over the whole leg at the venue, close it, or set foreign.positions = \"adopt\"";
+            if ours.is_first_start() { findings.fail(found, remedy) } else { findings.warn(found, remedy) }
         }
     }
     findings.check(match held.len() {
@@ -153,8 +154,9 @@ pub(super) fn stops(
     })
 }
 
-/// Live stop orders at the market over the whole leg, or together over its quantity.
-fn is_covered(key: &PositionKey, qty: Decimal, orders: &[OrderReport]) -> bool {
+/// A live stop at the market over the whole leg. For our own legs also stops that are together as large: one bridges the
+/// moment in which another is replaced.
+fn is_covered(key: &PositionKey, qty: Decimal, orders: &[OrderReport], is_ours: bool) -> bool {
     let mut covered = Decimal::ZERO;
     for order in orders {
         let is_stop = order.instrument == key.instrument
@@ -169,7 +171,7 @@ fn is_covered(key: &PositionKey, qty: Decimal, orders: &[OrderReport]) -> bool {
             covered += order.qty.map_or(Decimal::ZERO, |ordered| ordered.get() - order.filled);
         }
     }
-    covered >= qty
+    is_ours && covered >= qty
 }
 
 /// Open orders that are not this journal's are named.

@@ -54,8 +54,8 @@ pub async fn look(
         checks.push(market::listed(&seen.listed, symbols));
         checks.push(market::entries(&seen.listed, &seen.marks, config, symbols));
         if seen.config.is_ok() {
-            checks.push(exposure::positions(&seen.held, ours));
-            checks.push(exposure::stops(&seen.held, &seen.orders, ours));
+            checks.push(exposure::positions(&seen, ours));
+            checks.push(exposure::stops(&seen, ours));
             checks.push(exposure::orders(&seen.orders, ours));
             checks.push(exposure::slots(&seen, client.capabilities().max_conditional_orders));
         }

@@ -146,7 +146,13 @@ fn words(error: &BrokerError) -> String {
             "{error}; the key is of another environment, this address is not on its list, or it may not use futures"
         ),
         (Some(RejectReason::Auth), Some(-1022)) => format!("{error}; the secret does not belong to the key"),
-        _ => error.to_string(),
+        _ => match error.retry_after() {
+            Some(wait) => format!(
+                "the venue wants this address to be slower: it answers again in {} s",
+                wait.as_secs() + 1
+            ),
+            None => error.to_string(),
+        },
     }
 }
 
