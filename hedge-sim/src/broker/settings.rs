@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hedge_core::{BrokerError, Changed, InstrumentId, Leverage, MarginMode, PositionMode};
 
-use super::simulation::Simulation;
+use super::{simulation::Simulation, track::Track};
 use crate::{
     translate::{self, ACCOUNT},
     venue::{Command, MarginType, Seed, SymbolConfigView, VenueError},
@@ -35,10 +35,11 @@ impl Simulation {
     ) -> Result<Changed, BrokerError> {
         let found = self.setting(instrument)?;
         let margin_type = margin_type(mode);
+        let is_known = self.noted(instrument, |track| &mut track.knows_margin);
         if found.margin_type == margin_type {
             return Ok(Changed::No);
         }
-        if !self.is_set(instrument) {
+        if !is_known {
             self.assume(&found.symbol, margin_type, found.leverage)?;
             return Ok(Changed::No);
         }
@@ -58,10 +59,11 @@ impl Simulation {
     ) -> Result<Changed, BrokerError> {
         let found = self.setting(instrument)?;
         let leverage = leverage.get();
+        let is_known = self.noted(instrument, |track| &mut track.knows_leverage);
         if found.leverage == leverage {
             return Ok(Changed::No);
         }
-        if !self.is_set(instrument) {
+        if !is_known {
             self.assume(&found.symbol, found.margin_type, leverage)?;
             return Ok(Changed::No);
         }
@@ -112,8 +114,9 @@ impl Simulation {
         row.ok_or_else(|| translate::refused(&VenueError::refuse(-1121, "Invalid symbol.".to_owned())))
     }
 
-    fn is_set(&self, instrument: &InstrumentId) -> bool {
-        self.tracks.get(instrument).is_some_and(|track| track.is_set)
+    /// Whether a setting was known before; from now on it is.
+    fn noted(&mut self, instrument: &InstrumentId, which: impl Fn(&mut Track) -> &mut bool) -> bool {
+        self.tracks.get_mut(instrument).is_some_and(|track| std::mem::replace(which(track), true))
     }
 
     fn change(&mut self, command: &Command) -> Result<(), BrokerError> {

@@ -155,7 +155,7 @@ impl Simulation {
             let symbol = instrument.symbol.as_str();
             self.assume(symbol, margin_type(setting.margin), setting.leverage.get())
                 .map_err(|error| error.to_string())?;
-            track.is_set = true;
+            (track.knows_margin, track.knows_leverage) = (true, true);
         }
         self.tracks.insert(*instrument, track);
         Ok(())

@@ -27,8 +27,10 @@ pub(super) struct Track {
     pub(super) settlement: Option<Settlement>,
     /// The last settlement that was charged.
     pub(super) settled_ms: i64,
-    /// Whether margin mode and leverage are known to be what the account has.
-    pub(super) is_set: bool,
+    /// Whether the margin mode is known to be what the account has.
+    pub(super) knows_margin: bool,
+    /// Whether the leverage is known to be what the account has.
+    pub(super) knows_leverage: bool,
 }
 
 impl Track {
@@ -40,7 +42,8 @@ impl Track {
             mark_ms: None,
             settlement: None,
             settled_ms: i64::MIN,
-            is_set: false,
+            knows_margin: false,
+            knows_leverage: false,
         }
     }
 

@@ -25,8 +25,14 @@ fn held() -> Start {
 fn an_unknown_setting_is_taken_to_be_what_is_asked_for_first() {
     let mut sim = simulation(&held());
     assert_eq!(sim.ensure_margin_mode(&btc(), MarginMode::Isolated).unwrap(), Changed::No);
-    assert_eq!(sim.ensure_leverage(&btc(), Leverage::new(5).unwrap()).unwrap(), Changed::No);
-    assert_eq!(sim.ensure_leverage(&btc(), Leverage::new(5).unwrap()).unwrap(), Changed::No);
+    let leverage = |sim: &mut Simulation, multiple| {
+        sim.ensure_leverage(&btc(), Leverage::new(multiple).unwrap()).unwrap()
+    };
+    assert_eq!(leverage(&mut sim, 5), Changed::No);
+    assert_eq!(leverage(&mut sim, 5), Changed::No);
+    assert_eq!(leverage(&mut sim, 6), Changed::Yes, "what was asked for first is known now");
+    let refused = sim.ensure_margin_mode(&btc(), MarginMode::Crossed).unwrap_err();
+    assert_eq!(refused.code(), Some(-4048), "there is a position");
 }
 
 #[test]
