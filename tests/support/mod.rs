@@ -1,6 +1,7 @@
 //! Runs the real programs in folders of their own, and pictures what an exchange holds.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)] // each test uses a part
 
+pub mod audit;
 pub mod exchange;
 pub mod following;
 pub mod market;

@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 
 use super::fault::{Fault, FaultKind, FilterChange, Scope};
 use super::list::{Armed, FaultError, Faults};
+use crate::binance::clock::Pace;
 use crate::binance::error::ApiError;
 use crate::binance::listen_key::KeyChange;
 use crate::binance::log::LogError;
@@ -40,6 +41,10 @@ impl Core {
         }
         if let FaultKind::FilterChanged(change) = &fault.kind {
             self.changeable(change)?;
+        }
+        if fault.kind == FaultKind::Http418 && self.clock.state().pace == Pace::Lockstep {
+            let text = "in lockstep the clock waits for the client; one that waits for the end of a ban would wait for ever";
+            return Err(FaultError::Refused(text.to_owned()));
         }
         let is_due = fault.after_ms == 0 && fault.kind.scope() == Scope::Act;
         let id = self.faults.arm(fault, now_ms)?;

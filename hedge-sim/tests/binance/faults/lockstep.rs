@@ -118,3 +118,10 @@ async fn acts_wait_for_the_step_that_reaches_their_time() {
     assert_eq!(barrier(&desk, &mut user).await, ["listenKeyExpired"]);
     assert_eq!(desk.exchange.faults()[0].hits, 1);
 }
+
+#[tokio::test]
+async fn a_ban_is_refused_where_its_end_would_never_come() {
+    let (desk, _user) = desk().await;
+    let (status, answer) = desk.try_arm(&json!({"fault": "http_418"})).await;
+    assert!(status == 409 && answer["error"].as_str().unwrap().contains("in lockstep"), "{status} {answer}");
+}
