@@ -8,16 +8,12 @@ mod support;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    io::{Read, Write},
-    net::TcpStream,
     path::{Path, PathBuf},
     process::Output,
-    thread,
     time::{Duration, Instant},
 };
 
 use hedge_core::{Book, PositionKey, PositionSide, Seq};
-use hedge_sim::binance::{ApiKey, Exchange, ExchangeConfig, Pace};
 use hedge_store::FileJournal;
 use serde_json::Value;
 use support::{Temp, executor, following::Following, json, market::klines, stderr, stdout};
@@ -486,105 +482,4 @@ fn what_cannot_run_here_is_refused_in_one_sentence() {
     let output = run(&temp, &["--bars", "2", "--config", "absent"]);
     assert_ne!(output.status.code(), Some(0));
     assert_eq!(fs::read(temp.join("d/exchange.jsonl")).unwrap(), before);
-}
-
-/// Every file below a folder.
-fn files(dir: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
-        if entry.is_dir() {
-            files(&entry, found);
-        } else {
-            found.push(entry);
-        }
-    }
-}
-
-/// Looks for texts that nobody may ever read, and for anything that looks like a signature.
-fn leaks(place: &str, text: &str, secrets: &[String]) {
-    for secret in secrets {
-        assert!(!text.contains(secret.as_str()), "{place} shows {secret}");
-    }
-    for (at, found) in text.match_indices("signature=") {
-        let value: String =
-            text[at + found.len()..].chars().take_while(char::is_ascii_alphanumeric).collect();
-        assert!(value.len() < 16, "{place} shows signature={value}");
-    }
-    for (at, found) in text.match_indices("listenKey") {
-        let rest = text[at + found.len()..].trim_start_matches(['"', '=', ':', ' ', '\\']);
-        let value: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
-        assert!(value.len() < 32, "{place} shows listenKey {value}");
-    }
-}
-
-fn leaks_below(dir: &Path, secrets: &[String]) {
-    let mut found = Vec::new();
-    files(dir, &mut found);
-    assert!(found.len() > 5);
-    for file in found {
-        leaks(&file.display().to_string(), &String::from_utf8_lossy(&fs::read(&file).unwrap()), secrets);
-    }
-}
-
-#[test]
-fn the_most_talkative_log_shows_no_secret_of_a_trading_run() {
-    let temp = Temp::new("trace");
-    let output =
-        executor(&temp, &["--state-dir", "d", "--bars", "150"]).env("LOG_LEVEL", "trace").output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let lines = stdout(&output);
-    assert!(!after(&lines, "[executor] ORDER_REQ").is_empty(), "signed orders were sent");
-    let secrets = [ApiKey::DEMO_SECRET.to_owned()];
-    leaks("stdout", &lines.join("\n"), &secrets);
-    leaks("stderr", &stderr(&output), &secrets);
-    leaks_below(temp.path(), &secrets);
-}
-
-/// Asks the exchange for the account's listenKey, as every process of the account may.
-fn listen_key(rest: &str, key: &str) -> String {
-    let host = rest.strip_prefix("http://").unwrap();
-    let mut stream = TcpStream::connect(host).unwrap();
-    let head = format!(
-        "POST /fapi/v1/listenKey HTTP/1.1\r\nHost: {host}\r\nX-MBX-APIKEY: {key}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let body = &answer[answer.find('{').unwrap_or_else(|| panic!("{answer}"))..=answer.rfind('}').unwrap()];
-    text(&serde_json::from_str(body).unwrap(), "listenKey").to_owned()
-}
-
-#[test]
-fn the_most_talkative_log_shows_no_secret_of_an_exchange_elsewhere() {
-    const KEY: &str = "keyOfThisTestThatNobodyElseUses";
-    const SECRET: &str = "-secretOfThisTestThatNobodyMayRead";
-    let temp = Temp::new("trace-external");
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let exchange = runtime
-        .block_on(Exchange::start(ExchangeConfig {
-            api_key: ApiKey::new(KEY, SECRET),
-            environment: hedge_sim::binance::Environment::Mainnet,
-            pace: Pace::Speed(1.0),
-            ..ExchangeConfig::default()
-        }))
-        .unwrap();
-    let mut command = executor(&temp, &["--state-dir", "d", "--follow"]);
-    command
-        .env("LOG_LEVEL", "trace")
-        .env("HEDGE__BINANCE__REST_URL", exchange.rest_url())
-        .env("HEDGE__BINANCE__WS_URL", exchange.ws_url())
-        .env("BINANCE_API_KEY", KEY)
-        .env("BINANCE_API_SECRET", SECRET);
-    let mut run = Following::start(command);
-    let preflight = run.wait_for("[preflight]");
-    assert!(preflight.contains(&format!("base={} ", exchange.rest_url())), "{preflight}");
-    run.wait_for("[executor] account OK");
-    let listen_key = listen_key(&exchange.rest_url(), KEY);
-    assert!(listen_key.len() >= 32);
-    thread::sleep(Duration::from_secs(2));
-    let (_, code) = run.stop("-TERM");
-    assert_eq!(code, Some(0), "{:#?}", run.seen);
-    let secrets = [SECRET.to_owned(), listen_key];
-    leaks("the output", &run.seen.join("\n"), &secrets);
-    leaks_below(temp.path(), &secrets);
-    runtime.block_on(exchange.shutdown());
 }

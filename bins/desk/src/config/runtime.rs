@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use hedge_core::{Bps, Decimal, EngineConfig};
+use hedge_core::{Bps, Decimal, EngineConfig, ForeignOrders};
 use hedge_store::{Durability, FileOptions};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -253,6 +253,10 @@ impl RuntimeConfig {
             mute_for: Duration::from_secs(self.engine.mute_s),
             approval_ttl: Duration::from_millis(self.engine.approval_ttl_ms),
             adopt_stop: (adopt > 0).then(|| Bps::new(Decimal::from(adopt)).ok()).flatten(),
+            foreign_orders: match self.foreign.orders {
+                Strangers::Leave => ForeignOrders::Leave,
+                Strangers::Adopt => ForeignOrders::Adopt,
+            },
             ..EngineConfig::default()
         }
     }

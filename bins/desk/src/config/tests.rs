@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use hedge_core::{Decimal, Symbol};
+use hedge_core::{Decimal, ForeignOrders, Symbol};
 use hedge_store::Durability;
 
 use super::{runtime_load, *};
@@ -167,10 +167,13 @@ fn the_engine_and_the_store_get_what_the_file_says() {
     assert_eq!(engine.mute_for, Duration::from_secs(60));
     assert_eq!(engine.protect_within, Duration::from_secs(3));
     assert_eq!(engine.adopt_stop, None);
-    let leave = load(&Env::from_pairs([("HEDGE__FOREIGN__POSITIONS", "leave")]));
-    assert_eq!(leave.runtime.engine(leave.limits.max_slippage()).adopt_stop, None);
-    let adopt = load(&Env::default());
-    assert!(adopt.runtime.engine(adopt.limits.max_slippage()).adopt_stop.is_some());
+    let strangers = [("HEDGE__FOREIGN__POSITIONS", "leave"), ("HEDGE__FOREIGN__ORDERS", "adopt")];
+    let strange = load(&Env::from_pairs(strangers));
+    let strange = strange.runtime.engine(strange.limits.max_slippage());
+    assert_eq!((strange.adopt_stop, strange.foreign_orders), (None, ForeignOrders::Adopt));
+    let usual = load(&Env::default());
+    let usual = usual.runtime.engine(usual.limits.max_slippage());
+    assert_eq!((usual.adopt_stop.is_some(), usual.foreign_orders), (true, ForeignOrders::Leave));
     assert_eq!(engine.max_slippage.get(), Decimal::from(30));
     let options = config.runtime.file_options();
     assert_eq!((options.durability, options.segment_bytes), (Durability::Os, 1_048_576));

@@ -1,0 +1,200 @@
+//! The most talkative log of every program, and every file that is left behind, show no secret.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+};
+
+use hedge_sim::binance::{ApiKey, Environment, Exchange, ExchangeConfig, ExchangeHandle, Pace};
+use support::{Temp, command, config, executor, following::Following, program, stderr, stdout};
+
+const KEY: &str = "keyOfThisTestThatNobodyElseUses";
+const SECRET: &str = "-secretOfThisTestThatNobodyMayRead";
+const TOKEN: &str = "123456:tokenOfThisTestThatNobodyMayRead";
+
+/// Every file below a folder.
+fn files(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() {
+            files(&entry, found);
+        } else {
+            found.push(entry);
+        }
+    }
+}
+
+/// Looks for texts that nobody may ever read, and for anything that looks like a signature.
+fn leaks(place: &str, text: &str, secrets: &[String]) {
+    for secret in secrets {
+        assert!(!text.contains(secret.as_str()), "{place} shows {secret}");
+    }
+    for (at, found) in text.match_indices("signature=") {
+        let value: String =
+            text[at + found.len()..].chars().take_while(char::is_ascii_alphanumeric).collect();
+        assert!(value.len() < 16, "{place} shows signature={value}");
+    }
+    for (at, found) in text.match_indices("listenKey") {
+        let rest = text[at + found.len()..].trim_start_matches(['"', '=', ':', ' ', '\\']);
+        let value: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+        assert!(value.len() < 32, "{place} shows listenKey {value}");
+    }
+}
+
+fn leaks_below(dir: &Path, secrets: &[String]) {
+    let mut found = Vec::new();
+    files(dir, &mut found);
+    assert!(found.len() > 5);
+    for file in found {
+        leaks(&file.display().to_string(), &String::from_utf8_lossy(&fs::read(&file).unwrap()), secrets);
+    }
+}
+
+#[test]
+fn a_trading_run_of_paper_shows_none() {
+    let temp = Temp::new("leak-paper");
+    let output =
+        executor(&temp, &["--state-dir", "d", "--bars", "150"]).env("LOG_LEVEL", "trace").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let lines = stdout(&output);
+    let has = |what: &str| lines.iter().any(|line| line.contains(what));
+    assert!(has("[executor] ORDER_REQ"), "signed orders were sent");
+    assert!(has("request method=") && has("path=/fapi/v1/order query=symbol="), "and the trace shows them");
+    let secrets = [ApiKey::DEMO_SECRET.to_owned(), ApiKey::DEMO_KEY.to_owned()];
+    leaks("stdout", &lines.join("\n"), &secrets);
+    leaks("stderr", &stderr(&output), &secrets);
+    leaks_below(temp.path(), &secrets);
+}
+
+/// Asks the exchange for the account's listenKey, as every process of the account may.
+fn listen_key(rest: &str, key: &str) -> String {
+    let host = rest.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    let head = format!(
+        "POST /fapi/v1/listenKey HTTP/1.1\r\nHost: {host}\r\nX-MBX-APIKEY: {key}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let body = &answer[answer.find('{').unwrap_or_else(|| panic!("{answer}"))..=answer.rfind('}').unwrap()];
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    body["listenKey"].as_str().unwrap().to_owned()
+}
+
+/// An exchange in this process with the account of these tests.
+fn elsewhere(runtime: &tokio::runtime::Runtime, environment: Environment) -> ExchangeHandle {
+    let api_key = ApiKey::new(KEY, SECRET);
+    let config = ExchangeConfig { api_key, environment, pace: Pace::Speed(1.0), ..ExchangeConfig::default() };
+    runtime.block_on(Exchange::start(config)).unwrap()
+}
+
+/// A program that talks as much as it can, to that exchange.
+fn at(exchange: &ExchangeHandle, mut command: Command) -> Command {
+    command
+        .env("LOG_LEVEL", "trace")
+        .env("HEDGE__BINANCE__REST_URL", exchange.rest_url())
+        .env("HEDGE__BINANCE__WS_URL", exchange.ws_url());
+    for names in [
+        ["BINANCE_API_KEY", "BINANCE_API_SECRET"],
+        ["BINANCE_UM_API_KEY_TESTNET", "BINANCE_UM_API_SECRET_TESTNET"],
+    ] {
+        command.env(names[0], KEY).env(names[1], SECRET);
+    }
+    command
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
+#[test]
+fn runs_of_every_other_profile_show_none() {
+    let runtime = runtime();
+    for (profile, environment) in [
+        ("testnet", Environment::Demo),
+        ("mainnet-dry", Environment::Mainnet),
+        ("mainnet", Environment::Mainnet),
+    ] {
+        let exchange = elsewhere(&runtime, environment);
+        let temp = Temp::new("leak-live");
+        let args = ["--profile", profile, "--state-dir", "d", "--symbols", "BTCUSDT"];
+        let mut run = Following::start(at(&exchange, executor(&temp, &args)));
+        run.wait_for("[executor] account OK");
+        let listen_key = listen_key(&exchange.rest_url(), KEY);
+        assert!(listen_key.len() >= 32);
+        assert_eq!(run.stop("-TERM").1, Some(0), "{:#?}", run.seen);
+        let is_request = |line: &String| line.contains("request method=") && line.contains("path=/fapi/");
+        assert!(run.seen.iter().any(is_request), "the trace shows requests: {:#?}", run.seen);
+        let secrets = [SECRET.to_owned(), KEY.to_owned(), listen_key];
+        leaks(profile, &run.seen.join("\n"), &secrets);
+        leaks_below(temp.path(), &secrets);
+        runtime.block_on(exchange.shutdown());
+    }
+}
+
+/// Takes messages as Telegram would, and notes the first one's path.
+fn telegram() -> (String, thread::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let taken = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut bytes = [0_u8; 512];
+        let read = stream.read(&mut bytes).unwrap();
+        // Refused, so that it has something to say about it.
+        stream
+            .write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        String::from_utf8_lossy(&bytes[..read]).into_owned()
+    });
+    (base, taken)
+}
+
+#[test]
+fn the_operators_tools_show_none() {
+    let runtime = runtime();
+    let exchange = elsewhere(&runtime, Environment::Demo);
+    let temp = Temp::new("leak-tools");
+    let folder = config().display().to_string();
+    let args = ["--profile", "testnet", "--state-dir", "d", "--symbols", "BTCUSDT"];
+    let mut run = Following::start(at(&exchange, executor(&temp, &args)));
+    run.wait_for("[executor] account OK");
+    let secrets =
+        [SECRET.to_owned(), KEY.to_owned(), TOKEN.to_owned(), listen_key(&exchange.rest_url(), KEY)];
+    let (base, told) = telegram();
+    let common = ["--profile", "testnet", "--state-dir", "d", "--config", &folder];
+    for (name, own) in [
+        ("hedgectl", &["preflight"][..]),
+        ("hedgectl", &["doctor"]),
+        ("hedgectl", &["status", "--json"]),
+        ("hedge-heartbeat", &["--send", "--json"]),
+        ("hedge-panic-close", &["--yes", "--json"]),
+    ] {
+        let mut tool = at(&exchange, command(&temp, &program(name)));
+        tool.args(own).env("TELEGRAM_BOT_TOKEN", TOKEN).env("TELEGRAM_CHAT_ID", "42");
+        tool.env("HEDGE__TELEGRAM__BASE_URL", &base);
+        // A status is asked for by directory alone.
+        if own[0] == "status" {
+            tool.args(&common[2..4])
+        } else {
+            tool.args(common)
+        };
+        let output = tool.output().unwrap();
+        let shown = format!("{}\n{}", stdout(&output).join("\n"), stderr(&output));
+        assert_ne!(output.status.code(), Some(2), "{name} {own:?} was not understood: {shown}");
+        assert!(shown.len() > 20, "{name} {own:?} said nothing");
+        leaks(&format!("{name} {own:?}"), &shown, &secrets);
+    }
+    assert!(told.join().unwrap().contains(TOKEN), "the token was used");
+    assert_eq!(run.end(), Some(75), "the panic close took over: {:#?}", run.seen);
+    leaks("the executor", &run.seen.join("\n"), &secrets);
+    leaks_below(temp.path(), &secrets);
+    runtime.block_on(exchange.shutdown());
+}
