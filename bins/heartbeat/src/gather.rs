@@ -32,7 +32,7 @@ const VENUE_WITHIN: Duration = Duration::from_secs(20);
 pub(crate) async fn heartbeat(args: &Args, setup: &Setup) -> Heartbeat {
     let now = SystemClock.now();
     let place = Place::find(args, setup);
-    let profile = args.profile.or(place.profile).unwrap_or(Profile::Paper);
+    let profile = place.profile.unwrap_or(Profile::Paper);
     let installation =
         setup.env.get("ENV").map_or_else(|| profile.to_string(), |name| name.trim().to_owned());
     let mut heartbeat = Heartbeat::new(installation, now, RESERVE_BTC);
@@ -96,9 +96,14 @@ impl Place {
     fn find(args: &Args, setup: &Setup) -> Self {
         let given = args.state_dir.as_deref();
         if let (Some(profile), Some(config)) = (args.profile, &setup.config) {
-            let dir = mode(profile, setup, config)
-                .and_then(|mode| state_dir(&mode, config, given).map_err(|error| error.to_string()));
-            return Self { dir, profile: Some(profile) };
+            return match mode(profile, setup, config) {
+                // A variable may have made it drier than the flag.
+                Ok(mode) => Self {
+                    dir: state_dir(&mode, config, given).map_err(|error| error.to_string()),
+                    profile: Some(mode.profile),
+                },
+                Err(why) => Self { dir: Err(why), profile: Some(profile) },
+            };
         }
         match StateDir::resolve_for_tools(&setup.state_root(), given) {
             Ok(found) => Self::of_owner(found.dir.path(), found.dir.owner(), args.profile),

@@ -196,6 +196,11 @@ fn a_dry_run_is_marked_in_title_and_rows() {
     let (out, _) = run(at_home(program(&temp, &["--state-dir", ".", "--json"])));
     let twin: Value = serde_json::from_str(&out).unwrap();
     assert!(twin["simulated"] == true && twin["positions"][0]["simulated"] == true, "{out}");
+    // What a variable makes dry is the dry run's report too.
+    let mut command = at_home(program(&temp, &["--state-dir", ".", "--profile", "mainnet"]));
+    command.env("DRY_RUN", "1");
+    let (out, _) = run(command);
+    assert!(out.starts_with("HEDGE — 8h Update (prod, simulated)\n") && out.contains("12,345.67"), "{out}");
 }
 
 #[test]
