@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::Path,
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -34,9 +35,14 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
 
 #[test]
 fn an_executor_that_trades_at_full_speed_is_stopped_and_its_own_exchange_is_flat() {
+    // Nine times out of ten a leg is open at the moment of the take-over; three times in a row without one is no chance.
+    assert!(["5", "6", "7"].into_iter().any(stopped_at_full_speed));
+}
+
+/// Whether a leg was open.
+fn stopped_at_full_speed(seed: &str) -> bool {
     let temp = Temp::new("panic-embedded");
     let dir = temp.join("d");
-    let seed = "5";
     let arguments =
         ["--state-dir", "d", "--bars", "90000", "--seed", seed, "--symbols", "BTCUSDT,ETHUSDT,SOLUSDT"];
     let mut running = Following::start(executor(&temp, &arguments));
@@ -73,6 +79,7 @@ fn an_executor_that_trades_at_full_speed_is_stopped_and_its_own_exchange_is_flat
     });
     let fence = ControlDir::of(&dir).fence().unwrap().unwrap();
     assert_eq!((fence.posture, fence.by.as_str()), (Posture::Halted, "hedge-panic-close"));
+    !done.verdict["legs"].as_array().unwrap().is_empty()
 }
 
 /// An executor that runs on the stage's exchange, its clock running as fast, with legs that it has adopted.
@@ -141,4 +148,23 @@ fn a_killed_executor_leaves_a_fence_and_a_lock_that_are_in_nobodys_way() {
     assert_eq!(done.verdict["term"], led.0 + 1);
     assert_eq!(ControlDir::of(&dir).fence().unwrap().unwrap().term, Term(led.0 + 1));
     println!("TIME TO FLAT, six legs, dead executor: {} ms", done.verdict["time_to_flat_ms"]);
+}
+
+#[test]
+fn an_executor_that_hangs_is_waited_for_two_seconds_and_ends_fenced_when_it_comes_to() {
+    let stage = stage("panic-hangs");
+    let mut running = beside(&stage);
+    let pid = running.id().to_string();
+    let signal = |name: &str| assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    signal("-STOP");
+    let done = stage.panic_close(&["--state-dir", "d"]);
+    is_flat(&stage, &done);
+    assert!(done.progress.contains("has not answered within 2 s, going on"), "{}", done.progress);
+    let before = stage.commands().len();
+    signal("-CONT");
+    assert_eq!(running.end(), Some(75), "{:#?}", running.seen.iter().rev().take(5).collect::<Vec<_>>());
+    let is_order =
+        |command: &serde_json::Value| ["Place", "PlaceAlgo"].iter().any(|kind| command[*kind].is_object());
+    assert!(!stage.commands()[before..].iter().any(is_order), "it sent something when it came to");
+    println!("TIME TO FLAT, six legs, hanging executor: {} ms", done.verdict["time_to_flat_ms"]);
 }

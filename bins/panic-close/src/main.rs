@@ -20,7 +20,7 @@ struct Args {
     /// Whose account: paper, testnet or mainnet; paper when none is named.
     #[arg(long)]
     profile: Option<String>,
-    /// Only these symbols.
+    /// Only these symbols. The executor is halted all the same.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     symbols: Option<Vec<Symbol>>,
     /// State directory of the executor that is told to stop; the profile's own one otherwise.

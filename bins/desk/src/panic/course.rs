@@ -30,7 +30,7 @@ const SELDOM: Duration = Duration::from_secs(2);
 /// While it waits for the second reading.
 const WATCHING: Duration = Duration::from_secs(1);
 /// The list of all orders costs 40 of the minute's weight (fact sheet 4.4).
-const BETWEEN_LISTS: Duration = Duration::from_millis(500);
+const BETWEEN_LISTS: Duration = Duration::from_millis(250);
 /// Conditional orders that were cancelled may be listed for some seconds (fact sheet 14.6, item 6).
 const BETWEEN_SWEEPS: Duration = Duration::from_millis(500);
 /// Added to a request's lifetime between the two readings.
@@ -55,7 +55,7 @@ pub(super) enum Job {
     /// A market close that the venue keeps live.
     CancelLive(LegId, ClientOrderId),
     Sweep(Symbol),
-    Close(LegId, CloseOrder, Sending),
+    Close(LegId, Box<CloseOrder>, Sending),
     Ask(LegId, ClientOrderId),
 }
 
@@ -317,7 +317,7 @@ impl Course {
         if !(orders_known || waited >= ORDERS_PATIENCE) || !(rules_known || waited >= RULES_PATIENCE) {
             return;
         }
-        let mut in_flight = self.legs.values().filter(|leg| leg.busy).count();
+        let mut in_flight = self.legs.values().filter(|leg| leg.on_its_way.is_some()).count();
         let nothing = Rules::default();
         for leg in self.legs.values_mut() {
             let book = self.books.get(&leg.id.symbol);
@@ -329,15 +329,15 @@ impl Course {
             let resting = book.map_or(&[][..], |book| &book.orders);
             let spoken_for = resting.iter().filter(|order| order.closes(&held)).map(|order| order.open_qty);
             let free = held.qty.get() - spoken_for.sum::<hedge_core::Decimal>();
-            let (id, term) = (self.setup.ids.next(), self.setup.ids.term());
+            let (id, term) = (self.setup.ids.another(), self.setup.ids.term());
             let rules = self.rules.as_ref().unwrap_or(&nothing);
             let Some(order) = rules.close(id, term, &held, free, leg.limits) else { continue };
             let sent_venue = Timestamp::EPOCH; // the driver puts the venue's time in as it sends
             let sending =
                 Sending { id, qty: order.qty().get(), before: held.qty.get(), sent_at: now, sent_venue };
-            leg.sending();
+            leg.sending(id);
             in_flight += 1;
-            jobs.push(Job::Close(leg.id, order, sending));
+            jobs.push(Job::Close(leg.id, Box::new(order), sending));
         }
     }
 
@@ -460,7 +460,7 @@ impl Course {
     /// Positions are read again at once, or shortly when more news is about to come.
     fn look_soon(&mut self, now: Instant) {
         self.quiet = SOON;
-        let is_busy = self.legs.values().any(|leg| leg.busy);
+        let is_busy = self.legs.values().any(|leg| leg.on_its_way.is_some());
         let spaced = self.held.last_asked.map_or(now, |at| at + SOON);
         self.held.want(if is_busy { spaced.max(now) } else { now });
         if let Phase::Settle(_) = self.phase {
@@ -664,7 +664,9 @@ impl Course {
     /// Nothing is open, resting, on its way or known to be live.
     fn is_clean(&self) -> bool {
         let stuck: BTreeSet<Symbol> = self.hopeless().map(|leg| leg.id.symbol).collect();
-        let is_live = |leg: &Leg| leg.busy || leg.pending.as_ref().is_some_and(super::leg::Pending::is_live);
+        let is_live = |leg: &Leg| {
+            leg.on_its_way.is_some() || leg.pending.as_ref().is_some_and(super::leg::Pending::is_live)
+        };
         let has_orders = |(symbol, book): (&Symbol, &Book)| {
             book.cancelling || (!book.orders.is_empty() && !stuck.contains(symbol))
         };
@@ -799,8 +801,8 @@ impl Course {
             unknown: self
                 .legs
                 .values()
-                .filter_map(|leg| leg.pending.as_ref())
-                .map(|pending| pending.id.to_string())
+                .filter_map(|leg| leg.pending.as_ref().map(|pending| pending.id).or(leg.on_its_way))
+                .map(|id| id.to_string())
                 .collect(),
             legs,
             orders_canceled: self.canceled.clone(),

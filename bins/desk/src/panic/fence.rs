@@ -7,9 +7,10 @@ use std::{
     time::Duration,
 };
 
-use hedge_core::{Posture, Term, Timestamp};
+use hedge_core::{OperatorCommand, Posture, Term, Timestamp};
+use hedge_runtime::control::{AskError, Request, ask};
 use hedge_store::{ControlDir, FenceRecord, PanicGuard};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How long a running executor may take to say that it has stopped sending.
 const ACK_WITHIN: Duration = Duration::from_secs(2);
@@ -102,6 +103,20 @@ pub async fn ask_executor_to_stop(state_dir: &Path, term: Term) -> String {
             }
             _ => sleep(BETWEEN_LOOKS).await,
         }
+    }
+}
+
+/// Where the fence cannot be written: asks a running executor itself to halt. The line that says what came of it; `None` when
+/// nobody listens.
+pub async fn ask_executor_to_halt(state_dir: &Path, because: &str) -> Option<String> {
+    let request = Request::Command { command: OperatorCommand::Halt, because: because.to_owned() };
+    match timeout(ACK_WITHIN, ask(state_dir, &request)).await {
+        Ok(Ok(_)) => Some(
+            "the executor halts by its control socket: it opens nothing, its closes still go out".to_owned(),
+        ),
+        Ok(Err(AskError::NobodyThere { .. })) => None,
+        Ok(Err(error)) => Some(format!("the executor could not be asked to halt either: {error}")),
+        Err(_) => Some("the executor does not answer at its control socket; going on".to_owned()),
     }
 }
 

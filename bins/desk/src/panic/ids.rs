@@ -28,7 +28,7 @@ impl PanicIds {
     }
 
     /// An id that was not given out before.
-    pub fn next(&mut self) -> ClientOrderId {
+    pub fn another(&mut self) -> ClientOrderId {
         self.next += 1;
         self.ids.derive(Seq(self.next), OrderPurpose::Close)
     }
@@ -42,14 +42,14 @@ mod tests {
     fn ids_are_recognisably_ours_of_no_journal_and_never_given_twice() {
         let began = Timestamp::from_ns(1_795_168_800_999_999_999);
         let mut ids = PanicIds::new(began);
-        let (first, second) = (ids.next(), ids.next());
+        let (first, second) = (ids.another(), ids.another());
         assert_ne!(first, second);
         for id in [first, second] {
             assert!(OrderIds::is_ours(id.as_str()), "{id}");
             assert_eq!(&id.as_str()[8..11], "zzz", "{id}");
             assert!(id.as_str().len() <= 22 && id.as_str().ends_with('c'), "{id}");
         }
-        let mut another = PanicIds::new(Timestamp::from_ns(began.ns() + 1));
-        assert_ne!(another.next(), first, "not even in the same millisecond");
+        let mut later = PanicIds::new(Timestamp::from_ns(began.ns() + 1));
+        assert_ne!(later.another(), first, "not even in the same millisecond");
     }
 }

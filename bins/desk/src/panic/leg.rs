@@ -83,7 +83,8 @@ pub(super) struct Leg {
     /// As of the last reading that is believed; `None` when flat.
     pub(super) held: Option<Held>,
     pub(super) first_qty: Option<Decimal>,
-    pub(super) busy: bool,
+    /// The close that has left and is not answered.
+    pub(super) on_its_way: Option<ClientOrderId>,
     /// A reading must be asked for at or after this.
     fresh_after: Instant,
     /// When the last reading that is believed was asked for.
@@ -121,7 +122,7 @@ impl Leg {
             id,
             held: None,
             first_qty: None,
-            busy: false,
+            on_its_way: None,
             fresh_after: now,
             believed: None,
             not_before: now,
@@ -147,7 +148,7 @@ impl Leg {
     /// after `since`.
     pub(super) fn may_close(&self, since: Option<Instant>, now: Instant) -> bool {
         self.held.is_some()
-            && !self.busy
+            && self.on_its_way.is_none()
             && self.pending.is_none()
             && !self.is_hopeless()
             && self.believed.is_some_and(|at| at >= self.fresh_after && since.is_none_or(|since| at >= since))
@@ -163,7 +164,10 @@ impl Leg {
         now: Instant,
         patience: Patience,
     ) -> bool {
-        if self.busy || asked_at < self.fresh_after || self.is_stale(held.as_ref(), now, patience) {
+        if self.on_its_way.is_some()
+            || asked_at < self.fresh_after
+            || self.is_stale(held.as_ref(), now, patience)
+        {
             return false;
         }
         match held {
@@ -188,8 +192,8 @@ impl Leg {
     }
 
     /// A close leaves.
-    pub(super) fn sending(&mut self) {
-        self.busy = true;
+    pub(super) fn sending(&mut self, id: ClientOrderId) {
+        self.on_its_way = Some(id);
         self.closes += 1;
     }
 
@@ -201,7 +205,7 @@ impl Leg {
         now: Instant,
         patience: Patience,
     ) -> After {
-        self.busy = false;
+        self.on_its_way = None;
         self.fresh_after = now;
         match result {
             Ok(ack) if ack.state.is_terminal() => self.ended(sent, &ack.state, ack.filled, now),
@@ -398,8 +402,11 @@ impl Leg {
     /// When something about this leg is due next.
     pub(super) fn due_at(&self) -> Option<Instant> {
         let question = self.pending.as_ref().filter(|pending| !pending.asking).map(|pending| pending.ask_at);
-        let close = (self.held.is_some() && !self.busy && self.pending.is_none() && !self.is_hopeless())
-            .then_some(self.not_before);
+        let close = (self.held.is_some()
+            && self.on_its_way.is_none()
+            && self.pending.is_none()
+            && !self.is_hopeless())
+        .then_some(self.not_before);
         question.or(close)
     }
 }

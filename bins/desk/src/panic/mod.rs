@@ -27,7 +27,7 @@ mod run;
 mod venue;
 mod verdict;
 
-pub use fence::{Fenced, ask_executor_to_stop, take_over};
+pub use fence::{Fenced, ask_executor_to_halt, ask_executor_to_stop, take_over};
 pub use ids::PanicIds;
 pub use plan::{Plan, PlannedLeg};
 pub use program::{Request, close_down};

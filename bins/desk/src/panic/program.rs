@@ -13,12 +13,12 @@ use hedge_runtime::SystemClock;
 use serde_json::{Value, json};
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::watch,
+    sync::{oneshot, watch},
 };
 
 use super::{
-    ClosingVenue, Fenced, PanicIds, PanicParts, Plan, Reached, Verdict, Wanted, ask_executor_to_stop, reach,
-    run, take_over,
+    ClosingVenue, Fenced, PanicIds, PanicParts, Plan, Reached, Verdict, Wanted, ask_executor_to_halt,
+    ask_executor_to_stop, reach, run, take_over,
 };
 use crate::logging::{self, Format, Sink};
 
@@ -117,7 +117,7 @@ pub async fn close_down(request: Request) -> u8 {
         scope(request.symbols.as_ref())
     ));
     if !request.yes
-        && let Err(code) = ask(&reached, &request, voice).await
+        && let Err(code) = ask(&reached, &request, voice, interrupts.clone()).await
     {
         return code;
     }
@@ -132,7 +132,12 @@ fn scope(symbols: Option<&BTreeSet<Symbol>>) -> String {
 }
 
 /// Shows the plan and asks at a terminal. `Err` is the exit code of a program that shall not act.
-async fn ask(reached: &Reached, request: &Request, voice: Voice) -> Result<(), u8> {
+async fn ask(
+    reached: &Reached,
+    request: &Request,
+    voice: Voice,
+    mut interrupts: watch::Receiver<u32>,
+) -> Result<(), u8> {
     let plan = read_plan(&reached.venue, request.symbols.as_ref()).await.map_err(|error| {
         Voice::fail(&format!(
             "the account could not be read: {error}; --yes closes without reading a plan first"
@@ -144,9 +149,11 @@ async fn ask(reached: &Reached, request: &Request, voice: Voice) -> Result<(), u
     let is_asked = !request.json && io::stdin().is_terminal() && io::stdout().is_terminal();
     if is_asked {
         voice.say("type yes to do it now, anything else to leave it:");
-        let mut answer = String::new();
-        let is_read = io::stdin().lock().read_line(&mut answer).is_ok();
-        if is_read && answer.trim().eq_ignore_ascii_case("yes") {
+        let answer = tokio::select! {
+            answer = typed() => answer,
+            _ = interrupts.changed() => String::new(),
+        };
+        if answer.trim().eq_ignore_ascii_case("yes") {
             return Ok(());
         }
         voice.say("nothing was done");
@@ -158,6 +165,18 @@ async fn ask(reached: &Reached, request: &Request, voice: Voice) -> Result<(), u
         "base": reached.base, "account": reached.account, "warnings": reached.warnings,
     }));
     Err(if plan.is_flat() { 0 } else { NOT_FLAT })
+}
+
+/// A line from the terminal; empty when there is none. Waited for on a thread of its own, so that Ctrl-C is heard meanwhile.
+async fn typed() -> String {
+    let (sender, answer) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let is_read = io::stdin().lock().read_line(&mut line).is_ok();
+        // Nobody waits any more after a Ctrl-C.
+        let _ = sender.send(if is_read { line } else { String::new() });
+    });
+    answer.await.unwrap_or_default()
 }
 
 async fn read_plan(
@@ -192,8 +211,13 @@ async fn act(reached: Reached, request: Request, voice: Voice, interrupts: watch
     }
     fenced.warnings.iter().for_each(|warning| Voice::warn(warning));
     warnings.extend(fenced.warnings.iter().cloned());
-    if let (Some(dir), Some(term)) = (&state_dir, fenced.term) {
-        voice.say(&ask_executor_to_stop(dir, term).await);
+    match (&state_dir, fenced.term) {
+        (Some(dir), Some(term)) => voice.say(&ask_executor_to_stop(dir, term).await),
+        (Some(dir), None) => {
+            let line = ask_executor_to_halt(dir, &what).await;
+            line.iter().for_each(|line| voice.say(line));
+        }
+        (None, _) => {}
     }
     let verdict = run(PanicParts {
         venue: Arc::new(venue),

@@ -77,8 +77,14 @@ pub fn reach(wanted: &Wanted<'_>) -> Result<Reached, Refused> {
         return Err(unusable(&dry(wanted.profile, &mode)));
     }
     let dir = find_state_dir(wanted, &mode, &config, &mut warnings)?;
-    let Access { client, base, .. } = access(&mode, &config, &env, dir.as_deref())
-        .map_err(|error| Refused { code: error.exit_code(), message: error.to_string() })?;
+    let Access { client, base, .. } =
+        access(&mode, &config, &env, dir.as_deref()).map_err(|error| Refused {
+            code: error.exit_code(),
+            message: match wanted.profile {
+                Some(_) => error.to_string(),
+                None => format!("{error}\nno --profile was named, so this is paper; a venue's account is closed with --profile testnet or mainnet"),
+            },
+        })?;
     let account = client.fingerprint().key_digest.clone();
     let log_level = config.runtime.log.level.clone();
     Ok(Reached { venue: client.for_closing(), mode, base, account, state_dir: dir, log_level, warnings })

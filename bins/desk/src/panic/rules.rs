@@ -140,7 +140,7 @@ mod tests {
     }
 
     fn qty(rules: &Rules, held: &Held, free: &str, limits: Limits) -> Option<String> {
-        let id = PanicIds::new(Timestamp::EPOCH).next();
+        let id = PanicIds::new(Timestamp::EPOCH).another();
         rules.close(id, Term(1), held, d(free), limits).map(|order| order.qty().to_string())
     }
 

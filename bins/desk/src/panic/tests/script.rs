@@ -56,11 +56,14 @@ struct Placed {
     visible_at: Instant,
 }
 
+/// What each leg holds, and since when.
+type Sizes = BTreeMap<LegId, (Decimal, Timestamp)>;
+
 #[derive(Debug, Default)]
 struct Account {
-    legs: BTreeMap<LegId, (Decimal, Timestamp)>,
+    legs: Sizes,
     /// What a lagging replica shows until then.
-    lagging: Option<(BTreeMap<LegId, (Decimal, Timestamp)>, Instant)>,
+    lagging: Option<(Sizes, Instant)>,
     orders: Vec<Resting>,
     /// Orders that lists do not show.
     hidden: Vec<Resting>,
