@@ -22,7 +22,7 @@ use super::error::ApiError;
 use super::faults::{self, CuttableListener, End, Peer, Plan};
 use super::params::Params;
 use super::state::App;
-use super::ws::{self, Target};
+use super::ws::{Registered, Target};
 
 /// Bodies are short forms; more is refused.
 const MOST_BODY_BYTES: usize = 64 * 1024;
@@ -181,7 +181,10 @@ async fn upgrade(app: Arc<App>, target: Target, address: IpAddr, request: Reques
     }
     let (mut parts, _) = request.into_parts();
     match WebSocketUpgrade::from_request_parts(&mut parts, &app).await {
-        Ok(upgrade) => upgrade.on_upgrade(move |socket| ws::serve(app, target, address, socket)),
+        Ok(upgrade) => {
+            let registered = Registered::new(app, target, address);
+            upgrade.on_upgrade(move |socket| registered.serve(socket))
+        }
         Err(rejection) => rejection.into_response(),
     }
 }

@@ -85,25 +85,49 @@ impl Target {
     }
 }
 
-/// Serves one accepted socket until it closes.
-pub(crate) async fn serve(app: Arc<App>, target: Target, address: IpAddr, socket: WebSocket) {
-    let (push, mut pushes) = mpsc::unbounded_channel();
-    let queued = Arc::new(AtomicUsize::new(0));
-    let id = app.with(|core| {
-        let opened_ms = app.clock.now_ms();
-        let place = (target.route, target.path.clone());
-        let id = core.hub.open(place, target.combined, opened_ms, push, Arc::clone(&queued));
-        for name in &target.names {
-            // More streams in the URL than allowed: the rest stays silent.
-            let _ = core.hub.subscribe(id, name);
-        }
-        for feed in target.feeds {
-            core.hub.follow(id, feed);
-        }
-        id
-    });
-    pump(&app, id, (&target.path, address), socket, &mut pushes, &queued).await;
-    app.with(|core| core.hub.close(id));
+/// A socket that is registered with its streams and not yet, or still, served. Dropping it takes it off the register,
+/// also when the handshake comes to nothing.
+pub(crate) struct Registered {
+    app: Arc<App>,
+    id: u64,
+    path: String,
+    address: IpAddr,
+    pushes: mpsc::UnboundedReceiver<Push>,
+    queued: Arc<AtomicUsize>,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.app.with(|core| core.hub.close(self.id));
+    }
+}
+
+impl Registered {
+    /// Registers a socket before its handshake is answered: a client that reads the answer misses nothing after it.
+    pub(crate) fn new(app: Arc<App>, target: Target, address: IpAddr) -> Self {
+        let (push, pushes) = mpsc::unbounded_channel();
+        let queued = Arc::new(AtomicUsize::new(0));
+        let path = target.path.clone();
+        let id = app.with(|core| {
+            let opened_ms = app.clock.now_ms();
+            let place = (target.route, target.path);
+            let id = core.hub.open(place, target.combined, opened_ms, push, Arc::clone(&queued));
+            for name in &target.names {
+                // More streams in the URL than allowed: the rest stays silent.
+                let _ = core.hub.subscribe(id, name);
+            }
+            for feed in target.feeds {
+                core.hub.follow(id, feed);
+            }
+            id
+        });
+        Self { app, id, path, address, pushes, queued }
+    }
+
+    /// Serves the accepted socket until it closes.
+    pub(crate) async fn serve(mut self, socket: WebSocket) {
+        pump(&self.app, self.id, (&self.path, self.address), socket, &mut self.pushes, &self.queued).await;
+    }
 }
 
 async fn pump(

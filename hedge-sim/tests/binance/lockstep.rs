@@ -142,7 +142,8 @@ async fn the_market_ends_where_the_recording_ends() {
 
 #[tokio::test]
 async fn a_barrier_ends_only_when_every_client_has_read_everything() {
-    let desk = Desk::open(lockstep(two_symbols())).await;
+    // At a fixed time: before a settlement the first two steps would be others.
+    let desk = Desk::open(ExchangeConfig { start_ms: Some(START_MS), ..lockstep(two_symbols()) }).await;
     desk.exchange.barrier().await.unwrap();
     let mut reader = desk.socket("/market/ws/ethusdt@kline_15m").await;
     desk.exchange.lockstep_step().unwrap();

@@ -13,7 +13,13 @@ use crate::kit::{Desk, Socket, config};
 async fn desk() -> (Desk, Socket) {
     let market =
         MarketSource::Generated { seed: 7, symbols: vec!["ETHUSDT".to_owned()], bars: Interval::M15 };
-    let desk = Desk::hedged(ExchangeConfig { market, pace: Pace::Lockstep, ..config() }).await;
+    let desk = Desk::hedged(ExchangeConfig {
+        market,
+        pace: Pace::Lockstep,
+        start_ms: Some(1_795_168_800_000),
+        ..config()
+    })
+    .await;
     let key = desk.listen_key().await;
     let user = desk.socket(&format!("/private/ws?listenKey={key}")).await;
     (desk, user)
