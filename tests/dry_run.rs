@@ -38,11 +38,10 @@ fn market(temp: &Temp) -> PathBuf {
     let folder = temp.join("klines_15m");
     fs::create_dir_all(&folder).unwrap();
     let first_ms = 1_772_409_600_000;
-    let symbols: [(&str, u32, &dyn Fn(i64) -> i64); 2] = [
-        ("BTCUSDT", 1, &|bar| 500_000 + bar * 400 + if bar % 2 == 0 { 2_500 } else { 0 }),
-        ("ETHUSDT", 2, &|bar| 300_000 + if bar % 2 == 0 { 150 } else { 0 }),
-    ];
-    for (symbol, scale, close) in symbols {
+    // Decimals, first close, climb per bar, height of every second bar.
+    let symbols = [("BTCUSDT", 1, 500_000, 400, 2_500), ("ETHUSDT", 2, 300_000, 0, 150)];
+    for (symbol, scale, first, climb, step) in symbols {
+        let close = |bar: i64| first + bar * climb + if bar % 2 == 0 { step } else { 0 };
         let mut csv = String::from(
             "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore\n",
         );
