@@ -132,7 +132,7 @@ fn no_executor_starts_while_a_panic_close_is_at_work() {
     let panic = control.begin_panic().unwrap().expect("nobody else");
     let mut run = Following::start(executor(&temp, &["--state-dir", "d", "--bars", "5", "--seed", "1"]));
     // An exchange of its own would outlive the panic close.
-    run.wait_until("the refusal", |line| line.contains("a panic close is at work"));
+    run.wait_until("the refusal", |line| line.contains("panic close"));
     drop(panic);
     assert_eq!(run.end(), Some(75), "{:#?}", run.seen);
     assert_eq!(FileJournal::open_read_only(&dir).unwrap().next_seq(), Seq(0), "it has not even begun");

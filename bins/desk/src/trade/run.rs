@@ -120,7 +120,7 @@ pub async fn run_and_inspect<R>(
     };
     let finished = session.run(access).await;
     if let Err(TradeError::Run(error)) = &finished {
-        fenced::outlive_panic(error, &dir, &place, &shutdown).await;
+        fenced::outlive_panic(error, &dir, &place, &shutdown, setup.sink).await;
     }
     let Place { embedded, address, .. } = place;
     let seen = inspect(embedded.as_ref().map(|embedded| &embedded.exchange));
