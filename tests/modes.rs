@@ -177,10 +177,13 @@ impl Drop for Elsewhere {
 
 /// Starts, waits until the account is read, stops; every line that was printed.
 fn runs(name: &str, args: &[&str], variables: &[(&str, &str)]) -> Vec<String> {
+    runs_in(&Temp::new(name), args, variables)
+}
+
+fn runs_in(temp: &Temp, args: &[&str], variables: &[(&str, &str)]) -> Vec<String> {
     let is_testnet = args.contains(&"testnet");
     let elsewhere = Elsewhere::start(if is_testnet { Environment::Demo } else { Environment::Mainnet });
-    let temp = Temp::new(name);
-    let mut command = executor(&temp, args);
+    let mut command = executor(temp, args);
     command
         .env("HEDGE__BINANCE__REST_URL", elsewhere.exchange().rest_url())
         .env("HEDGE__BINANCE__WS_URL", elsewhere.exchange().ws_url())
@@ -282,4 +285,16 @@ fn mainnet_starts_exit_only_and_says_why() {
         assert!(posture.contains("mainnet opens nothing in this version"), "{posture}");
         assert!(posture.contains("exit_only"), "{posture}");
     }
+}
+
+#[test]
+fn a_variable_turns_an_installed_mainnet_dry_beside_its_journal() {
+    let temp = Temp::new("installed");
+    ran_as(&runs_in(&temp, &["--profile", "mainnet"], &[]), "mainnet", "False", "False");
+    let segment = temp.join("state/journal/00000000000000000000.jsonl");
+    let before = fs::read(&segment).unwrap();
+    let lines = runs_in(&temp, &["--profile", "mainnet"], &[("DRY_RUN", "1")]);
+    ran_as(&lines, "mainnet-dry", "False", "True");
+    assert!(temp.join("state/mainnet-dry/journal").is_dir());
+    assert_eq!(fs::read(&segment).unwrap(), before, "the other journal stays as it is");
 }

@@ -15,6 +15,8 @@ use crate::disk::{create_private_dir, private};
 const OWNER_FILE: &str = "owner.json";
 /// The profile whose runs live in `paper/<run>` below the root.
 const PAPER: &str = "paper";
+/// The folder below the root in which mainnet is traded dry.
+const DRY: &str = "mainnet-dry";
 
 /// Which profile and venue a state directory belongs to. For good: another one needs another directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,8 +142,8 @@ impl StateDir {
         Err(StateDirError::NotFound { looked: format!("{} has no free run name", paper.display()) })
     }
 
-    /// The directory that a tool should look at: the given one, else the root when a live profile owns it, else the last
-    /// paper run. Changes nothing.
+    /// The directory that a tool should look at: the given one, else the root when a live profile owns it, else that of
+    /// mainnet-dry below the root, else the last paper run. Changes nothing.
     pub fn resolve_for_tools(root: &Path, option: Option<&Path>) -> Result<Resolved, StateDirError> {
         if let Some(path) = option {
             return match read_owner(path)? {
@@ -158,6 +160,10 @@ impl StateDir {
             }
             Some(owner) => looked.push(format!("{} belongs to {owner}", root.display())),
             None => looked.push(format!("no live profile owns {}", root.display())),
+        }
+        let dry = root.join(DRY);
+        if let Some(owner) = read_owner(&dry)? {
+            return Ok(Resolved::new(dry, owner, "a dry run; no live profile owns the root"));
         }
         let paper = root.join(PAPER);
         let because = "the last paper run; no live profile owns the root";
@@ -306,6 +312,17 @@ mod tests {
         fs::write(temp.0.join("journal/00000000000000000000.jsonl"), "").unwrap();
         let error = StateDir::claim(&temp.0, &owner("paper", "binance")).unwrap_err();
         assert!(matches!(error, StateDirError::Unowned { .. }), "{error}");
+    }
+
+    #[test]
+    fn tools_find_a_dry_run_below_the_root_where_no_live_profile_owns_it() {
+        let temp = TempDir::new();
+        let dry =
+            StateDir::claim(temp.0.join("mainnet-dry"), &owner("mainnet-dry", "binance-mainnet")).unwrap();
+        StateDir::new_paper_run(&temp.0, "binance-embedded", NOON).unwrap();
+        assert_eq!(StateDir::resolve_for_tools(&temp.0, None).unwrap().dir, dry);
+        let live = StateDir::claim(&temp.0, &owner("mainnet", "binance-mainnet")).unwrap();
+        assert_eq!(StateDir::resolve_for_tools(&temp.0, None).unwrap().dir, live, "real money comes first");
     }
 
     #[test]

@@ -86,7 +86,7 @@ pub const VARIABLES: &[Variable] = &[
         "EVENT_STORE_ROOT",
         "a folder",
         "state",
-        "The state directory of live profiles; paper runs live in its folder paper.",
+        "The state directory of testnet and mainnet. Paper runs live in its folder paper, mainnet-dry in its folder mainnet-dry.",
     ),
     variable(
         "TELEGRAM_BOT_TOKEN",
@@ -189,10 +189,26 @@ impl Env {
         let text = fs::read_to_string(path).unwrap_or_default();
         let mut env = Self::default();
         for (number, line) in text.lines().enumerate().map(|(i, line)| (i + 1, line)) {
-            if let Ok(Some((name, value))) = assignment(line) {
+            let origin = Origin::File { path: path.to_owned(), line: number };
+            match assignment(line) {
                 // As a shell would: the last one counts.
-                env.values
-                    .insert(name.to_owned(), (value, Origin::File { path: path.to_owned(), line: number }));
+                Ok(Some((name, value))) => {
+                    env.values.insert(name.to_owned(), (value, origin));
+                }
+                Ok(None) => {}
+                // What forbids, or names the venue, is not forgotten because its line is broken: nobody can use this value.
+                Err(_) => {
+                    let name = line
+                        .trim()
+                        .trim_start_matches("export ")
+                        .split('=')
+                        .next()
+                        .unwrap_or_default()
+                        .trim();
+                    if decides_where(name) {
+                        env.values.insert(name.to_owned(), (UNREADABLE.to_owned(), origin));
+                    }
+                }
             }
         }
         env.values.extend(process_variables());
@@ -247,6 +263,19 @@ impl Env {
     /// A copy of a value, in the form that credentials are read through.
     pub fn lookup(&self, name: &str) -> Option<String> {
         self.get(name).map(str::to_owned)
+    }
+
+    /// The same without some variables.
+    pub(crate) fn without(&self, names: &[String]) -> Self {
+        let mut left = self.clone();
+        left.values.retain(|name, _| !names.contains(name));
+        left
+    }
+
+    /// That variable alone, where it was set.
+    pub(crate) fn only(&self, name: &str) -> Self {
+        let found = self.values.get_key_value(name);
+        Self { values: found.map(|(name, value)| (name.clone(), value.clone())).into_iter().collect() }
     }
 
     /// Where a variable was set: `environment`, or file and line.
@@ -306,6 +335,14 @@ fn process_variables() -> impl Iterator<Item = (String, (String, Origin))> {
     let texts = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     texts.map(|(name, value)| (name, (value, Origin::Process)))
+}
+
+/// In place of a value whose line could not be understood.
+const UNREADABLE: &str = "(a line that cannot be understood)";
+
+/// Whether a variable forbids something or says where the venue is: nothing is done without knowing it.
+pub(crate) fn decides_where(name: &str) -> bool {
+    ["DRY_RUN", "SAFE_MODE", "BINANCE_TESTNET"].contains(&name) || name.starts_with("HEDGE__BINANCE__")
 }
 
 fn yes_or_no(text: &str) -> Option<bool> {
@@ -510,6 +547,11 @@ mod tests {
         let (env, problems) = Env::salvage(Some(&path));
         assert_eq!((env.get("A_KEY"), env.get("BINANCE_API_KEY")), (Some("two"), Some("k")));
         assert!(problems.is_some());
+        // What forbids is not forgotten because its line is broken.
+        fs::write(&path, "export DRY_RUN='1\nA_KEY='one\n").unwrap();
+        let (env, _) = Env::salvage(Some(&path));
+        assert!(env.switches().unwrap_err().to_string().contains("DRY_RUN"));
+        assert_eq!(env.get("A_KEY"), None);
         fs::remove_file(&path).unwrap();
         let (env, problems) = Env::salvage(Some(&path));
         assert_eq!(env.get("A_KEY"), None);

@@ -24,8 +24,8 @@ pub(crate) struct Args {
     /// File with variables; only its owner may read it.
     #[arg(long, value_name = "FILE")]
     pub(crate) env_file: Option<PathBuf>,
-    /// State directory to use as it is; otherwise EVENT_STORE_ROOT, and below it a new one for each paper run. What is in
-    /// it goes on.
+    /// State directory to use as it is; otherwise EVENT_STORE_ROOT, and below it one for mainnet-dry and a new one for each
+    /// paper run. What is in it goes on.
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
     /// Bars per symbol to play, then stop.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use hedge_desk::{
     config::{Config, Mode, resolve},
     env::Env,
-    venue::{Access, access, state_dir},
+    venue::{Access, access, default_dir, state_dir},
 };
 
 use crate::{args::ProfileArgs, failure::Failure};
@@ -31,7 +31,7 @@ impl Setup {
         mode.audit().iter().for_each(|line| eprintln!("{line}"));
         let given = args.state_dir.clone();
         // Before the first start there is none; whose it is otherwise is looked at by a check of its own.
-        let root = || given.clone().unwrap_or_else(|| config.switches.state_root.clone());
+        let root = || given.clone().unwrap_or_else(|| default_dir(&mode, &config));
         let state_dir = state_dir(&mode, &config, given.as_deref()).unwrap_or_else(|_| root());
         Ok(Self { env, config, mode, given, state_dir })
     }

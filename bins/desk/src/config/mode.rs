@@ -64,6 +64,7 @@ pub fn resolve(flag: Option<&str>, env: &Env, config: &Config) -> Result<Mode, M
     table.installation();
     table.hosts();
     table.keys();
+    table.acceptances();
     if table.contradictions.is_empty() {
         Ok(Mode { profile, audit: table.audit })
     } else {
@@ -222,6 +223,16 @@ impl Table<'_> {
         // Configuration accepts no address with credentials or a query in it.
         let shown: String = url.unwrap_or_default().chars().take(100).collect();
         (format!("{key} = {shown}"), self.config.sources.of(key).to_owned())
+    }
+
+    /// What lets mainnet start although a check would keep it back is never silent.
+    fn acceptances(&mut self) {
+        if self.asked == Profile::Mainnet && self.config.runtime.preflight.accept_withdraw {
+            let place = self.config.sources.of("preflight.accept_withdraw");
+            self.say(format!(
+                "preflight.accept_withdraw = true ({place}): a key that may withdraw keeps no run back"
+            ));
+        }
     }
 
     /// Which key goes where, where one might think otherwise.

@@ -44,8 +44,11 @@ The line before the first request says what was decided:
 |---|---|---|---|
 | `paper` | an exchange in the same process, or one on this machine at `binance.rest_url` | none; `BINANCE_API_KEY` for the latter | a new one below `EVENT_STORE_ROOT/paper` for each run |
 | `testnet` | the venue's demo | `BINANCE_UM_API_KEY_TESTNET`, `BINANCE_UM_API_SECRET_TESTNET` | `EVENT_STORE_ROOT` |
-| `mainnet-dry` | nowhere: simulated from the real account's equity and positions on | `BINANCE_API_KEY`, `BINANCE_API_SECRET`, read only | `EVENT_STORE_ROOT` |
+| `mainnet-dry` | nowhere: simulated from the real account's equity and positions on | `BINANCE_API_KEY`, `BINANCE_API_SECRET`, read only | `EVENT_STORE_ROOT/mainnet-dry` |
 | `mainnet` | the venue | `BINANCE_API_KEY`, `BINANCE_API_SECRET` | `EVENT_STORE_ROOT` |
+
+So `DRY_RUN=1` on a machine that runs `mainnet` starts a dry run beside its journal, which stays as it is. What is open there
+keeps its stops at the venue and nothing else: nobody moves them while the run is dry.
 
 A state directory belongs to one profile at one venue for good; another one needs another directory, named with
 `--state-dir` or `EVENT_STORE_ROOT`.

@@ -18,7 +18,8 @@ use super::{
 };
 use crate::env::Env;
 
-const PREFIX: &str = "HEDGE__";
+/// How variables of keys begin.
+pub(super) const PREFIX: &str = "HEDGE__";
 
 /// Where each value came from.
 #[derive(Clone, Debug, Default)]

@@ -9,7 +9,7 @@ use crate::{
     config::{Config, Mode, Profile, resolve},
     env::Env,
     preflight::{failed, ok, warning},
-    venue::{Exchange, state_dir},
+    venue::{Exchange, default_dir, state_dir},
 };
 
 const DEFAULT_ENV_FILE: &str = ".env";
@@ -39,7 +39,7 @@ pub(super) fn look(patient: &Patient) -> (Vec<PreflightCheck>, Option<Setup>) {
     let Some(mode) = mode else { return (checks, None) };
     let dir = state_dir(&mode, &config, patient.state_dir.as_deref());
     // Before the first start there is none yet; its place is known all the same.
-    let root = || patient.state_dir.clone().unwrap_or_else(|| config.switches.state_root.clone());
+    let root = || patient.state_dir.clone().unwrap_or_else(|| default_dir(&mode, &config));
     let dir = dir.unwrap_or_else(|_| root());
     checks.push(keys(&mode, &config, &env, &dir));
     checks.push(telegram(&env));

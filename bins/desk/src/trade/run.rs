@@ -24,7 +24,7 @@ use crate::{
     paper,
     report::Record,
     runs::{self, Plan},
-    venue::venue_name,
+    venue::{default_dir, venue_name},
 };
 
 /// What every part of a run is told.
@@ -142,13 +142,16 @@ fn is_embedded(setup: &Setup<'_>, options: &TradeOptions) -> Result<bool, TradeE
     Ok(is_embedded)
 }
 
-/// The state directory: a new one for each paper run unless one is named, the root for every other profile.
+/// The state directory: the named one, else a new one for each paper run and the usual one of every other profile.
 fn folder(setup: &Setup<'_>, options: &TradeOptions) -> Result<StateDir, TradeError> {
     let (root, venue) = (&setup.config.switches.state_root, venue_name(setup.mode, setup.config));
     let given = options.state_dir.as_deref();
     Ok(match setup.mode.profile {
         Profile::Paper => runs::open(given, root, venue, hedge_core::Clock::now(&SystemClock))?,
-        profile => runs::claim(given.unwrap_or(root), profile.as_str(), venue)?,
+        profile => {
+            let usual = default_dir(setup.mode, setup.config);
+            runs::claim(given.unwrap_or(&usual), profile.as_str(), venue)?
+        }
     })
 }
 

@@ -7,4 +7,4 @@ mod state;
 pub(crate) use access::access_by;
 pub use access::{Access, AccessError, access};
 pub use embedded::{EmbeddedError, Exchange, ExchangeFile, Pace};
-pub use state::{StateError, state_dir, venue_name};
+pub use state::{StateError, default_dir, state_dir, venue_name};

@@ -39,11 +39,22 @@ pub fn venue_name(mode: &Mode, config: &Config) -> &'static str {
     }
 }
 
+/// The state directory that a profile takes when none is named, but for paper, whose runs have one each below the root. A
+/// dry run has one of its own: a variable that turns an installed mainnet dry must find a place to run in.
+pub fn default_dir(mode: &Mode, config: &Config) -> PathBuf {
+    let root = &config.switches.state_root;
+    match mode.profile {
+        Profile::MainnetDry => root.join(Profile::MainnetDry.as_str()),
+        Profile::Paper | Profile::Testnet | Profile::Mainnet => root.clone(),
+    }
+}
+
 /// The state directory that a tool of this profile looks at: the given one, else the root of a live profile, else the last
 /// paper run. Changes nothing. Errors: none there, or it is another profile's.
 pub fn state_dir(mode: &Mode, config: &Config, given: Option<&Path>) -> Result<PathBuf, StateError> {
     let root = &config.switches.state_root;
-    let found = StateDir::resolve_for_tools(root, given)?.dir;
+    let own = (mode.profile == Profile::MainnetDry).then(|| default_dir(mode, config));
+    let found = StateDir::resolve_for_tools(root, given.or(own.as_deref()))?.dir;
     if found.owner().profile == mode.profile.as_str() {
         return Ok(found.path().to_owned());
     }
