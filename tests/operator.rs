@@ -11,11 +11,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use hedge_core::{Posture, Term};
 use hedge_sim::{
     binance::{ApiKey, Environment, Exchange, ExchangeConfig, ExchangeHandle, Fault, FaultKind, Pace},
     venue,
     venue::{PositionSide, Seed},
 };
+use hedge_store::{ControlDir, FenceRecord};
 use rust_decimal::Decimal;
 use serde_json::Value;
 use support::{Temp, config, executor, following::Following, hedgectl, stderr, stdout};
@@ -262,6 +264,72 @@ fn a_dead_executors_account_is_looked_at_ordered_about_and_closed_at_the_venue()
     let whole = desk.ctl(&["journal", "verify"]);
     assert_eq!(whole.code, 0, "{whole:?}");
     assert!(whole.out.contains("records again, byte for byte"), "{whole:?}");
+}
+
+#[test]
+fn a_flatten_here_ends_when_a_panic_close_takes_the_account_over() {
+    let desk = Desk::new("two-closers");
+    let mut run = desk.start("testnet");
+    desk.wait_until_guarded();
+    run.stop("-KILL");
+    // It cannot become flat, so it is still at work when the other one comes.
+    desk.exchange
+        .fault(Fault::new(FaultKind::Http503Unavailable).on("POST", "/fapi/v1/order").always())
+        .unwrap();
+    let config = config().display().to_string();
+    let args = ["flatten", "--yes", "--within", "120", "over night", "--state-dir", "d", "--config", &config];
+    let mut flatten = Following::start(desk.lead(hedgectl(&desk.temp, &args)));
+    flatten.wait_until("a first close", |line| line.contains("the close was not executed"));
+    let control = ControlDir::of(&desk.temp.join("d"));
+    let guard = control.begin_panic().unwrap().expect("nobody else");
+    let led = control.fence().unwrap().unwrap();
+    assert_eq!(led.by, "hedgectl");
+    let term = Term(led.term.0 + 1);
+    let record = FenceRecord { term, posture: Posture::Halted, by: "hedge-panic-close".to_owned(), ..led };
+    control.put_fence(&record).unwrap();
+    assert_eq!(flatten.end(), Some(75), "{:#?}", flatten.seen.last());
+    let ack = control.ack().unwrap().unwrap();
+    assert_eq!((ack.term, ack.pid), (term, flatten.id()), "the panic close need not wait");
+    assert!(flatten.seen.iter().any(|line| line.starts_with("error: hedge-panic-close leads this account")));
+    drop(guard);
+}
+
+#[test]
+fn a_halt_before_the_first_start_holds_at_the_first_start() {
+    let temp = Temp::new("prepared");
+    let ctl = |args: &[&str]| {
+        let output =
+            hedgectl(&temp, &[args, &["--state-dir", "d", "--operator", "ann"]].concat()).output().unwrap();
+        (output.status.code(), stdout(&output).join("\n"))
+    };
+    assert_eq!(
+        ctl(&["halt", "drill"]),
+        (Some(0), "nothing has run there yet: the first start is halted".to_owned())
+    );
+    let look = hedgectl(&temp, &["status", "--state-dir", "d"]).output().unwrap();
+    assert_eq!(look.status.code(), Some(1), "nothing has run");
+    let run = ["--bars", "5", "--seed", "3", "--state-dir", "d"];
+    let output = executor(&temp, &run).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let config = config().display().to_string();
+    let look =
+        hedgectl(&temp, &["status", "--json", "--state-dir", "d", "--config", &config]).output().unwrap();
+    let status: Value = serde_json::from_str(&stdout(&look).join("")).unwrap();
+    assert_eq!(
+        (&status["operator"], &status["operator_because"]),
+        (&Value::from("halted"), &Value::from("drill (ann)"))
+    );
+    // In another folder nobody reads that something was halted.
+    let elsewhere = Temp::new("elsewhere");
+    let output = hedgectl(&elsewhere, &["halt", "drill"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    // What was ordered can be taken back before the first start too.
+    let other = Temp::new("taken-back");
+    for (args, words) in [(["halt", "drill"], "halted"), (["resume", "drill over"], "normal")] {
+        let args = [&args[..], &["--state-dir", "d"]].concat();
+        let output = hedgectl(&other, &args).output().unwrap();
+        assert!(stdout(&output)[0].ends_with(&format!("the first start is {words}")), "{}", stderr(&output));
+    }
 }
 
 #[test]

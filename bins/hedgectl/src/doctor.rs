@@ -17,7 +17,7 @@ pub(crate) async fn run(args: &DoctorArgs) -> Result<(), Failure> {
         state_dir: args.profile.state_dir.clone(),
         is_offline: args.offline,
     };
-    let checks = examine(&patient).await;
+    let checks = examine(&patient, &mut |line| eprintln!("{line}")).await;
     let failed: Vec<&str> = checks
         .iter()
         .filter(|check| check.result == CheckResult::Failed)

@@ -45,6 +45,15 @@ impl Place {
         })
     }
 
+    /// The same for orders. A named directory in which nothing has run yet is one too: the order waits for the first start.
+    /// One that nobody named is not: whoever stands in the wrong folder must not read that something was halted.
+    fn find_or_prepare(state: &StateArgs, config: &ConfigDir) -> Result<PathBuf, Failure> {
+        match &state.state_dir {
+            Some(dir) if !dir.join("owner.json").exists() && !dir.join("journal").exists() => Ok(dir.clone()),
+            _ => Self::find(state, config).map(|place| place.dir),
+        }
+    }
+
     fn env(&self) -> Result<Env, Failure> {
         Ok(Env::load(self.env_file.as_deref())?)
     }
@@ -70,8 +79,12 @@ pub(crate) async fn status(args: &StatusArgs) -> Result<(), Failure> {
 
 pub(crate) async fn order(args: &OrderArgs, command: OperatorCommand) -> Result<(), Failure> {
     let because = because(args, command)?;
-    let place = Place::find(&args.state, &args.config)?;
-    let ordered = operate::order(&place.dir, || place.config(), command, &because).await?;
+    let dir = Place::find_or_prepare(&args.state, &args.config)?;
+    let config = || {
+        let env = Env::load(args.state.env.env_file.as_deref())?;
+        Ok::<_, Failure>(Config::load(args.config.config.as_deref(), &env)?)
+    };
+    let ordered = operate::order(&dir, config, command, &because).await?;
     if args.json {
         output::line(&serde_json::to_string(&ordered)?);
     } else {
@@ -111,6 +124,7 @@ fn words(ordered: &Ordered) -> String {
             "no executor runs: written into the journal (record {}); the next start is {posture}; {legs} in the journal",
             done.seq.0
         ),
+        By::Fence => format!("nothing has run there yet: the first start is {posture}"),
     }
 }
 

@@ -1,5 +1,7 @@
 //! `hedgectl arm`, `disarm` and `doctor`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod support;
 
 use std::{
@@ -188,6 +190,8 @@ async fn a_machine_that_is_fit_is_said_to_be_and_keys_are_named_and_not_shown() 
     let trace = [("LOG_LEVEL", "trace"), ("RUST_LOG", "trace")];
     let run = venue.hedgectl(&folder, &["doctor", "--json", "--profile", "mainnet"], &trace).await;
     assert_eq!((run.code, failed(&run)), (0, vec![]), "{run:?}");
+    let line = format!("[preflight] profile=mainnet base={} testnet=False", venue.exchange.rest_url());
+    assert!(run.stderr.contains(&line), "before the first request: {run:?}");
     let names: Vec<String> = doctor(&run).into_iter().map(|(name, _, _)| name).collect();
     for name in [
         "variables",
@@ -220,6 +224,7 @@ fn what_is_missing_is_named_and_the_network_is_left_alone_on_request() {
     assert!(run.stderr.contains("not fit to run an executor: keys"), "{run:?}");
     let checks = doctor(&run);
     assert!(!checks.iter().any(|(name, _, _)| name.starts_with("host")), "{checks:?}");
+    assert!(!run.stderr.contains("[preflight]"), "nothing is asked: {run:?}");
     let keys = checks.iter().find(|(name, _, _)| name == "keys").unwrap();
     assert_eq!(keys.2, "not set: BINANCE_API_KEY, BINANCE_API_SECRET");
     assert_eq!(hedgectl_in(&folder, &["doctor", "--offline"]).code, 0);

@@ -1,5 +1,7 @@
 //! `hedgectl preflight` against exchanges whose account is not as it should be.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod support;
 
 use std::fs;

@@ -22,13 +22,14 @@ pub struct Patient {
     pub is_offline: bool,
 }
 
-/// Looks at everything. A check that fails is what keeps an executor from running, or from running safely.
-pub async fn examine(patient: &Patient) -> Vec<PreflightCheck> {
+/// Looks at everything. A check that fails is what keeps an executor from running, or from running safely. `say` gets the
+/// line that comes before the first request.
+pub async fn examine(patient: &Patient, say: &mut dyn FnMut(&str)) -> Vec<PreflightCheck> {
     let (mut checks, setup) = setup::look(patient);
     let Some(setup) = setup else { return checks };
     checks.push(machine::time_service());
     if !patient.is_offline {
-        checks.extend(network::look(patient, &setup).await);
+        checks.extend(network::look(patient, &setup, say).await);
     }
     checks.extend(of_state(&setup).await);
     checks

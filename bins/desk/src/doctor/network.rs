@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A connection that takes longer will see its orders late.
 const SLOW: Duration = Duration::from_millis(500);
 
-pub(super) async fn look(patient: &Patient, setup: &Setup) -> Vec<PreflightCheck> {
+pub(super) async fn look(patient: &Patient, setup: &Setup, say: &mut dyn FnMut(&str)) -> Vec<PreflightCheck> {
     let access = match access(&setup.mode, &setup.config, &setup.env, patient.state_dir.as_deref()) {
         Ok(access) => access,
         Err(error) if setup.mode.profile == Profile::Paper => {
@@ -33,6 +33,7 @@ pub(super) async fn look(patient: &Patient, setup: &Setup) -> Vec<PreflightCheck
             )];
         }
     };
+    say(&setup.mode.preflight_line(&access.base));
     let mut checks = vec![host("host (REST)", &access.base).await];
     if let Some(ws) = streams(setup) {
         checks.push(host("host (streams)", &ws).await);

@@ -2,6 +2,7 @@
 
 use hedge_core::StoreError;
 use hedge_runtime::control::{AskError, OfflineError};
+use hedge_store::ControlError;
 use thiserror::Error;
 
 use crate::{compose::ComposeError, venue::AccessError};
@@ -26,6 +27,15 @@ pub enum OperateError {
     Mute {
         /// Which process.
         pid: String,
+    },
+    /// The control files cannot be read or written.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// Another process has taken the account over while we closed.
+    #[error("{because}; this command has stopped closing")]
+    TakenOver {
+        /// Which.
+        because: String,
     },
     /// The engine cannot be put together.
     #[error(transparent)]
@@ -55,7 +65,7 @@ impl OperateError {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Journal(_) | Self::Offline(OfflineError::Journal(_)) | Self::Mute { .. } => 74,
-            Self::Offline(OfflineError::Fenced { .. }) => 75,
+            Self::Offline(OfflineError::Fenced { .. }) | Self::TakenOver { .. } => 75,
             Self::Access(error) => error.exit_code(),
             Self::Compose(_) => 78,
             Self::Ended => 13,

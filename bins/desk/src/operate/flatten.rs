@@ -2,18 +2,28 @@
 
 use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
-use hedge_core::{OperatorCommand, Symbol};
-use hedge_runtime::control::{Answer, AskError, Request, Status, ask};
+use hedge_core::{OperatorCommand, Symbol, Term};
+use hedge_runtime::{
+    Fence,
+    control::{Answer, AskError, Request, Status, ask},
+};
+use hedge_store::ControlDir;
 use tokio::{sync::watch, time::Instant};
 
-use super::{Folded, OperateError, order::by_journal};
+use super::{
+    Folded, OperateError,
+    order::{PROGRAM, by_journal},
+};
 use crate::{
     config::Config,
+    control::FileFence,
     panic::{PanicIds, PanicParts, Plan, Verdict, run},
     venue::Access,
 };
 
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
+/// How often the fence is read while this command closes.
+const FENCE_LOOKS: Duration = Duration::from_millis(10);
 /// Progress is told this often at most, while nothing changes.
 const TOLD_EVERY: Duration = Duration::from_secs(5);
 
@@ -114,7 +124,9 @@ pub async fn close_here(
     say: Box<dyn FnMut(&str) + Send>,
 ) -> Result<Verdict, OperateError> {
     let ids = PanicIds::new(access.clock.now());
+    let clock = Arc::clone(&access.clock);
     let (_, held) = by_journal(dir, config, OperatorCommand::Flatten, because).await?;
+    let lead = Lead::of(dir)?;
     // Nobody asks it to stop but the end of the process; the journal knows what was wanted.
     let (_interrupter, interrupts) = watch::channel(0);
     let parts = PanicParts {
@@ -126,7 +138,44 @@ pub async fn close_here(
         interrupts,
         say,
     };
-    let verdict = run(parts).await;
-    drop(held);
-    Ok(verdict)
+    tokio::select! {
+        biased;
+        // Whoever took over waits for this word before it closes the same legs.
+        because = lead.lost() => {
+            lead.fence.acknowledge(clock.now());
+            drop(held);
+            Err(OperateError::TakenOver { because })
+        }
+        verdict = run(parts) => Ok(verdict),
+    }
+}
+
+/// The lead of this command, until somebody takes it.
+struct Lead {
+    fence: FileFence,
+    term: Term,
+}
+
+impl Lead {
+    /// The term that was just written for us. Errors: somebody was faster.
+    fn of(dir: &Path) -> Result<Self, OperateError> {
+        let because = match ControlDir::of(dir).fence()? {
+            Some(record) if record.by == PROGRAM => {
+                return Ok(Self { fence: FileFence::new(dir, PROGRAM), term: record.term });
+            }
+            Some(record) => format!("{} leads this account as term {}", record.by, record.term),
+            None => "the fence file of this state directory has been removed".to_owned(),
+        };
+        Err(OperateError::TakenOver { because })
+    }
+
+    /// Resolves with the reason once another one leads.
+    async fn lost(&self) -> String {
+        loop {
+            if let Err(because) = self.fence.admits(self.term) {
+                return because;
+            }
+            tokio::time::sleep(FENCE_LOOKS).await;
+        }
+    }
 }

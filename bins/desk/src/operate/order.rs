@@ -2,13 +2,13 @@
 
 use std::{path::Path, time::Duration};
 
-use hedge_core::{Clock, Engine, OperatorCommand, StoreError, Symbol};
+use hedge_core::{Clock, Engine, OperatorCommand, Posture, Seq, StoreError, Symbol, Term};
 use hedge_risk::RiskStack;
 use hedge_runtime::{
     SystemClock,
     control::{Answer, AskError, Done, OfflineError, Request, ask, offline},
 };
-use hedge_store::FileStore;
+use hedge_store::{ControlDir, FenceRecord, FileStore, Publication};
 use serde::Serialize;
 
 use super::{Folded, OperateError};
@@ -17,7 +17,7 @@ use crate::{compose::compose, config::Config, control::FileFence};
 /// How long a process that holds the journal may take to open its control socket.
 const STARTS_WITHIN: Duration = Duration::from_secs(5);
 const BETWEEN_TRIES: Duration = Duration::from_millis(100);
-const PROGRAM: &str = "hedgectl";
+pub(super) const PROGRAM: &str = "hedgectl";
 
 /// Who carried an order out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -27,6 +27,8 @@ pub enum By {
     Executor,
     /// Nobody runs: it is in the journal and holds from the next start on.
     Journal,
+    /// Nothing has run yet: it stands in the fence file and holds from the first start on.
+    Fence,
 }
 
 /// An order that stands in the journal.
@@ -57,6 +59,9 @@ pub async fn order<E: From<OperateError>>(
     for _ in 0..STARTS_WITHIN.as_millis() / BETWEEN_TRIES.as_millis() {
         match by_journal(dir, &config, command, because).await {
             Err(OperateError::Journal(StoreError::Locked { .. })) => {}
+            Err(OperateError::Offline(OfflineError::Empty)) => {
+                return by_fence(dir, command, because).map_err(E::from);
+            }
             Err(error) => return Err(error.into()),
             Ok((done, _)) => return Ok(Ordered { by: By::Journal, done }),
         }
@@ -85,6 +90,33 @@ async fn by_executor(dir: &Path, request: &Request) -> Result<Option<Ordered>, O
         }
         Err(AskError::NobodyThere { .. }) => Ok(None),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Before the first start there is no journal to write into. The fence's posture becomes a record of the first process; one
+/// that is starting in this moment is superseded, and starts again.
+fn by_fence(dir: &Path, command: OperatorCommand, because: &str) -> Result<Ordered, OperateError> {
+    let posture = match command {
+        OperatorCommand::Halt => Posture::Halted,
+        OperatorCommand::ExitOnly => Posture::ExitOnly,
+        OperatorCommand::Resume => Posture::Normal,
+        OperatorCommand::Flatten | OperatorCommand::FlattenAtStart => return Err(OfflineError::Empty.into()),
+    };
+    let control = ControlDir::of(dir);
+    let term = Term(control.fence()?.map_or(0, |fence| fence.term.0) + 1);
+    let (by, at) = (PROGRAM.to_owned(), now());
+    let record = FenceRecord { term, posture, because: because.to_owned(), by, at };
+    let fenced = |because: String| OperateError::from(OfflineError::Fenced { because });
+    match control.publish(&record)? {
+        Publication::Leads => {
+            let because = because.to_owned();
+            let done = Done { seq: Seq(0), posture, operator: posture, because, open_legs: 0 };
+            Ok(Ordered { by: By::Fence, done })
+        }
+        Publication::PanicRuns => Err(fenced("a panic close is at work on this account".to_owned())),
+        Publication::Superseded(leader) => {
+            Err(fenced(format!("{} has taken term {} in this moment", leader.by, leader.term.0)))
+        }
     }
 }
 

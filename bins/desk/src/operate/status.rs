@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use hedge_core::Timestamp;
+use hedge_core::{Posture, Timestamp};
 use hedge_runtime::control::{Answer, AskError, Origin, Request, Status, ask};
-use hedge_store::Owner;
+use hedge_store::{ControlDir, Owner};
 use serde::Serialize;
 
 use super::{Folded, OperateError, Page, Said};
@@ -58,9 +58,7 @@ pub fn stopped(
     config: &Config,
     now: Timestamp,
 ) -> Result<Situation, OperateError> {
-    let folded = Folded::read(dir, config)?.ok_or_else(|| {
-        OperateError::NothingThere(format!("{} has no journal yet: nothing has run there", dir.display()))
-    })?;
+    let Some(folded) = Folded::read(dir, config)? else { return Err(never_ran(dir)) };
     let origin = Origin {
         profile: owner.profile.clone(),
         simulated: owner.profile == Profile::MainnetDry.as_str(),
@@ -73,4 +71,19 @@ pub fn stopped(
     // A book that is not connected any more says so; what is open at the venue may have changed since.
     let status = Status { connected: false, ..Status::of(&folded.book, origin, now) };
     Ok(Situation { running: false, status, stopped: folded.stopped })
+}
+
+/// Nothing to show, but perhaps an order for the first start.
+fn never_ran(dir: &Path) -> OperateError {
+    let ordered = match ControlDir::of(dir).fence() {
+        Ok(Some(fence)) if fence.posture != Posture::Normal => {
+            let posture = if fence.posture == Posture::Halted { "halted" } else { "exit-only" };
+            format!("; its first start is {posture}: {}", fence.because)
+        }
+        _ => String::new(),
+    };
+    OperateError::NothingThere(format!(
+        "{} has no journal yet: nothing has run there{ordered}",
+        dir.display()
+    ))
 }
