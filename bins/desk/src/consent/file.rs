@@ -141,6 +141,7 @@ pub fn save(state_dir: &Path, consent: &OperatorConsent) -> Result<PathBuf, Cons
     let io = |source| ConsentError::Io { path: path.clone(), source };
     let text = serde_json::to_string_pretty(&Text::from(consent)).map_err(|error| io(error.into()))?;
     write_private(&path, (text + "\n").as_bytes()).map_err(io)?;
+    give_to_owner(&path, state_dir).map_err(io)?;
     sync(state_dir).map_err(io)?;
     Ok(path)
 }
@@ -164,6 +165,22 @@ fn sync(dir: &Path) -> io::Result<()> {
 
 #[cfg(not(unix))]
 fn sync(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Whoever consents with `sudo` consents for the user that the executor runs as.
+#[cfg(unix)]
+fn give_to_owner(path: &Path, dir: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let (file, dir) = (fs::metadata(path)?, fs::metadata(dir)?);
+    if file.uid() == dir.uid() {
+        return Ok(());
+    }
+    chown(path, Some(dir.uid()), Some(dir.gid()))
+}
+
+#[cfg(not(unix))]
+fn give_to_owner(_: &Path, _: &Path) -> io::Result<()> {
     Ok(())
 }
 
@@ -261,6 +278,22 @@ mod tests {
         }
         fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
         assert!(load(&temp.0).unwrap().is_some());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_consent_belongs_to_the_user_of_the_state_directory_whoever_gave_it() {
+        use std::os::unix::fs::{MetadataExt, chown};
+        let temp = Temp::new("sudo");
+        if chown(&temp.0, Some(12_345), Some(12_345)).is_err() {
+            println!("SKIP: only root can give a directory away");
+            return;
+        }
+        let path = save(&temp.0, &consent()).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().uid(), 12_345);
+        assert_eq!(load(&temp.0).unwrap(), Some(consent()));
+        chown(&path, Some(0), Some(0)).unwrap();
+        assert!(matches!(load(&temp.0), Err(ConsentError::Foreign { owner: 0, wanted: 12_345, .. })));
     }
 
     #[test]
