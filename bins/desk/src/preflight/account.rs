@@ -282,3 +282,89 @@ fn open_on(seen: &Seen, symbol: &Symbol) -> (usize, usize) {
     let orders = seen.orders.iter().flatten().filter(|order| order.instrument.symbol == *symbol).count();
     (positions, orders)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{path::Path, time::Duration};
+
+    use hedge_core::{CheckResult, Venue};
+
+    use super::*;
+    use crate::{config::resolve, env::Env};
+
+    fn account(can_trade: bool, can_withdraw: Option<bool>) -> AccountConfig {
+        AccountConfig {
+            fee_tier: None,
+            can_trade,
+            can_withdraw,
+            dual_side_position: false,
+            multi_assets_margin: false,
+        }
+    }
+
+    fn mode(profile: &str) -> Mode {
+        let env = Env::from_pairs([]);
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config");
+        resolve(Some(profile), &env, &Config::load(Some(&shipped), &env).unwrap()).unwrap()
+    }
+
+    fn fingerprint(environment: Environment) -> VenueFingerprint {
+        VenueFingerprint {
+            venue: Venue::Binance,
+            environment,
+            host: "https://fapi.binance.com".into(),
+            key_digest: "0123456789abcdef".into(),
+        }
+    }
+
+    #[test]
+    fn withdrawals_fail_on_mainnet_until_a_person_accepts_them_and_warn_elsewhere() {
+        use CheckResult::{Failed, Ok, Warning};
+        let result =
+            |can, environment, accepted| withdrawals(&account(true, can), environment, accepted).result;
+        assert_eq!(result(Some(true), Environment::Mainnet, false), Failed);
+        assert_eq!(result(Some(true), Environment::Mainnet, true), Warning);
+        assert_eq!(result(Some(true), Environment::Testnet, false), Warning);
+        assert_eq!(result(Some(true), Environment::Loopback, false), Warning);
+        assert_eq!(result(Some(false), Environment::Mainnet, false), Ok);
+        // The venue need not say it (fact sheet 4.7); silence is told, and is no yes.
+        assert_eq!(result(None, Environment::Mainnet, false), Ok);
+        let check = withdrawals(&account(true, Some(true)), Environment::Mainnet, false);
+        assert!(check.remedy.contains("preflight.accept_withdraw = true"), "{check:?}");
+    }
+
+    #[test]
+    fn a_clock_that_is_off_fails_except_where_the_exchange_has_a_time_of_its_own() {
+        let off = |ms| Ok(Skew { ms, round_trip: Duration::from_millis(30) });
+        assert_eq!(clock(&off(500), 500, false).result, CheckResult::Ok);
+        assert_eq!(clock(&off(-501), 500, false).result, CheckResult::Failed);
+        assert_eq!(clock(&off(501), 500, true).result, CheckResult::Warning);
+        assert_eq!(clock(&Err("no answer".to_owned()), 500, true).result, CheckResult::Failed);
+        assert_eq!(clock(&off(-501), 500, false).found, "501 ms ahead (round trip 30 ms)");
+        assert_eq!(clock(&off(501), 500, false).found, "501 ms behind (round trip 30 ms)");
+    }
+
+    #[test]
+    fn a_client_of_another_world_than_the_profile_fails() {
+        let result = |profile, of| environment(&mode(profile), &fingerprint(of)).result;
+        for (profile, own) in [
+            ("testnet", Environment::Testnet),
+            ("mainnet-dry", Environment::Mainnet),
+            ("mainnet", Environment::Mainnet),
+            ("paper", Environment::Loopback),
+        ] {
+            for of in [Environment::Loopback, Environment::Testnet, Environment::Mainnet] {
+                let fits = of == own || of == Environment::Loopback;
+                assert_eq!(result(profile, of) == CheckResult::Ok, fits, "{profile} {of:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_account_that_may_not_trade_fails_unless_nothing_would_be_sent() {
+        let config = Ok(account(false, None));
+        assert_eq!(keys(&config, &mode("mainnet")).result, CheckResult::Failed);
+        assert_eq!(keys(&config, &mode("mainnet-dry")).result, CheckResult::Warning);
+        assert_eq!(keys(&Err("-2015".to_owned()), &mode("mainnet-dry")).result, CheckResult::Failed);
+    }
+}
