@@ -11,10 +11,15 @@ use crate::{
 };
 
 impl Runtime {
-    /// Answers between two steps. What nobody waits for any more is not carried out.
+    /// Answers between two steps. An order that forbids something is carried out also when nobody waits any more: the run may
+    /// have been starting for minutes. A resume is not, for whoever gave it up may have changed his mind.
     pub(crate) async fn answer(&mut self, running: &Running, ask: Ask) -> Result<(), RunError> {
         let Ask { request, reply } = ask;
-        if reply.is_closed() {
+        let loosens = match &request {
+            Request::Status => true,
+            Request::Command { command, .. } => *command == OperatorCommand::Resume,
+        };
+        if loosens && reply.is_closed() {
             return Ok(());
         }
         let (command, because) = match request {

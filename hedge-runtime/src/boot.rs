@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use hedge_core::{
-    BarQuery, Book, Brokerage, Channel, Clock, Fact, InstrumentId, InstrumentIx, InstrumentSpec, Interval,
-    MarketEvent, OperatorCommand, OrderRef, OrderState, PositionMode, Posture, RunId, RunStarted, Seq,
-    Subscription, Term, Timestamp, Venue, event::JOURNAL_FORMAT,
+    BarQuery, Book, BrokerError, Brokerage, Channel, Clock, Fact, InstrumentId, InstrumentIx, InstrumentSpec,
+    Interval, MarketEvent, OperatorCommand, OrderRef, OrderState, PositionMode, Posture, RunId, RunStarted,
+    Seq, Subscription, Term, Timestamp, Venue, event::JOURNAL_FORMAT,
 };
 use tracing::{info, warn};
 
@@ -14,7 +14,7 @@ use crate::{
     dispatch::{Context, Dispatch, query},
     error::RunError,
     feed,
-    fence::Leader,
+    fence::{Fence, Leader, while_leading},
     journal::{Gate, Journal},
     run::{Running, Runtime},
     settings::{START, held},
@@ -118,9 +118,17 @@ impl Runtime {
         }
     }
 
-    /// Before a setting at the venue is changed.
-    fn still_leads(&self, running: &Running) -> Result<(), RunError> {
-        self.fence.admits(running.term).map_err(|because| RunError::Fenced { because })
+    /// Changes a setting at the venue for as long as this process leads.
+    async fn set<T>(
+        fence: &dyn Fence,
+        term: Term,
+        what: String,
+        setting: impl Future<Output = Result<T, BrokerError>>,
+    ) -> Result<T, RunError> {
+        match while_leading(fence, term, setting).await {
+            Ok(done) => done.map_err(RunError::venue(what)),
+            Err(because) => Err(RunError::Fenced { because }),
+        }
     }
 
     fn context(&self, term: Term) -> Context {
@@ -169,7 +177,6 @@ impl Runtime {
 
     async fn prepare_accounts(&mut self, running: &Running) -> Result<(), RunError> {
         for broker in self.venues.values() {
-            self.still_leads(running)?;
             let account = broker.account().await.map_err(RunError::venue("reading the account"))?;
             if account.multi_assets {
                 return Err(RunError::MultiAssets);
@@ -177,10 +184,9 @@ impl Runtime {
             if account.can_trade == Some(false) {
                 return Err(RunError::MayNotTrade);
             }
-            let changed = broker
-                .ensure_position_mode(PositionMode::Hedge)
-                .await
-                .map_err(RunError::venue("switching the account to hedge mode"))?;
+            let (fence, doing) = (self.fence.as_ref(), "switching the account to hedge mode".to_owned());
+            let setting = broker.ensure_position_mode(PositionMode::Hedge);
+            let changed = Self::set(fence, running.term, doing, setting).await?;
             info!(?changed, "hedge mode is on");
         }
         Ok(())
@@ -219,16 +225,12 @@ impl Runtime {
 
     async fn prepare_instruments(&mut self, running: &Running) -> Result<(), RunError> {
         for listing in &self.settings.universe {
-            self.still_leads(running)?;
             let (broker, instrument) = (self.client(&listing.instrument)?, &listing.instrument);
-            broker
-                .ensure_margin_mode(instrument, listing.margin)
-                .await
-                .map_err(RunError::venue(format!("setting the margin mode of {instrument}")))?;
-            broker
-                .ensure_leverage(instrument, listing.leverage)
-                .await
-                .map_err(RunError::venue(format!("setting the leverage of {instrument}")))?;
+            let (fence, term) = (self.fence.as_ref(), running.term);
+            let doing = format!("setting the margin mode of {instrument}");
+            Self::set(fence, term, doing, broker.ensure_margin_mode(instrument, listing.margin)).await?;
+            let doing = format!("setting the leverage of {instrument}");
+            Self::set(fence, term, doing, broker.ensure_leverage(instrument, listing.leverage)).await?;
         }
         Ok(())
     }

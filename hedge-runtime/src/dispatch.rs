@@ -20,7 +20,7 @@ use tracing::{error, warn};
 
 use crate::{
     activity::{Activity, Kind, Token},
-    fence::Fence,
+    fence::{Fence, while_leading},
     snapshot::{Traffic, read_account},
     sources::FactSender,
 };
@@ -304,8 +304,12 @@ async fn submit(broker: &dyn Brokerage, context: &Context, approved: &Approved<O
         return not_sent(order, format!("the fence forbids it: {because}"));
     }
     context.traffic.touch();
-    let answer = broker.submit(approved).await;
+    let answer = while_leading(context.fence.as_ref(), context.term, broker.submit(approved)).await;
     context.traffic.touch();
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(because) => return taken_away(order, because),
+    };
     match answer {
         Ok(ack) => Fact::SubmitAcked { order, venue: ack.order, state: ack.state, filled: ack.filled },
         Err(failed) => Fact::SubmitFailed {
@@ -316,6 +320,18 @@ async fn submit(broker: &dyn Brokerage, context: &Context, approved: &Approved<O
             message: failed.error.to_string(),
             acceptable_until: failed.acceptable_until,
         },
+    }
+}
+
+/// Dropped on its way, because another process leads: nobody knows whether it was sent.
+fn taken_away(order: ClientOrderId, message: String) -> Fact {
+    Fact::SubmitFailed {
+        order,
+        outcome: Outcome::Unknown,
+        reason: None,
+        code: None,
+        message,
+        acceptable_until: None,
     }
 }
 
@@ -342,8 +358,15 @@ async fn cancel(
         return Fact::CancelFailed { order, outcome: Outcome::NotSent, reason: None, message };
     }
     context.traffic.touch();
-    let answer = broker.cancel(instrument, target).await;
+    let cancelled = broker.cancel(instrument, target);
+    let answer = while_leading(context.fence.as_ref(), context.term, cancelled).await;
     context.traffic.touch();
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(message) => {
+            return Fact::CancelFailed { order, outcome: Outcome::Unknown, reason: None, message };
+        }
+    };
     match answer {
         Ok(()) => Fact::CancelAcked { order },
         Err(error) => Fact::CancelFailed {

@@ -52,6 +52,33 @@ impl Fence for Unfenced {
     fn acknowledge(&self, _: Timestamp) {}
 }
 
+/// How often the fence is read while a command is on its way: its client may have to wait before it sends.
+const IN_FLIGHT_LOOK: Duration = Duration::from_millis(10);
+
+/// Does something at the venue for as long as the fence admits the term; then it is dropped where it stands.
+///
+/// Errors: the reason. What was dropped may have been sent, or not.
+pub(crate) async fn while_leading<T>(
+    fence: &dyn Fence,
+    term: Term,
+    work: impl Future<Output = T>,
+) -> Result<T, String> {
+    let lost = async {
+        loop {
+            sleep(IN_FLIGHT_LOOK).await;
+            if let Err(because) = fence.admits(term) {
+                return because;
+            }
+        }
+    };
+    fence.admits(term)?;
+    tokio::select! {
+        biased;
+        because = lost => Err(because),
+        done = work => Ok(done),
+    }
+}
+
 /// Resolves with the reason once the fence does not admit the term any more. Cancel-safe.
 pub(crate) async fn taken_over(fence: &dyn Fence, term: Term) -> String {
     loop {

@@ -229,12 +229,16 @@ impl Runtime {
         self.starting = None;
         running.feeds.shutdown().await;
         running.dispatch.stop().await;
-        if timeout(ABANDON_WITHIN, self.activity.landed()).await.is_err() {
-            warn!("a venue client does not let go of its request");
-        }
+        let landed = timeout(ABANDON_WITHIN, self.activity.landed()).await;
         // The fence refuses what still waits to be written.
         let _ = running.journal.close().await;
-        self.fence.acknowledge(self.clock.now());
+        match landed {
+            Ok(()) => self.fence.acknowledge(self.clock.now()),
+            // "Stopped" would not be true. The new leader goes on without it.
+            Err(_) => {
+                warn!("a venue client does not let go of its request; the takeover is not acknowledged")
+            }
+        }
     }
 
     /// The loop of a run. Ends with the reason to stop.

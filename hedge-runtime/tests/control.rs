@@ -114,6 +114,29 @@ async fn a_command_whose_record_cannot_be_written_is_not_answered_as_done() {
     assert!(!dir.socket().exists());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_halt_that_came_during_a_long_start_is_carried_out_although_nobody_waits_any_more_and_a_resume_is_not()
+ {
+    let dir = Dir::new();
+    let bench = bench(&dir.0);
+    *bench.venue.restless_until.lock().unwrap() =
+        hedge_core::Clock::now(bench.clock.as_ref()).plus(std::time::Duration::from_secs(55));
+    let run = bench.start();
+    bench.until("the socket", |_| dir.socket().exists()).await;
+    let [halt, resume] = [OperatorCommand::Halt, OperatorCommand::Resume]
+        .map(|command| Request::command(command, "during the start"));
+    let (halted, resumed) = tokio::join!(ask(&dir.0, &halt), ask(&dir.0, &resume));
+    for answer in [halted, resumed] {
+        let error = answer.unwrap_err();
+        assert!(matches!(&error, AskError::Refused(why) if why.contains("as soon as it is free")), "{error}");
+    }
+    bench.live().await;
+    bench.until("carried out", |bench| !orders(bench).is_empty()).await;
+    let end = bench.stop(run).await;
+    assert_eq!(end.engine.book().operator(), (Posture::Halted, "during the start"));
+    assert_eq!(orders(&bench), [OperatorCommand::Halt]);
+}
+
 #[tokio::test]
 async fn a_person_s_order_outlives_the_process_and_a_resume_lifts_it() {
     let dir = Dir::new();

@@ -201,6 +201,21 @@ async fn an_order_that_was_decided_before_a_takeover_is_not_sent_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_command_that_its_client_has_not_sent_yet_is_dropped_at_once() {
+    let fence = TestFence::default();
+    let bench = Bench::new(Activity::free()).fenced(fence.clone());
+    // Whatever the client waits for before it sends: here it takes 60 ms.
+    bench.venue.answers.lock().unwrap().push_back(Answer::AfterMs(60));
+    let run = bench.start();
+    bench.live().await;
+    bench.close_bar(0, 0);
+    bench.until("the entry is with its client", |bench| bench.venue.called("submit") == 1).await;
+    fence.take_over(2, Posture::Halted, "panic close");
+    assert!(is_fenced(run.await.unwrap(), "term 2 leads"));
+    assert_eq!(bench.venue.called("answered"), 0, "{:?}", bench.venue.calls.lock().unwrap());
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_acknowledgement_comes_after_requests_that_are_on_their_way_were_dropped() {
     let fence = TestFence::default();
     let bench = Bench::new(Activity::free()).fenced(fence.clone());

@@ -1,7 +1,9 @@
 //! The fence: how one process takes an account over from another without a lock.
 //!
-//! `<state>/control/` holds three small files. `fence` names the term that leads the account, and its posture. `ack` says
-//! which process has seen which term. `panic.lock` is held by a panic close for as long as it works.
+//! `<state>/control/` holds small files. `fence` names the term that leads the account, and its posture. `ack` says which
+//! process has seen which term. `panic.lock` is held by a panic close for as long as it works, `fence.lock` by whoever
+//! replaces the fence, for that moment. They belong to the owner of the state directory, whoever writes them: a person who
+//! panics as root must not keep the executor's own user out.
 //!
 //! Whoever takes over writes a greater term. A running executor reads the fence immediately before everything that it
 //! sends or journals, so nothing of a smaller term leaves the process afterwards.
@@ -22,12 +24,15 @@ use crate::disk::{create_private_dir, private, replace_durably};
 const FENCE: &str = "fence";
 const ACK: &str = "ack";
 const PANIC_LOCK: &str = "panic.lock";
+const FENCE_LOCK: &str = "fence.lock";
 /// Every record fills this many bytes, so that a later one fits over it on a disk that has no room left.
 const RECORD_BYTES: usize = 1_024;
 /// Nobody writes more than this; a larger file is not ours.
 const LONGEST_FILE: u64 = 64 * 1_024;
-/// A look at the panic lock, or a publication under it, takes this long at most, also on a slow disk.
+/// How long replacing the fence waits for somebody else who does the same.
 const BRIEF_HOLD: Duration = Duration::from_secs(2);
+/// Whoever looks whether a panic close is at work holds its lock for a moment.
+const LOOK_HOLD: Duration = Duration::from_millis(500);
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// Who leads the account of a state directory. One line of JSON, padded with spaces.
@@ -66,7 +71,8 @@ pub struct FenceAck {
 pub enum ControlError {
     /// A file is not what this library writes.
     #[error(
-        "{path} is damaged: {detail}; make sure that no other process trades this account, then remove the file",
+        "{path} is damaged: {detail}; make sure that no other process trades this account, then remove the file; the next start \
+         is halted until somebody resumes it",
         path = path.display()
     )]
     Damaged {
@@ -104,6 +110,14 @@ pub struct PanicGuard {
     _lock: File,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// One at a time.
+    Alone,
+    /// Several who only look.
+    Shared,
+}
+
 /// The control files of a state directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlDir {
@@ -130,8 +144,13 @@ impl ControlDir {
     }
 
     /// Names the leader, durably. The file is replaced in one piece; where that is impossible (a full disk), the existing
-    /// one is overwritten in place.
+    /// one is overwritten in place. Waits two seconds at most for somebody else who does the same, and goes on then.
     pub fn put_fence(&self, record: &FenceRecord) -> Result<(), ControlError> {
+        let _turn = self.lock(FENCE_LOCK, BRIEF_HOLD);
+        self.put_record(record)
+    }
+
+    fn put_record(&self, record: &FenceRecord) -> Result<(), ControlError> {
         self.put(FENCE, &|limit| fence_text(record, limit))
     }
 
@@ -147,44 +166,75 @@ impl ControlDir {
 
     /// Leads from now on, unless a panic close is at work or somebody else was given the same or a greater term meanwhile.
     ///
-    /// Comparing and writing are one step for everybody who uses this function or holds a [`PanicGuard`].
+    /// Comparing and writing are one step for everybody who publishes. A panic close waits for nobody: it is looked for
+    /// before and after, so that one of the two always sees the other.
     pub fn publish(&self, record: &FenceRecord) -> Result<Publication, ControlError> {
-        let Some(_guard) = self.lock_panic(Duration::ZERO)? else { return Ok(Publication::PanicRuns) };
-        match self.fence()? {
-            Some(found) if found.term >= record.term => Ok(Publication::Superseded(Box::new(found))),
-            _ => self.put_fence(record).map(|()| Publication::Leads),
+        let Some(_turn) = self.lock(FENCE_LOCK, BRIEF_HOLD)? else {
+            let source =
+                io::Error::new(ErrorKind::TimedOut, "another process has been at it for two seconds");
+            return Err(ControlError::Io {
+                doing: format!("writing {}", self.dir.join(FENCE).display()),
+                source,
+            });
+        };
+        if self.panic_runs()? {
+            return Ok(Publication::PanicRuns);
         }
+        match self.fence()? {
+            Some(found) if found.term >= record.term => {
+                return Ok(Publication::Superseded(Box::new(found)));
+            }
+            _ => self.put_record(record)?,
+        }
+        // One that has begun since then may have taken its term from the fence before this one.
+        Ok(if self.panic_runs()? { Publication::PanicRuns } else { Publication::Leads })
     }
 
     /// Begins a panic close: from here on no executor starts. `None` when another panic close is at work.
     pub fn begin_panic(&self) -> Result<Option<PanicGuard>, ControlError> {
-        self.lock_panic(BRIEF_HOLD)
+        Ok(self.lock(PANIC_LOCK, LOOK_HOLD)?.map(|lock| PanicGuard { _lock: lock }))
     }
 
     /// Whether a panic close is at work. What cannot be found out counts as yes.
     pub fn is_panic_running(&self) -> bool {
-        match File::open(self.dir.join(PANIC_LOCK)) {
+        self.panic_runs().unwrap_or(true)
+    }
+
+    /// Whether a panic close is at work. Errors: that cannot be found out, and why; nobody may trade then.
+    pub fn panic_runs(&self) -> Result<bool, ControlError> {
+        let path = self.dir.join(PANIC_LOCK);
+        let failed = |source| ControlError::Io { doing: format!("looking at {}", path.display()), source };
+        match File::open(&path) {
             // Shared, so that two who look do not take each other for a panic close.
-            Ok(file) => file.try_lock_shared().is_err(),
-            Err(error) => error.kind() != ErrorKind::NotFound,
+            Ok(file) => Ok(try_lock(&file, Kind::Shared).map_err(failed)?.is_none()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(failed(error)),
         }
     }
 
-    fn lock_panic(&self, patience: Duration) -> Result<Option<PanicGuard>, ControlError> {
-        let path = self.dir.join(PANIC_LOCK);
+    /// `None` when somebody else holds it for longer than that.
+    fn lock(&self, name: &str, patience: Duration) -> Result<Option<File>, ControlError> {
+        let path = self.dir.join(name);
         let failed = |source| ControlError::Io { doing: format!("locking {}", path.display()), source };
-        create_private_dir(&self.dir).map_err(failed)?;
+        self.make_dir().map_err(failed)?;
         let file = private().write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+        give_to_owner_of(&self.state, &path);
         let until = Instant::now() + patience;
         loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Some(PanicGuard { _lock: file })),
-                Err(TryLockError::Error(error)) => return Err(failed(error)),
-                // Also somebody who only looks, or publishes: that is over in a moment.
-                Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(LOCK_PAUSE),
-                Err(TryLockError::WouldBlock) => return Ok(None),
+            if try_lock(&file, Kind::Alone).map_err(failed)?.is_some() {
+                return Ok(Some(file));
             }
+            if Instant::now() >= until {
+                return Ok(None);
+            }
+            std::thread::sleep(LOCK_PAUSE);
         }
+    }
+
+    fn make_dir(&self) -> io::Result<()> {
+        create_private_dir(&self.dir)?;
+        give_to_owner_of(&self.state, &self.dir);
+        Ok(())
     }
 
     fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ControlError> {
@@ -212,14 +262,37 @@ impl ControlDir {
         text_of: &dyn Fn(usize) -> Result<Vec<u8>, io::Error>,
     ) -> Result<(), ControlError> {
         let path = self.dir.join(name);
-        let replaced = create_private_dir(&self.dir)
-            .and_then(|()| text_of(RECORD_BYTES))
-            .and_then(|text| replace_durably(&self.dir, name, &text));
+        let replaced = self.make_dir().and_then(|()| text_of(RECORD_BYTES)).and_then(|text| {
+            replace_durably(&self.dir, name, &text, |new| give_to_owner_of(&self.state, new))
+        });
         let Err(source) = replaced else { return Ok(()) };
         overwrite(&path, text_of)
             .map_err(|_| ControlError::Io { doing: format!("replacing {}", path.display()), source })
     }
 }
+
+fn try_lock(file: &File, kind: Kind) -> io::Result<Option<()>> {
+    let tried = if kind == Kind::Alone { file.try_lock() } else { file.try_lock_shared() };
+    match tried {
+        Ok(()) => Ok(Some(())),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// What root writes would keep the directory's owner out. Nobody else can give anything away, nor needs to.
+#[cfg(unix)]
+fn give_to_owner_of(dir: &Path, path: &Path) {
+    use std::os::unix::fs::{MetadataExt, chown};
+    if let (Ok(dir), Ok(file)) = (std::fs::metadata(dir), std::fs::metadata(path))
+        && dir.uid() != file.uid()
+    {
+        chown(path, Some(dir.uid()), Some(dir.gid())).ok();
+    }
+}
+
+#[cfg(not(unix))]
+fn give_to_owner_of(_: &Path, _: &Path) {}
 
 /// Writes over an existing file and does not make it longer. A reader may see half of it, which it takes for "forbidden".
 fn overwrite(path: &Path, text_of: &dyn Fn(usize) -> Result<Vec<u8>, io::Error>) -> io::Result<()> {
@@ -398,17 +471,59 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_close_waits_for_somebody_who_only_publishes() {
+    fn a_panic_close_begins_and_leads_although_somebody_hangs_while_writing_the_fence() {
         let temp = TempDir::new();
         let dir = ControlDir::of(&temp.0);
-        let publishing = dir.lock_panic(Duration::ZERO).unwrap().unwrap();
-        let waiting = std::thread::spawn({
+        let _hangs = dir.lock(FENCE_LOCK, Duration::ZERO).unwrap().unwrap();
+        let _panic = dir.begin_panic().unwrap().unwrap();
+        let record = fence(8, Posture::Halted, "panic close");
+        dir.put_fence(&record).unwrap();
+        assert_eq!(dir.fence().unwrap(), Some(record));
+    }
+
+    #[test]
+    fn somebody_who_only_looks_is_no_panic_close_and_keeps_none_away() {
+        let temp = TempDir::new();
+        let dir = ControlDir::of(&temp.0);
+        drop(dir.begin_panic().unwrap());
+        let looks = File::open(dir.dir.join(PANIC_LOCK)).unwrap();
+        try_lock(&looks, Kind::Shared).unwrap().unwrap();
+        assert!(!dir.panic_runs().unwrap());
+        assert_eq!(dir.publish(&fence(1, Posture::Normal, "")).unwrap(), Publication::Leads);
+        let begins = std::thread::spawn({
             let dir = dir.clone();
             move || dir.begin_panic().unwrap().is_some()
         });
         std::thread::sleep(LOCK_PAUSE * 4);
-        drop(publishing);
-        assert!(waiting.join().unwrap());
+        drop(looks);
+        assert!(begins.join().unwrap());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_root_writes_belongs_to_the_owner_of_the_state_directory() {
+        use std::os::unix::fs::{MetadataExt, chown};
+        let temp = TempDir::new();
+        // Only root can play this.
+        if chown(&temp.0, Some(12_345), Some(12_345)).is_err() {
+            return;
+        }
+        let dir = ControlDir::of(&temp.0);
+        dir.put_fence(&fence(1, Posture::Normal, "")).unwrap();
+        drop(dir.begin_panic().unwrap());
+        for name in ["", FENCE, PANIC_LOCK, FENCE_LOCK] {
+            assert_eq!(fs::metadata(dir.dir.join(name)).unwrap().uid(), 12_345, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_looked_at_is_an_error_and_no_panic_close() {
+        let temp = TempDir::new();
+        // A file where the folder should be.
+        fs::write(temp.0.join("control"), "").unwrap();
+        let dir = ControlDir::of(&temp.0);
+        assert!(matches!(dir.panic_runs(), Err(ControlError::Io { .. })));
+        assert!(dir.is_panic_running(), "nobody trades on a guess");
     }
 
     #[test]

@@ -69,12 +69,19 @@ pub(crate) fn replace(dir: &Path, name: &str, parts: &[&[u8]]) -> io::Result<()>
 }
 
 /// Like [`replace`], and durable when it returns. Several processes may do it at the same time; the last one wins.
-pub(crate) fn replace_durably(dir: &Path, name: &str, text: &[u8]) -> io::Result<()> {
+/// `prepare` sees the new file before anybody else does.
+pub(crate) fn replace_durably(
+    dir: &Path,
+    name: &str,
+    text: &[u8],
+    prepare: impl Fn(&Path),
+) -> io::Result<()> {
     let temporary = dir.join(format!(".{name}.{}.tmp", std::process::id()));
     let write = || {
         let mut file = private().write(true).create(true).truncate(true).open(&temporary)?;
         file.write_all(text)?;
         file.sync_all()?;
+        prepare(&temporary);
         fs::rename(&temporary, dir.join(name))
     };
     if let Err(error) = write() {

@@ -30,6 +30,17 @@ impl FileFence {
         Self { dir: ControlDir::of(state_dir), by, leads: AtomicBool::new(false) }
     }
 
+    /// Somebody has led here, and the fence is gone: what it forbade is not known any more, so it counts as a halt.
+    fn leader_without_a_fence(&self) -> Option<Leader> {
+        let term = match self.dir.ack() {
+            Ok(None) => return None,
+            Ok(Some(ack)) => ack.term,
+            Err(_) => Term(0),
+        };
+        let because = "the fence file was gone at the start; resume when you know why".to_owned();
+        Some(Leader { term, posture: Posture::Halted, because })
+    }
+
     fn tell(&self, term: Term, at: Timestamp) {
         let ack = FenceAck { term, by: self.by.to_owned(), pid: std::process::id(), at };
         if let Err(error) = self.dir.put_ack(&ack) {
@@ -45,11 +56,14 @@ fn led_by(leader: &FenceRecord) -> String {
 
 impl Fence for FileFence {
     fn leader(&self) -> Result<Option<Leader>, String> {
-        if self.dir.is_panic_running() {
+        if self.dir.panic_runs().map_err(|error| error.to_string())? {
             return Err("a panic close is at work on this account; start again when it has ended".to_owned());
         }
         let record = self.dir.fence().map_err(|error| error.to_string())?;
-        Ok(record.map(|FenceRecord { term, posture, because, .. }| Leader { term, posture, because }))
+        Ok(match record {
+            Some(FenceRecord { term, posture, because, .. }) => Some(Leader { term, posture, because }),
+            None => self.leader_without_a_fence(),
+        })
     }
 
     fn lead(&self, term: Term, at: Timestamp) -> Result<(), String> {
@@ -177,5 +191,20 @@ mod tests {
         assert!(fence.leader().is_err());
         fs::remove_file(&file).unwrap();
         assert!(fence.admits(Term(1)).unwrap_err().contains("removed"));
+    }
+
+    #[test]
+    fn a_start_after_the_fence_was_removed_is_halted() {
+        let temp = TempDir::new("gone");
+        let fence = FileFence::new(&temp.0, "hedge-executor");
+        fence.lead(Term(7), NOON).unwrap();
+        fs::remove_file(temp.0.join("control/fence")).unwrap();
+        let leader = || FileFence::new(&temp.0, "hedge-executor").leader();
+        let found = leader().unwrap().unwrap();
+        assert_eq!((found.term, found.posture), (Term(7), Posture::Halted));
+        fs::write(temp.0.join("control/ack"), "{").unwrap();
+        assert_eq!(leader().unwrap().map(|found| found.posture), Some(Posture::Halted));
+        fs::remove_file(temp.0.join("control/ack")).unwrap();
+        assert_eq!(leader(), Ok(None), "nobody has ever led");
     }
 }

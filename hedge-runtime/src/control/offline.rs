@@ -27,6 +27,14 @@ pub enum OfflineError {
         /// Which.
         because: String,
     },
+    /// The command stands in the journal, but the fence could not be written.
+    #[error(
+        "the order is in the journal, but the fence could not be written: {because}; the next start may find it halted"
+    )]
+    Recorded {
+        /// Why.
+        because: String,
+    },
     /// Nothing has ever run here.
     #[error("the journal is empty: nothing has run in this state directory, and nothing is open")]
     Empty,
@@ -98,7 +106,7 @@ pub async fn offline(
         fence.admits(term).map_err(fenced)?;
         next = store.append(next, &step.events).await?;
     }
-    fence.lead(term, clock.now()).map_err(fenced)?;
+    fence.lead(term, clock.now()).map_err(|because| OfflineError::Recorded { because })?;
     let book = engine.book();
     let (operator, because) = book.operator();
     Ok(Done {

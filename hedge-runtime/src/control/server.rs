@@ -30,8 +30,8 @@ const LONGEST_LINE: u64 = 4_096;
 const SILENCE: Duration = Duration::from_secs(10);
 /// A client that takes no answer for so long is let go.
 const DEAF: Duration = Duration::from_secs(5);
-/// How long the loop may take for an answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// How long the loop may take for an answer: less than its client waits, who then hears why there is none.
+const ANSWER_WITHIN: Duration = Duration::from_secs(25);
 /// Clients at the same time. One more, and the one that has been connected longest is let go: a person must get through.
 const CLIENTS: usize = 32;
 /// After each answer: nobody keeps the loop busy with questions.
@@ -109,7 +109,7 @@ impl Drop for RemovedAtEnd {
 
 /// One client, until it leaves, is silent, or breaks the rules.
 async fn talk(stream: UnixStream, owner: u32, asks: UnboundedSender<Ask>, mut ended: Receiver<bool>) {
-    let is_owner = stream.peer_cred().is_ok_and(|peer| peer.uid() == owner);
+    let is_owner = stream.peer_cred().is_ok_and(|peer| may_command(peer.uid(), owner));
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::new(read);
     let mut say = async |answer: Result<Answer, String>| {
@@ -151,6 +151,11 @@ async fn talk(stream: UnixStream, owner: u32, asks: UnboundedSender<Ask>, mut en
     }
 }
 
+/// The executor's own user, and root, who could do anything anyway and is who panics at night.
+const fn may_command(peer: u32, owner: u32) -> bool {
+    peer == owner || peer == 0
+}
+
 /// Puts a request to the loop and waits for what it says.
 async fn put(asks: &UnboundedSender<Ask>, request: Request) -> Result<Answer, String> {
     let (reply, answer) = oneshot::channel();
@@ -159,9 +164,10 @@ async fn put(asks: &UnboundedSender<Ask>, request: Request) -> Result<Answer, St
     match timeout(ANSWER_WITHIN, answer).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) => Err(ended()),
-        Err(_) => {
-            Err(format!("the executor is busy for more than {} s; nothing was done", ANSWER_WITHIN.as_secs()))
-        }
+        Err(_) => Err(format!(
+            "the executor is busy for more than {} s; an order that forbids something is carried out as soon as it is free",
+            ANSWER_WITHIN.as_secs()
+        )),
     }
 }
 
@@ -193,14 +199,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_user_is_refused() {
+    async fn another_user_is_refused_and_root_is_not() {
+        assert!(may_command(1_000, 1_000) && may_command(0, 1_000));
+        assert!(!may_command(1_001, 1_000) && !may_command(1_000, 0));
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let somebody_else = ours.peer_cred().unwrap().uid() + 1;
+        let own = ours.peer_cred().unwrap().uid();
+        if own == 0 {
+            return;
+        }
         let (asks, mut queue) = unbounded_channel();
         let (_ending, ended) = watch::channel(false);
         let (read, mut write) = theirs.into_split();
         write.write_all(b"{\"command\":\"status\"}\n").await.unwrap();
-        talk(ours, somebody_else, asks, ended).await;
+        talk(ours, own + 1, asks, ended).await;
         let mut answer = String::new();
         BufReader::new(read).read_line(&mut answer).await.unwrap();
         assert!(answer.contains("belongs to another user"), "{answer}");
