@@ -482,6 +482,26 @@ async fn a_leverage_that_the_venue_set_differently_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_client_armed_for_exits_closes_and_stops_and_leaves_settings_alone() {
+    let server = server().await;
+    mock(&server, "POST", "/fapi/v1/order", 200, order_row("FILLED")).await;
+    mock(&server, "POST", "/fapi/v1/algoOrder", 200, algo_row("NEW")).await;
+    mock(&server, "GET", "/fapi/v1/accountConfig", 200, account_config(false)).await;
+    mock_symbol_config(&server, "ISOLATED", 20).await;
+    let client = protecting(client(&server));
+    client.submit(&market()).await.unwrap();
+    client.submit(&stop()).await.unwrap();
+    assert_eq!(client.ensure_leverage(&eth(), Leverage::new(5).unwrap()).await.unwrap(), Changed::No);
+    assert_eq!(client.ensure_margin_mode(&eth(), MarginMode::Crossed).await.unwrap(), Changed::No);
+    // An engine cannot work in one-way mode, and switching it is nobody's wish without consent.
+    let error = client.ensure_position_mode(PositionMode::Hedge).await.unwrap_err();
+    assert_eq!(error.outcome(), Outcome::NotSent);
+    for path in ["/fapi/v1/leverage", "/fapi/v1/marginType", "/fapi/v1/positionSide/dual"] {
+        assert!(requests(&server, path).await.is_empty(), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_closing_client_closes_and_cancels_without_a_pass() {
     let server = server().await;
     mock(&server, "POST", "/fapi/v1/order", 200, order_row("FILLED")).await;

@@ -17,11 +17,14 @@ use std::{
 };
 
 use async_trait::async_trait;
-use hedge_binance::{Binance, BinanceConfig, Credentials, Endpoints, Live, Mainnet, ReadOnly, StreamConfig};
+use hedge_binance::{
+    Binance, BinanceConfig, Credentials, Endpoints, Live, Mainnet, Protecting, ReadOnly, StreamConfig,
+};
 use hedge_core::{
-    Approved, Asset, CheckResult, ClientOrderId, Clock, Close, Decimal, Exit, InstrumentId, InstrumentSpec,
-    InstrumentStatus, LotRule, Notional, Order, Portion, Position, PositionKey, PositionMode, PositionSide,
-    PreflightCheck, PreflightPass, PreflightReport, Price, Qty, Term, Timestamp, VenueReader, gate::Gate,
+    Approved, Asset, CheckResult, ClientOrderId, Clock, Close, Decimal, Exit, ExitPass, InstrumentId,
+    InstrumentSpec, InstrumentStatus, LotRule, Notional, Order, Portion, Position, PositionKey, PositionMode,
+    PositionSide, PreflightCheck, PreflightPass, PreflightReport, Price, Qty, Term, Timestamp, VenueReader,
+    gate::Gate,
 };
 use hedge_http::retry::{Backoff, RetryPolicy};
 use serde_json::{Value, json};
@@ -91,7 +94,19 @@ pub fn client(server: &MockServer) -> Binance<ReadOnly> {
 
 pub fn live(client: Binance<ReadOnly>) -> Binance<Live> {
     let now = Timestamp::from_ms(NOW_MS);
-    let report = PreflightReport {
+    let pass = PreflightPass::issue(&passed(&client), None, "config", now).unwrap();
+    client.arm(pass, now).unwrap()
+}
+
+/// Armed for exits only.
+pub fn protecting(client: Binance<ReadOnly>) -> Binance<Protecting> {
+    let now = Timestamp::from_ms(NOW_MS);
+    let pass = ExitPass::issue(&passed(&client), now).unwrap();
+    client.arm_for_exits(pass, now).unwrap()
+}
+
+fn passed(client: &Binance<ReadOnly>) -> PreflightReport {
+    PreflightReport {
         fingerprint: client.fingerprint().clone(),
         checks: vec![PreflightCheck {
             name: "clock".into(),
@@ -100,8 +115,7 @@ pub fn live(client: Binance<ReadOnly>) -> Binance<Live> {
             result: CheckResult::Ok,
             remedy: String::new(),
         }],
-    };
-    client.arm(PreflightPass::issue(&report, None, "config", now).unwrap(), now).unwrap()
+    }
 }
 
 /// Answers `GET /fapi/v1/time` with [`NOW_MS`].
