@@ -117,9 +117,16 @@ pub(crate) fn disk(dir: &Path, config: &Config) -> PreflightCheck {
 pub(crate) fn fence(dir: &Path) -> PreflightCheck {
     let (name, expected) = ("fence", "readable, and no panic close at work");
     let control = ControlDir::of(dir);
-    if control.is_panic_running() {
-        let remedy = "wait until hedge-panic-close has finished: no executor starts before";
-        return failed(name, expected, "a panic close is at work", remedy);
+    match control.panic_runs() {
+        Ok(false) => {}
+        Ok(true) => {
+            let remedy = "wait until hedge-panic-close has finished: no executor starts before";
+            return failed(name, expected, "a panic close is at work", remedy);
+        }
+        Err(error) => {
+            let remedy = "give the files in control/ to the user of the executor: no executor starts before";
+            return failed(name, expected, error.to_string(), remedy);
+        }
     }
     match control.fence() {
         Err(error) => failed(name, expected, error.to_string(), "do what the message says"),
@@ -201,4 +208,72 @@ fn holds(locks: &str, inode: u64) -> bool {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn lock_holder(_: &Path) -> LockHolder {
     LockHolder::Unknown
+}
+
+#[cfg(test)]
+mod tests {
+    use hedge_core::{CheckResult, Term};
+    use hedge_store::FenceRecord;
+
+    use super::*;
+
+    struct Temp(PathBuf);
+
+    impl Temp {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("hedge-state-checks-{}-{name}", std::process::id()));
+            let _ = fs::remove_dir_all(&path);
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+    }
+
+    impl Drop for Temp {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_panic_close_at_work_is_told_apart_from_a_lock_that_cannot_be_looked_at() {
+        let temp = Temp::new("panic");
+        assert_eq!(fence(&temp.0).result, CheckResult::Ok);
+        let guard = ControlDir::of(&temp.0).begin_panic().unwrap().unwrap();
+        let check = fence(&temp.0);
+        assert_eq!((check.result, check.found.as_str()), (CheckResult::Failed, "a panic close is at work"));
+        drop(guard);
+        assert_eq!(fence(&temp.0).result, CheckResult::Ok);
+        fs::remove_dir_all(temp.0.join("control")).unwrap();
+        fs::write(temp.0.join("control"), "not a folder").unwrap();
+        let check = fence(&temp.0);
+        assert_eq!(check.result, CheckResult::Failed);
+        assert!(check.found.contains("looking at") && !check.found.contains("at work"), "{check:?}");
+    }
+
+    #[test]
+    fn a_halt_that_a_panic_close_left_is_a_warning_with_its_reason() {
+        let temp = Temp::new("left");
+        let (because, by) = ("the disk was full".to_owned(), "hedge-panic-close".to_owned());
+        let at = Timestamp::from_ms(1_795_168_800_000);
+        let record = FenceRecord { term: Term(8), posture: Posture::Halted, because, by, at };
+        ControlDir::of(&temp.0).put_fence(&record).unwrap();
+        let check = fence(&temp.0);
+        assert_eq!(check.result, CheckResult::Warning);
+        assert_eq!(
+            check.found,
+            "term 8 of hedge-panic-close since 2026-11-20T10:00:00.000Z: the disk was full"
+        );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_lock_is_found_by_its_file_in_the_table_of_locks() {
+        let table = "1: POSIX  ADVISORY  WRITE 707 08:01:131 0 EOF\n\
+                     2: FLOCK  ADVISORY  WRITE 4711 00:2f:90210 0 EOF\n\
+                     2: -> FLOCK  ADVISORY  WRITE 4712 00:2f:90211 0 EOF\n";
+        assert!(holds(table, 90_210));
+        assert!(!holds(table, 131), "another kind of lock");
+        assert!(!holds(table, 9_021));
+        assert!(!holds("", 1));
+    }
 }
