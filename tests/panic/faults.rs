@@ -107,7 +107,7 @@ fn sockets_that_hang_are_left_behind() {
                 Fault::new(hang()).on("GET", "/fapi/v1/time"),
                 Fault::new(hang()).on("GET", "/fapi/v3/positionRisk").times(2),
                 Fault::new(hang()).on("GET", "/fapi/v1/openOrders"),
-                Fault::new(hang()).on("DELETE", "/fapi/v1/allOpenOrders"),
+                Fault::new(hang()).on("DELETE", "/fapi/v1/order"),
                 Fault::new(hang()).on("GET", "/fapi/v1/exchangeInfo").times(9),
                 Fault::new(hang()).on("DELETE", "/fapi/v1/algoOpenOrders"),
             ];
@@ -196,7 +196,7 @@ fn a_symbol_that_takes_no_orders_is_named_and_its_stop_stays() {
     let symbol = stage.symbols[1].clone();
     // PENDING_TRADING refuses closes too and, unlike the later states, settles nothing.
     stage.wish(&Wish::SetStatus { symbol: SymbolId(1), status: SymbolStatus::PendingTrading });
-    let done = stage.panic_close(&["--within", "60s"]);
+    let done = stage.panic_close(&["--within", "20s"]);
     assert_eq!(done.code, Some(13), "{}", done.progress);
     assert_eq!(done.verdict["end"], "not_trading", "{:#}", done.verdict);
     assert!(done.progress.contains(&format!("{symbol} does not trade normally")), "{}", done.progress);

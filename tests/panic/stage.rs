@@ -131,6 +131,16 @@ impl Stage {
         stage
     }
 
+    /// Both legs of a symbol, their stops, and a resting close.
+    pub fn dress(&mut self, place: usize) {
+        let symbol = self.symbols[place].clone();
+        for side in [PositionSide::Long, PositionSide::Short] {
+            self.open(&symbol, side, usual_size(&symbol));
+            self.protect(&symbol, side);
+        }
+        self.rest_a_close(PositionSide::Long);
+    }
+
     /// No leg yet.
     pub fn empty(
         name: &str,

@@ -20,7 +20,8 @@ fn refused(variables: &[(&str, &str)], args: &[&str]) -> (Option<i32>, String) {
 #[test]
 fn wrong_arguments_modes_and_keys_are_refused_with_their_codes() {
     let keys = [("BINANCE_API_KEY", "k"), ("BINANCE_API_SECRET", "s")];
-    let cases: [(&[(&str, &str)], &[&str], i32, &str); 7] = [
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], i32, &'a str);
+    let cases: [Case<'_>; 7] = [
         (&[], &["--nonsense"], 2, "--nonsense"),
         (&[], &["--within", "5x", "--yes"], 2, "90s, 10m or 2h"),
         (&[], &["--profile", "mainet", "--yes"], 2, "nearest: mainnet"),
@@ -43,7 +44,8 @@ fn wrong_arguments_modes_and_keys_are_refused_with_their_codes() {
 
 #[test]
 fn without_yes_and_without_a_terminal_it_only_prints_the_plan() {
-    let stage = Stage::new("panic-plan", 1);
+    let mut stage = Stage::empty("panic-plan", 2, true, 1.0, &|_| {});
+    stage.dress(0);
     let symbol = stage.symbols[0].clone();
     let output = stage.program("hedge-panic-close").output().unwrap();
     assert_eq!(output.status.code(), Some(13), "{}", stderr(&output));
@@ -62,7 +64,14 @@ fn without_yes_and_without_a_terminal_it_only_prints_the_plan() {
     assert_eq!((plan.code, plan.verdict["flat"].as_bool()), (Some(13), Some(false)));
     assert_eq!(plan.verdict["plan"]["legs"][0]["side"], "LONG", "{:#}", plan.verdict);
 
-    let elsewhere = stage.program("hedge-panic-close").args(["--symbols", "XRPUSDT"]).output().unwrap();
+    let misspelt =
+        stage.program("hedge-panic-close").args(["--yes", "--symbols", "ADAUSD"]).output().unwrap();
+    assert_eq!(misspelt.status.code(), Some(2), "{}", stderr(&misspelt));
+    assert!(stderr(&misspelt).contains("nearest: ADAUSDT; nothing was done"), "{}", stderr(&misspelt));
+    let small = stage.program("hedge-panic-close").args(["--symbols", "adausdt"]).output().unwrap();
+    assert_eq!(small.status.code(), Some(13), "it is ADAUSDT that is meant: {}", stderr(&small));
+
+    let elsewhere = stage.program("hedge-panic-close").args(["--symbols", "BNBUSDT"]).output().unwrap();
     assert_eq!(elsewhere.status.code(), Some(0), "nothing of that symbol is open: {}", stderr(&elsewhere));
 }
 

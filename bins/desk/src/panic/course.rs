@@ -30,15 +30,20 @@ const SELDOM: Duration = Duration::from_secs(2);
 /// While it waits for the second reading.
 const WATCHING: Duration = Duration::from_secs(1);
 /// The list of all orders costs 40 of the minute's weight (fact sheet 4.4).
-const BETWEEN_LISTS: Duration = Duration::from_millis(250);
+const FIRST_LISTS: Duration = Duration::from_millis(250);
+const BETWEEN_LISTS: Duration = Duration::from_millis(500);
+const LISTS_SELDOM: Duration = Duration::from_secs(5);
+/// Positions are not read more often than this once the first closes are through.
+const BETWEEN_READINGS: Duration = Duration::from_millis(250);
+const FIRST_READINGS: u32 = 8;
 /// Conditional orders that were cancelled may be listed for some seconds (fact sheet 14.6, item 6).
 const BETWEEN_SWEEPS: Duration = Duration::from_millis(500);
 /// Added to a request's lifetime between the two readings.
 const AFTER_LIFETIME: Duration = Duration::from_secs(5);
 /// Closes on their way at once.
 const IN_FLIGHT: usize = 40;
-/// So many refusals of the key and no good answer: it will not get better.
-const KEY_REFUSALS: u32 = 3;
+/// The key is refused for so long and nothing else was answered: it will not get better.
+const KEY_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Something to be done outside.
 #[derive(Debug)]
@@ -49,7 +54,12 @@ pub(super) enum Job {
     },
     Resting,
     Waiting,
-    CancelPlain(Symbol),
+    /// The plain orders of a symbol: one by one, or all with one call where no stop can be hurt by it.
+    CancelPlain {
+        symbol: Symbol,
+        orders: Vec<OrderRef>,
+        at_once: bool,
+    },
     /// A conditional order that would open a leg.
     CancelOpening(Symbol, OrderRef),
     /// A market close that the venue keeps live.
@@ -100,6 +110,8 @@ enum Phase {
     Sweep(Instant),
     /// They are gone; one more look at the positions, asked for at or after this moment.
     LastLook(Instant),
+    /// Flat but for symbols that take no orders, which are tried until time is over.
+    Stuck,
     Over,
 }
 
@@ -158,10 +170,14 @@ pub(super) struct Course {
     /// Orders should be listed at or after this.
     suspicion: Option<Instant>,
     quiet: Duration,
+    /// Between two lists of all orders; grows while they bring nothing new.
+    list_gap: Duration,
+    lists: u32,
+    readings: u32,
     canceled: BTreeSet<Symbol>,
     swept: BTreeSet<Symbol>,
     told_odd: BTreeSet<Symbol>,
-    key_refusals: u32,
+    key_refused_since: Option<Instant>,
     flat_since: Option<Instant>,
     lines: Vec<String>,
     end: Option<(End, String)>,
@@ -186,10 +202,13 @@ impl Course {
             last_action: now,
             suspicion: None,
             quiet: SOON,
+            list_gap: BETWEEN_LISTS,
+            lists: 0,
+            readings: 0,
             canceled: BTreeSet::new(),
             swept: BTreeSet::new(),
             told_odd: BTreeSet::new(),
-            key_refusals: 0,
+            key_refused_since: None,
             flat_since: None,
             lines: Vec::new(),
             end: None,
@@ -223,7 +242,11 @@ impl Course {
     pub(super) fn decide(&mut self, now: Instant) -> Vec<Job> {
         let mut jobs = Vec::new();
         if now >= self.setup.deadline && !self.is_over() {
-            self.finish(End::OutOfTime, "the time allowed with --within is over".to_owned());
+            if self.phase == Phase::Stuck {
+                self.finish(End::NotTrading, self.stuck_because());
+            } else {
+                self.finish(End::OutOfTime, "the time allowed with --within is over".to_owned());
+            }
         }
         self.advance(now);
         if self.is_over() {
@@ -243,6 +266,7 @@ impl Course {
         }
         if self.held.is_due(now) {
             self.held.begin(now);
+            self.readings += 1;
             jobs.push(Job::Held { another_way: self.held.failures % 2 == 1 });
         }
         if self.wants_orders(now) && self.resting.is_due(now) {
@@ -264,7 +288,7 @@ impl Course {
         match self.phase {
             Phase::Work => asked < self.last_action && self.open_legs().next().is_none(),
             Phase::Settle(since) => now >= since + self.gap() && asked < since + self.gap(),
-            Phase::Sweep(_) | Phase::LastLook(_) | Phase::Over => false,
+            Phase::Sweep(_) | Phase::LastLook(_) | Phase::Stuck | Phase::Over => false,
         }
     }
 
@@ -276,7 +300,7 @@ impl Course {
                 let wanted = self.listing_wanted_at(since);
                 now >= wanted && !self.waiting.is_of(wanted)
             }
-            Phase::LastLook(_) | Phase::Over => false,
+            Phase::LastLook(_) | Phase::Stuck | Phase::Over => false,
         }
     }
 
@@ -286,11 +310,20 @@ impl Course {
     }
 
     fn cancels(&mut self, now: Instant, jobs: &mut Vec<Job>) {
+        // Whether the call that cancels all plain orders leaves conditional ones alone is UNCONFIRMED (fact sheet 16).
+        let is_bare = self.waiting.asked_at.is_some();
+        let guarded: BTreeSet<Symbol> = self.conditional.iter().map(|waiting| waiting.symbol).collect();
+        let open: BTreeSet<Symbol> =
+            self.legs.values().filter(|leg| leg.held.is_some()).map(|leg| leg.id.symbol).collect();
+        let positions_known = self.held.asked_at.is_some();
         for (symbol, book) in &mut self.books {
             let is_due = book.not_before.is_none_or(|at| now >= at);
             if !book.orders.is_empty() && !book.cancelling && is_due {
                 book.cancelling = true;
-                jobs.push(Job::CancelPlain(*symbol));
+                let has_no_stop = is_bare && !guarded.contains(symbol);
+                let at_once = has_no_stop || (positions_known && !open.contains(symbol));
+                let orders = book.orders.iter().map(|order| order.order).collect();
+                jobs.push(Job::CancelPlain { symbol: *symbol, orders, at_once });
             }
         }
         for (order, (symbol, chore)) in self.openings.iter_mut().filter(|(_, (_, chore))| chore.is_due(now)) {
@@ -400,8 +433,8 @@ impl Course {
             News::Held(asked_at, Ok(rows)) => self.took_positions(asked_at, rows, now),
             News::Held(_, Err(error)) => {
                 if error.reason() == Some(RejectReason::Auth) && self.held.asked_at.is_none() {
-                    self.key_refusals += 1;
-                    if self.key_refusals >= KEY_REFUSALS {
+                    let since = *self.key_refused_since.get_or_insert(now);
+                    if now.duration_since(since) >= KEY_PATIENCE {
                         return self
                             .finish(End::KeysRefused, format!("the venue refuses the API key: {error}"));
                     }
@@ -431,7 +464,12 @@ impl Course {
                 let patience = self.setup.patience;
                 let Some(leg) = self.legs.get_mut(&leg) else { return };
                 let after = leg.answered(sending, result, now, patience);
-                self.after(after, now);
+                if leg.is_stuck() && leg.pending.is_none() {
+                    // The others are settled without it; it is tried again and again.
+                    self.lines.extend(after.line);
+                } else {
+                    self.after(after, now);
+                }
             }
             News::Asked { leg, id, clock, found } => {
                 let patience = self.setup.patience;
@@ -461,15 +499,17 @@ impl Course {
     fn look_soon(&mut self, now: Instant) {
         self.quiet = SOON;
         let is_busy = self.legs.values().any(|leg| leg.on_its_way.is_some());
-        let spaced = self.held.last_asked.map_or(now, |at| at + SOON);
-        self.held.want(if is_busy { spaced.max(now) } else { now });
+        let wait = if is_busy { SOON } else { Duration::ZERO };
+        let wait = if self.readings < FIRST_READINGS { wait } else { BETWEEN_READINGS };
+        let spaced = self.held.last_asked.map_or(now, |at| at + wait);
+        self.held.want(spaced.max(now));
         if let Phase::Settle(_) = self.phase {
             self.phase = Phase::Work;
         }
     }
 
     fn took_positions(&mut self, asked_at: Instant, rows: Vec<Held>, now: Instant) {
-        self.key_refusals = 0;
+        self.key_refused_since = None;
         let patience = self.setup.patience;
         let mut next = now + SELDOM;
         let mut found: BTreeMap<LegId, Held> = rows
@@ -511,7 +551,8 @@ impl Course {
         }
         // It was asked for before the last news, so somebody waits for the next one.
         if asked_at < self.last_action {
-            next = next.min(asked_at + AT_ONCE).max(now);
+            let wait = if self.readings < FIRST_READINGS { AT_ONCE } else { BETWEEN_READINGS };
+            next = next.min(asked_at + wait).max(now);
         }
         let line = self.held.answered(asked_at, now, next);
         self.lines.extend(line);
@@ -539,6 +580,7 @@ impl Course {
             self.books.entry(*symbol).or_default();
         }
         let mut lines = Vec::new();
+        let mut is_news = false;
         for (symbol, book) in &mut self.books {
             // A list from before the cancel came back shows what is gone.
             if book.cancelling || book.finished_at.is_some_and(|at| asked_at < at) {
@@ -549,9 +591,13 @@ impl Course {
                 lines.push(format!("{symbol}: cancelling {} plain orders", orders.len()));
                 book.tried = 0;
             }
+            is_news |= book.orders != orders;
             book.orders = orders;
         }
-        let line = self.resting.answered(asked_at, now, now + BETWEEN_LISTS);
+        self.lists += 1;
+        self.list_gap = if is_news { BETWEEN_LISTS } else { (self.list_gap * 2).min(LISTS_SELDOM) };
+        let gap = if self.lists <= 2 { FIRST_LISTS } else { self.list_gap };
+        let line = self.resting.answered(asked_at, now, now + gap);
         self.lines.extend(line);
         self.lines.extend(lines);
     }
@@ -568,7 +614,7 @@ impl Course {
             }
         }
         // Legs on symbols that take no orders keep their stops.
-        let kept: BTreeSet<Symbol> = self.hopeless().map(|leg| leg.id.symbol).collect();
+        let kept: BTreeSet<Symbol> = self.stuck().map(|leg| leg.id.symbol).collect();
         if matches!(self.phase, Phase::Sweep(_)) {
             self.conditional.retain(|waiting| !kept.contains(&waiting.symbol));
         }
@@ -654,16 +700,16 @@ impl Course {
 
     /// Legs with a position that may still be closed.
     fn open_legs(&self) -> impl Iterator<Item = &Leg> {
-        self.legs.values().filter(|leg| leg.held.is_some() && !leg.is_hopeless())
+        self.legs.values().filter(|leg| leg.held.is_some() && !leg.is_stuck())
     }
 
-    fn hopeless(&self) -> impl Iterator<Item = &Leg> {
-        self.legs.values().filter(|leg| leg.held.is_some() && leg.is_hopeless())
+    fn stuck(&self) -> impl Iterator<Item = &Leg> {
+        self.legs.values().filter(|leg| leg.held.is_some() && leg.is_stuck())
     }
 
     /// Nothing is open, resting, on its way or known to be live.
     fn is_clean(&self) -> bool {
-        let stuck: BTreeSet<Symbol> = self.hopeless().map(|leg| leg.id.symbol).collect();
+        let stuck: BTreeSet<Symbol> = self.stuck().map(|leg| leg.id.symbol).collect();
         let is_live = |leg: &Leg| {
             leg.on_its_way.is_some() || leg.pending.as_ref().is_some_and(super::leg::Pending::is_live)
         };
@@ -711,18 +757,32 @@ impl Course {
             }
             Phase::LastLook(since) => {
                 if self.held.is_of(since) {
-                    let stuck = self.hopeless().map(|leg| leg.id.to_string()).collect::<Vec<_>>().join(", ");
-                    if stuck.is_empty() {
+                    if self.stuck().next().is_none() {
                         self.finish(End::Flat, String::new());
+                    } else if self.stuck().all(Leg::is_unknown_to_venue) {
+                        self.finish(End::NotTrading, self.stuck_because());
                     } else {
-                        let because = format!(
-                            "the venue takes no orders for {stuck}; it will settle them itself, or trading resumes: run this again then"
-                        );
-                        self.finish(End::NotTrading, because);
+                        let because = self.stuck_because();
+                        self.say(format!("{because}; everything else is flat; trying on until time is over"));
+                        self.phase = Phase::Stuck;
                     }
                 }
             }
+            Phase::Stuck => {
+                // It trades again, or the venue has settled it: everything is verified once more.
+                if self.stuck().next().is_none() {
+                    self.last_action = now;
+                    self.phase = Phase::Work;
+                }
+            }
         }
+    }
+
+    fn stuck_because(&self) -> String {
+        let names = self.stuck().map(|leg| leg.id.to_string()).collect::<Vec<_>>().join(", ");
+        format!(
+            "the venue takes no orders for {names}; its stops stay; run this again, or wait for the venue to settle it"
+        )
     }
 
     fn finish(&mut self, end: End, because: String) {
@@ -760,6 +820,18 @@ impl Course {
             (false, _) => format!("{orders} plain orders; stops of open legs are untouched"),
         });
         lines
+    }
+
+    /// Named symbols that neither the rules nor any reading knows.
+    fn unseen(&self) -> Vec<Symbol> {
+        let named = self.setup.symbols.iter().flatten();
+        let is_known = |symbol: &&Symbol| {
+            self.rules.as_ref().is_some_and(|rules| rules.knows(symbol))
+                || self.legs.keys().any(|leg| leg.symbol == **symbol)
+                || self.books.contains_key(*symbol)
+                || self.conditional.iter().any(|waiting| waiting.symbol == **symbol)
+        };
+        named.filter(|symbol| !is_known(symbol)).copied().collect()
     }
 
     /// The story so far.
@@ -804,6 +876,7 @@ impl Course {
                 .filter_map(|leg| leg.pending.as_ref().map(|pending| pending.id).or(leg.on_its_way))
                 .map(|id| id.to_string())
                 .collect(),
+            unseen: self.unseen(),
             legs,
             orders_canceled: self.canceled.clone(),
             conditional_canceled: self.swept.clone(),

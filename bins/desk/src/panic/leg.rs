@@ -23,9 +23,13 @@ const FIRST_QUESTION: Duration = Duration::from_millis(150);
 const LAST_QUESTION: Duration = Duration::from_secs(1);
 /// The same clock reading after so long means that the venue's clock stands still.
 const STANDSTILL: Duration = Duration::from_secs(3);
-/// So many refusals of a symbol that does not trade, and nobody waits for it any longer.
-const HOPELESS_AFTER: u32 = 3;
-const PAUSE_WHILE_NOT_TRADING: Duration = Duration::from_secs(1);
+/// So many refusals of a symbol that does not trade, and the others are settled without it.
+const STUCK_AFTER: u32 = 3;
+/// It is tried on, every second at first and then less often.
+const PAUSES_WHILE_STUCK: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
+const OFTEN_UNTIL: u32 = 15;
+/// The venue does not know the symbol at all.
+const BAD_SYMBOL: i64 = -1121;
 
 /// A close of which it is not known that it is over.
 #[derive(Debug)]
@@ -95,6 +99,7 @@ pub(super) struct Leg {
     fruitless: u32,
     pub(super) limits: Limits,
     not_trading: u32,
+    bad_symbol: bool,
     pub(super) closes: u32,
     pub(super) closed: Decimal,
     pub(super) flat_at: Option<Instant>,
@@ -131,6 +136,7 @@ impl Leg {
             fruitless: 0,
             limits: Limits { at_most: None, as_held: false },
             not_trading: 0,
+            bad_symbol: false,
             closes: 0,
             closed: Decimal::ZERO,
             flat_at: None,
@@ -139,9 +145,14 @@ impl Leg {
         }
     }
 
-    /// Whether waiting for it is pointless: its symbol takes no orders.
-    pub(super) const fn is_hopeless(&self) -> bool {
-        self.not_trading >= HOPELESS_AFTER
+    /// Whether the others are settled without it: its symbol takes no orders.
+    pub(super) const fn is_stuck(&self) -> bool {
+        self.not_trading >= STUCK_AFTER
+    }
+
+    /// Whether trying on is pointless.
+    pub(super) const fn is_unknown_to_venue(&self) -> bool {
+        self.bad_symbol
     }
 
     /// Whether the next close may leave: on a believed reading that was asked for after all that happened since, and at or
@@ -150,7 +161,6 @@ impl Leg {
         self.held.is_some()
             && self.on_its_way.is_none()
             && self.pending.is_none()
-            && !self.is_hopeless()
             && self.believed.is_some_and(|at| at >= self.fresh_after && since.is_none_or(|since| at >= since))
             && now >= self.not_before
     }
@@ -250,6 +260,7 @@ impl Leg {
         self.closed += filled;
         let left = (sent.before - filled).max(Decimal::ZERO);
         if filled > Decimal::ZERO {
+            self.not_trading = 0;
             self.last_fill = Some(LastFill { sent_venue: sent.sent_venue, known_at: now, left });
             self.trouble = None;
         }
@@ -284,7 +295,9 @@ impl Leg {
             (Some(RejectReason::Filter), _) => self.limits.as_held = !self.limits.as_held,
             (Some(RejectReason::NotTrading), _) => {
                 self.not_trading += 1;
-                self.not_before = now + PAUSE_WHILE_NOT_TRADING;
+                self.bad_symbol = error.code() == Some(BAD_SYMBOL);
+                let (often, seldom) = PAUSES_WHILE_STUCK;
+                self.not_before = now + if self.not_trading < OFTEN_UNTIL { often } else { seldom };
             }
             _ => {}
         }
@@ -402,11 +415,8 @@ impl Leg {
     /// When something about this leg is due next.
     pub(super) fn due_at(&self) -> Option<Instant> {
         let question = self.pending.as_ref().filter(|pending| !pending.asking).map(|pending| pending.ask_at);
-        let close = (self.held.is_some()
-            && self.on_its_way.is_none()
-            && self.pending.is_none()
-            && !self.is_hopeless())
-        .then_some(self.not_before);
+        let close = (self.held.is_some() && self.on_its_way.is_none() && self.pending.is_none())
+            .then_some(self.not_before);
         question.or(close)
     }
 }

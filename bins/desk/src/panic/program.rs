@@ -17,16 +17,23 @@ use tokio::{
 };
 
 use super::{
-    ClosingVenue, Fenced, PanicIds, PanicParts, Plan, Reached, Verdict, Wanted, ask_executor_to_halt,
+    ClosingVenue, End, Fenced, PanicIds, PanicParts, Plan, Reached, Verdict, Wanted, ask_executor_to_halt,
     ask_executor_to_stop, reach, run, take_over,
 };
-use crate::logging::{self, Format, Sink};
+use crate::{
+    config::nearest,
+    logging::{self, Format, Sink},
+};
 
 const NAME: &str = "hedge-panic-close";
 /// The exit code when something is, or may be, open.
 const NOT_FLAT: u8 = 13;
 /// The exit code when another panic close is at work.
 const TAKEN: u8 = 75;
+/// The exit code for arguments that make no sense.
+const USAGE: u8 = 2;
+/// How long the list of symbols is waited for when symbols are named.
+const RULES_WITHIN: Duration = Duration::from_secs(3);
 /// The plan is read once more when the first reading fails.
 const PLAN_TRIES: u32 = 3;
 const BETWEEN_TRIES: Duration = Duration::from_millis(300);
@@ -116,12 +123,56 @@ pub async fn close_down(request: Request) -> u8 {
         reached.base,
         scope(request.symbols.as_ref())
     ));
+    let mut request = request;
+    if let Some(named) = &request.symbols {
+        match known(&reached.venue, named).await {
+            Ok(symbols) => request.symbols = Some(symbols),
+            Err(sentence) => {
+                Voice::fail(&sentence);
+                voice.result(&json!({"flat": false, "end": "usage", "because": sentence}));
+                return USAGE;
+            }
+        }
+    }
     if !request.yes
         && let Err(code) = ask(&reached, &request, voice, interrupts.clone()).await
     {
         return code;
     }
     act(reached, request, voice, interrupts).await
+}
+
+/// The named symbols as the venue writes them. A name that is neither listed nor held nor ordered would make "flat" of
+/// nothing at all, so it is refused before anything is touched. Where the list cannot be read soon, the end tells.
+async fn known(venue: &dyn ClosingVenue, named: &BTreeSet<Symbol>) -> Result<BTreeSet<Symbol>, String> {
+    let named: BTreeSet<Symbol> = named
+        .iter()
+        .map(|name| Symbol::parse(&name.as_str().to_ascii_uppercase()).unwrap_or(*name))
+        .collect();
+    let Ok(Ok(specs)) = tokio::time::timeout(RULES_WITHIN, venue.rules()).await else {
+        Voice::warn("whether the venue knows these symbols could not be found out soon; going on");
+        return Ok(named);
+    };
+    let listed: BTreeSet<Symbol> = specs.iter().map(|spec| spec.id.symbol).collect();
+    let strange: BTreeSet<Symbol> = named.difference(&listed).copied().collect();
+    if strange.is_empty() {
+        return Ok(named);
+    }
+    // A symbol whose rules cannot be read may be held all the same.
+    let touched: Vec<Symbol> = match (venue.held(false).await, venue.resting(None).await) {
+        (Ok(held), Ok(resting)) => {
+            let held = held.iter().map(|held| held.leg.symbol);
+            held.chain(resting.iter().map(|order| order.leg.symbol)).collect()
+        }
+        _ => return Ok(named),
+    };
+    match strange.iter().find(|symbol| !touched.contains(symbol)) {
+        None => Ok(named),
+        Some(symbol) => {
+            let near = nearest(symbol.as_str(), listed.iter().map(Symbol::as_str)).unwrap_or_default();
+            Err(format!("--symbols {symbol}: the venue does not know it; nearest: {near}; nothing was done"))
+        }
+    }
 }
 
 fn scope(symbols: Option<&BTreeSet<Symbol>>) -> String {
@@ -229,6 +280,7 @@ async fn act(reached: Reached, request: Request, voice: Voice, interrupts: watch
         say: Box::new(move |line| voice.say(line)),
     })
     .await;
+    let verdict = doubted(verdict);
     verdict.lines().iter().for_each(|line| voice.say(line));
     if verdict.flat && fenced.term.is_some() {
         voice.say("an executor that starts now is halted; hedgectl resume ends that");
@@ -237,6 +289,17 @@ async fn act(reached: Reached, request: Request, voice: Voice, interrupts: watch
     // Only now may an executor start again.
     drop(fenced.guard);
     verdict.exit_code()
+}
+
+/// Flat only counts when every named symbol is known to somebody: the venue's list, or a reading.
+fn doubted(verdict: Verdict) -> Verdict {
+    if !verdict.flat || verdict.unseen.is_empty() {
+        return verdict;
+    }
+    let names = verdict.unseen.iter().map(Symbol::as_str).collect::<Vec<_>>().join(", ");
+    let because =
+        format!("{names} may be misspelt: not held, and the venue's list of symbols could not be read");
+    Verdict { flat: false, end: End::UnknownSymbol, because, ..verdict }
 }
 
 fn told(

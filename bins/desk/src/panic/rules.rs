@@ -27,6 +27,11 @@ impl Rules {
         Self(specs.into_iter().map(|spec| (spec.id.symbol, spec)).collect())
     }
 
+    /// Whether the venue lists the symbol.
+    pub(super) fn knows(&self, symbol: &Symbol) -> bool {
+        self.0.contains_key(symbol)
+    }
+
     /// The venue's word for a symbol that does not trade normally.
     pub(super) fn oddity(&self, symbol: &Symbol) -> Option<&str> {
         match &self.0.get(symbol)?.status {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use hedge_core::{OrderRef, OrderSpace, Symbol, Timestamp};
+use hedge_core::{BrokerError, OrderRef, OrderSpace, RejectReason, Symbol, Timestamp};
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -105,7 +105,12 @@ async fn perform(venue: Arc<dyn ClosingVenue>, job: Job) -> News {
         Job::Held { another_way } => News::Held(asked_at, venue.held(another_way).await),
         Job::Resting => News::Resting(asked_at, venue.resting(None).await),
         Job::Waiting => News::Waiting(asked_at, venue.waiting().await),
-        Job::CancelPlain(symbol) => News::PlainCancelled(symbol, venue.cancel_plain(symbol).await),
+        Job::CancelPlain { symbol, at_once: true, .. } => {
+            News::PlainCancelled(symbol, venue.cancel_plain(symbol).await)
+        }
+        Job::CancelPlain { symbol, orders, .. } => {
+            News::PlainCancelled(symbol, cancel_each(&venue, symbol, orders).await)
+        }
         Job::CancelOpening(symbol, order) => {
             News::OpeningCancelled(order, venue.cancel(symbol, &order).await)
         }
@@ -126,6 +131,27 @@ async fn perform(venue: Arc<dyn ClosingVenue>, job: Job) -> News {
             News::Asked { leg, id, clock, found: venue.find(leg.symbol, &id).await }
         }
     }
+}
+
+/// Cancels order by order, all on their way at once; one that the venue does not know is gone.
+async fn cancel_each(
+    venue: &Arc<dyn ClosingVenue>,
+    symbol: Symbol,
+    orders: Vec<OrderRef>,
+) -> Result<(), BrokerError> {
+    let mut cancels = JoinSet::new();
+    for order in orders {
+        let venue = Arc::clone(venue);
+        cancels.spawn(async move { venue.cancel(symbol, &order).await });
+    }
+    let mut result = Ok(());
+    while let Some(finished) = cancels.join_next().await {
+        match finished {
+            Ok(Err(error)) if error.reason() != Some(RejectReason::NotFound) => result = Err(error),
+            _ => {}
+        }
+    }
+    result
 }
 
 /// Says once until when a ban lasts.

@@ -19,6 +19,8 @@ pub enum End {
     OutOfTime,
     /// A person stopped it.
     Interrupted,
+    /// A symbol that was named is known to nobody.
+    UnknownSymbol,
     /// The venue refuses the key: nothing can be read or sent.
     KeysRefused,
 }
@@ -83,6 +85,9 @@ pub struct Verdict {
     pub remaining: Remaining,
     /// Client ids of closes whose outcome nobody knows.
     pub unknown: Vec<String>,
+    /// Symbols that were named and that the venue does not seem to know.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unseen: Vec<Symbol>,
 }
 
 impl Verdict {

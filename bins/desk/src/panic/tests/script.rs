@@ -75,6 +75,9 @@ struct Account {
     later: Vec<(Instant, LegId, Decimal)>,
     log: Vec<(Duration, String)>,
     banned_until: Option<Timestamp>,
+    /// A symbol that takes no orders until then.
+    refusing: Option<(Symbol, Instant)>,
+    calls: BTreeMap<&'static str, usize>,
 }
 
 /// The account.
@@ -171,6 +174,14 @@ impl Script {
         self.account().banned_until = Some(until);
     }
 
+    pub(super) fn refuse_on(&self, symbol: &str, wait: Duration) {
+        self.account().refusing = Some((Symbol::parse(symbol).unwrap(), self.began + wait));
+    }
+
+    pub(super) fn calls(&self, call: &str) -> usize {
+        self.account().calls.get(call).copied().unwrap_or_default()
+    }
+
     /// What happened, in order, without the readings.
     pub(super) fn commands(&self) -> Vec<String> {
         self.account().log.iter().map(|(_, line)| line.clone()).collect()
@@ -197,6 +208,7 @@ impl Script {
 
     /// Takes the next fault of a call, waits, and fails for all that need no more knowledge.
     async fn enter(&self, call: &'static str) -> Result<Option<Fault>, BrokerError> {
+        *self.account().calls.entry(call).or_default() += 1;
         let fault = self.account().faults.get_mut(call).and_then(VecDeque::pop_front);
         let wait = match &fault {
             Some(Fault::Slow(wait)) => *wait,
@@ -326,6 +338,13 @@ impl ClosingVenue for Script {
         self.note(format!("close {leg} {}", qty.normalize()));
         let fault =
             self.enter("close").await.map_err(|error| SubmitError { error, acceptable_until: None })?;
+        if let Some((symbol, until)) = self.account().refusing
+            && symbol == leg.symbol
+            && Instant::now() < until
+        {
+            let (reason, message) = (RejectReason::NotTrading, "halted".to_owned());
+            return Err(fail(BrokerError::Rejected { reason, code: -4141, message }));
+        }
         let place = |state, filled, visible_at| Placed { id, leg, state, filled, visible_at };
         let now = Instant::now();
         let (partly, is_live) = match fault {
@@ -366,6 +385,7 @@ impl ClosingVenue for Script {
         self.note(format!("cancel {symbol} {order:?}"));
         self.enter("cancel").await?;
         let mut account = self.account();
+        account.orders.retain(|one| one.leg.symbol != symbol || one.order != *order);
         account.conditional.retain(|one| one.order != *order);
         if let OrderRef::Client { id, .. } = order {
             for one in account.placed.iter_mut().filter(|one| one.id == *id) {
