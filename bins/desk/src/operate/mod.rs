@@ -15,4 +15,4 @@ pub use flatten::{Waited, close_here, left, plan, symbols, wait_for_flat};
 pub use folded::{Folded, Said};
 pub use order::{By, Ordered, now, order};
 pub use page::Page;
-pub use status::{Situation, situation, stopped};
+pub use status::{NextStart, Situation, situation, stopped};

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use hedge_core::{Decimal, PositionSide, Posture, Timestamp};
 use hedge_runtime::control::{LegStatus, Status};
 
-use super::Said;
+use super::{NextStart, Said};
 
 /// A status and what a page says besides.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub struct Page<'a> {
     pub status: &'a Status,
     /// Why the last process stopped, and when. Absent while one runs.
     pub stopped: Option<Said>,
+    /// How the next executor starts, where somebody else than the journal says so.
+    pub next_start: Option<NextStart>,
 }
 
 impl fmt::Display for Page<'_> {
@@ -64,6 +66,16 @@ impl Page<'_> {
             let order = if status.operator == Posture::Halted { "halt" } else { "exit-only" };
             let since = self.since(status.operator_since.as_deref());
             writeln!(f, "order     {order} {since}: {}", status.operator_because)?;
+            writeln!(f, "          lift it with: hedgectl resume BECAUSE")?;
+        }
+        if let Some(next) = &self.next_start {
+            let word = if next.posture == Posture::Halted { "halted" } else { "exit-only" };
+            let since = self.since(Some(&next.at));
+            writeln!(
+                f,
+                "next      the next executor starts {word}, {since}: {} ({})",
+                next.because, next.by
+            )?;
             writeln!(f, "          lift it with: hedgectl resume BECAUSE")?;
         }
         if let Some(hold) = &status.hold {
@@ -277,7 +289,7 @@ mod tests {
     }
 
     fn page(status: &Status) -> Page<'_> {
-        Page { status, stopped: None }
+        Page { status, stopped: None, next_start: None }
     }
 
     #[test]
@@ -335,6 +347,20 @@ mod tests {
         assert!(text.contains("WARNING   legs are open and no executor runs"), "{text}");
         assert!(text.contains("executor  none runs; this is the journal's end, of 2026-11-20 09:59:58 UTC (stopped: SIGTERM)"), "{text}");
         assert!(!text.contains("account stream"), "{text}");
+    }
+
+    #[test]
+    fn a_start_that_a_panic_close_has_halted_is_announced() {
+        let status = Status { pid: None, connected: false, ..status() };
+        let next_start = Some(NextStart {
+            posture: Posture::Halted,
+            because: "panic close of all symbols".into(),
+            by: "hedge-panic-close".into(),
+            at: NOW.to_string(),
+        });
+        let text = Page { next_start, ..page(&status) }.to_string();
+        let line = "next      the next executor starts halted, since 2026-11-20 10:00:00 UTC (0.0 s ago): panic close of all symbols (hedge-panic-close)";
+        assert!(text.lines().any(|found| found == line), "{text}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hedge_core::{Posture, Timestamp};
+use hedge_core::{Posture, Term, Timestamp};
 use hedge_runtime::control::{Answer, AskError, Origin, Request, Status, ask};
 use hedge_store::{ControlDir, Owner};
 use serde::Serialize;
@@ -21,12 +21,29 @@ pub struct Situation {
     /// Why the last process stopped, if it did so on purpose and none runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped: Option<Said>,
+    /// The posture that the fence gives to the next executor, where none runs and the journal does not know of it yet: a
+    /// panic close has led last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_start: Option<NextStart>,
+}
+
+/// How the next executor starts, and whose word that is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NextStart {
+    /// Its posture.
+    pub posture: Posture,
+    /// Why.
+    pub because: String,
+    /// The program that said so.
+    pub by: String,
+    /// When; text.
+    pub at: String,
 }
 
 impl Situation {
     /// As a page for people.
     pub fn page(&self) -> Page<'_> {
-        Page { status: &self.status, stopped: self.stopped.clone() }
+        Page { status: &self.status, stopped: self.stopped.clone(), next_start: self.next_start.clone() }
     }
 }
 
@@ -41,7 +58,9 @@ pub async fn situation<E: From<OperateError>>(
     now: Timestamp,
 ) -> Result<Situation, E> {
     match ask(dir, &Request::Status).await {
-        Ok(Answer::Status(status)) => Ok(Situation { running: true, status: *status, stopped: None }),
+        Ok(Answer::Status(status)) => {
+            Ok(Situation { running: true, status: *status, stopped: None, next_start: None })
+        }
         Ok(Answer::Done(_)) => {
             let detail = "it answered a question with a command's end".to_owned();
             Err(OperateError::from(AskError::Malformed { detail }).into())
@@ -70,7 +89,20 @@ pub fn stopped(
     };
     // A book that is not connected any more says so; what is open at the venue may have changed since.
     let status = Status { connected: false, ..Status::of(&folded.book, origin, now) };
-    Ok(Situation { running: false, status, stopped: folded.stopped })
+    let next_start = next_start(dir, folded.book.term());
+    Ok(Situation { running: false, status, stopped: folded.stopped, next_start })
+}
+
+/// What the fence says of the next start, if that is news to the journal.
+fn next_start(dir: &Path, journalled: Term) -> Option<NextStart> {
+    let fence = ControlDir::of(dir).fence().ok().flatten()?;
+    let is_news = fence.term > journalled && fence.posture != Posture::Normal;
+    is_news.then(|| NextStart {
+        posture: fence.posture,
+        because: fence.because,
+        by: fence.by,
+        at: fence.at.to_string(),
+    })
 }
 
 /// Nothing to show, but perhaps an order for the first start.
@@ -86,4 +118,31 @@ fn never_ran(dir: &Path) -> OperateError {
         "{} has no journal yet: nothing has run there{ordered}",
         dir.display()
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use hedge_store::FenceRecord;
+
+    use super::*;
+
+    #[test]
+    fn only_a_newer_term_that_forbids_is_news_of_the_next_start() {
+        let dir = std::env::temp_dir().join(format!("hedge-desk-next-start-{}", std::process::id()));
+        let control = ControlDir::of(&dir);
+        let fence = |posture| FenceRecord {
+            term: Term(8),
+            posture,
+            because: "panic close".into(),
+            by: "hedge-panic-close".into(),
+            at: Timestamp::EPOCH,
+        };
+        assert_eq!(next_start(&dir, Term(7)), None);
+        control.put_fence(&fence(Posture::Normal)).unwrap();
+        assert_eq!(next_start(&dir, Term(7)), None);
+        control.put_fence(&fence(Posture::Halted)).unwrap();
+        assert_eq!(next_start(&dir, Term(7)).unwrap().posture, Posture::Halted);
+        assert_eq!(next_start(&dir, Term(8)), None, "the journal has it already");
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
 }
