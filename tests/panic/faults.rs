@@ -198,7 +198,7 @@ fn a_symbol_that_takes_no_orders_is_named_and_its_stop_stays() {
     stage.wish(&Wish::SetStatus { symbol: SymbolId(1), status: SymbolStatus::PendingTrading });
     let done = stage.panic_close(&["--within", "20s"]);
     assert_eq!(done.code, Some(13), "{}", done.progress);
-    assert_eq!(done.verdict["end"], "not_trading", "{:#}", done.verdict);
+    assert_eq!(done.verdict["end"], "not_trading", "{}", done.progress);
     assert!(done.progress.contains(&format!("{symbol} does not trade normally")), "{}", done.progress);
     let open: Vec<_> = stage.exchange.legs().unwrap().iter().map(|leg| leg.symbol.clone()).collect();
     assert_eq!(open, [symbol.clone(), symbol.clone()], "the other one is flat");

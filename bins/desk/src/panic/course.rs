@@ -710,8 +710,10 @@ impl Course {
     /// Nothing is open, resting, on its way or known to be live.
     fn is_clean(&self) -> bool {
         let stuck: BTreeSet<Symbol> = self.stuck().map(|leg| leg.id.symbol).collect();
+        // A stuck leg is tried on beside everything else.
         let is_live = |leg: &Leg| {
-            leg.on_its_way.is_some() || leg.pending.as_ref().is_some_and(super::leg::Pending::is_live)
+            (leg.on_its_way.is_some() && !leg.is_stuck())
+                || leg.pending.as_ref().is_some_and(super::leg::Pending::is_live)
         };
         let has_orders = |(symbol, book): (&Symbol, &Book)| {
             book.cancelling || (!book.orders.is_empty() && !stuck.contains(symbol))

@@ -83,7 +83,10 @@ pub fn take_over(state_dir: &Path, by: &str, because: &str, now: Timestamp) -> F
 /// The line that says what was found.
 pub async fn ask_executor_to_stop(state_dir: &Path, term: Term) -> String {
     let control = ControlDir::of(state_dir);
-    if !seems_alive(state_dir, &control) {
+    // Looked at before its answer: one that ends in between has answered first.
+    let is_alive = seems_alive(state_dir, &control);
+    let has_answered = || control.ack().ok().flatten().is_some_and(|ack| ack.term >= term);
+    if !is_alive && !has_answered() {
         return format!("fence: term {term}, halted; no executor runs in {}", state_dir.display());
     }
     let until = Instant::now() + ACK_WITHIN;
