@@ -108,7 +108,7 @@ enum Phase {
     Settle(Instant),
     /// Seen flat twice; cancelling conditional orders since then.
     Sweep(Instant),
-    /// They are gone; one more look at the positions, asked for at or after this moment.
+    /// They are gone; one more look at positions and plain orders, asked for at or after this moment.
     LastLook(Instant),
     /// Flat but for symbols that take no orders, which are tried until time is over.
     Stuck,
@@ -288,7 +288,8 @@ impl Course {
         match self.phase {
             Phase::Work => asked < self.last_action && self.open_legs().next().is_none(),
             Phase::Settle(since) => now >= since + self.gap() && asked < since + self.gap(),
-            Phase::Sweep(_) | Phase::LastLook(_) | Phase::Stuck | Phase::Over => false,
+            Phase::LastLook(since) => asked < since,
+            Phase::Sweep(_) | Phase::Stuck | Phase::Over => false,
         }
     }
 
@@ -755,10 +756,11 @@ impl Course {
                 if listed && self.conditional.is_empty() && !self.sweeps.values().any(|chore| chore.busy) {
                     self.phase = Phase::LastLook(now);
                     self.held.want(now);
+                    self.resting.want(now);
                 }
             }
             Phase::LastLook(since) => {
-                if self.held.is_of(since) {
+                if self.held.is_of(since) && self.resting.is_of(since) {
                     if self.stuck().next().is_none() {
                         self.finish(End::Flat, String::new());
                     } else if self.stuck().all(Leg::is_unknown_to_venue) {

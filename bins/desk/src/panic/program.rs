@@ -104,6 +104,7 @@ pub async fn close_down(request: Request) -> u8 {
         Ok(reached) => reached,
         Err(refused) => {
             refused.message.lines().for_each(Voice::fail);
+            voice.result(&json!({"flat": false, "end": "refused", "because": refused.message}));
             return refused.code;
         }
     };
@@ -255,6 +256,7 @@ async fn act(reached: Reached, request: Request, voice: Voice, interrupts: watch
         None => Fenced::default(),
     };
     if fenced.is_taken {
+        voice.result(&json!({"flat": false, "end": "taken", "because": "another panic close is at work"}));
         Voice::fail(
             "another panic close is at work on this state directory; wait for it, or end it if it hangs and start this again",
         );
