@@ -1,6 +1,6 @@
 //! One run of any profile: folder, venue, preflight, client, engine, loop, summary, report.
 //!
-//! The profile decides where the account is ([`paper`](crate::paper) or [`live`](crate::live)) and which broker is built
+//! The profile decides where the account is ([`paper`](crate::paper) or `live`) and which broker is built
 //! on it; from there on there is one composition. No flag inside says whether money moves.
 
 mod bars;
