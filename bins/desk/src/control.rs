@@ -107,27 +107,12 @@ impl Fence for FileFence {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::PathBuf};
+    use std::fs;
 
     use super::*;
+    use crate::temp::TempDir;
 
     const NOON: Timestamp = Timestamp::from_ms(1_763_638_569_123);
-
-    struct TempDir(PathBuf);
-
-    impl TempDir {
-        fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("hedge-fence-{name}-{}", std::process::id()));
-            fs::create_dir_all(&path).unwrap();
-            Self(path)
-        }
-    }
-
-    impl Drop for TempDir {
-        fn drop(&mut self) {
-            fs::remove_dir_all(&self.0).ok();
-        }
-    }
 
     fn taken_over(term: u32) -> FenceRecord {
         FenceRecord {
@@ -141,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_leader_is_admitted_until_somebody_with_a_greater_term_comes() {
-        let temp = TempDir::new("leads");
+        let temp = TempDir::new();
         let fence = FileFence::new(&temp.0, "hedge-executor");
         assert_eq!(fence.leader(), Ok(None));
         assert_eq!(fence.admits(Term(1)), Ok(()));
@@ -159,7 +144,7 @@ mod tests {
 
     #[test]
     fn what_a_panic_close_left_is_read_once_and_forgotten_by_the_next_leader() {
-        let temp = TempDir::new("left");
+        let temp = TempDir::new();
         ControlDir::of(&temp.0).put_fence(&taken_over(2)).unwrap();
         let fence = FileFence::new(&temp.0, "hedge-executor");
         let leader = fence.leader().unwrap().unwrap();
@@ -171,7 +156,7 @@ mod tests {
 
     #[test]
     fn nobody_leads_while_a_panic_close_is_at_work() {
-        let temp = TempDir::new("panic");
+        let temp = TempDir::new();
         let guard = ControlDir::of(&temp.0).begin_panic().unwrap();
         let fence = FileFence::new(&temp.0, "hedge-executor");
         assert!(fence.leader().unwrap_err().contains("panic close"));
@@ -182,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_damaged_or_vanished_fence_forbids() {
-        let temp = TempDir::new("damaged");
+        let temp = TempDir::new();
         let fence = FileFence::new(&temp.0, "hedge-executor");
         fence.lead(Term(1), NOON).unwrap();
         let file = temp.0.join("control/fence");
@@ -195,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_start_after_the_fence_was_removed_is_halted() {
-        let temp = TempDir::new("gone");
+        let temp = TempDir::new();
         let fence = FileFence::new(&temp.0, "hedge-executor");
         fence.lead(Term(7), NOON).unwrap();
         fs::remove_file(temp.0.join("control/fence")).unwrap();

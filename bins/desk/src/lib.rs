@@ -17,6 +17,8 @@ pub mod preflight;
 pub mod progress;
 pub mod report;
 pub mod runs;
+#[cfg(test)]
+mod temp;
 pub mod trade;
 pub mod venue;
 pub mod why;

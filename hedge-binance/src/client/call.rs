@@ -9,19 +9,19 @@ use std::{
     time::Duration,
 };
 
-use hedge_core::{BrokerError, Clock, RejectReason, Timestamp};
+use hedge_core::{BrokerError, Clock, Timestamp};
 use hedge_http::{
     HttpClient, HttpError, Request, Response,
     clock_skew::{ClockOffset, Sample},
     limiter::{Acquire, Limiter, Priority},
-    retry::{RandomSource, ReadFailure, RetryPolicy, SplitMix64, retry_read},
+    retry::{RandomSource, RetryPolicy, SplitMix64, retry_read},
     secret::Secret,
     sign::{HmacSha256Hex, SignError},
 };
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::names::OrderNames;
+use super::{call_error::CallError, names::OrderNames};
 use crate::{
     codes::{ErrorBody, LONGEST_BAN, SHORTEST_BAN, Verdict, judge},
     config::{RecvWindow, VISIBILITY_DELAY},
@@ -81,98 +81,6 @@ pub(crate) struct RestParts {
     pub(crate) jitter_seed: u64,
     pub(crate) recv_window: RecvWindow,
     pub(crate) visibility_delay: Duration,
-}
-
-/// Why an exchange gave no result.
-#[derive(Debug)]
-pub(crate) enum CallError {
-    /// Our own budget is used up; nothing was sent.
-    Budget(Duration),
-    /// The request costs more than its share allows; waiting does not help.
-    TooDear(&'static str),
-    /// It was only good until an instant that has passed; nothing was sent.
-    Stale,
-    /// The key cannot sign.
-    Sign(SignError),
-    /// No complete answer.
-    Http(HttpError),
-    /// An answer that is no success.
-    Answer { verdict: Verdict, status: u16, body: Option<ErrorBody>, retry_after: Duration },
-}
-
-impl CallError {
-    fn verdict(&self) -> Option<Verdict> {
-        match self {
-            Self::Answer { verdict, .. } => Some(*verdict),
-            _ => None,
-        }
-    }
-
-    /// HTTP status, 0 without an answer.
-    pub(crate) const fn status(&self) -> u16 {
-        match self {
-            Self::Answer { status, .. } => *status,
-            _ => 0,
-        }
-    }
-
-    /// The venue's own words, where there are any.
-    pub(crate) const fn body(&self) -> Option<&ErrorBody> {
-        match self {
-            Self::Answer { body, .. } => body.as_ref(),
-            _ => None,
-        }
-    }
-
-    fn read_failure(&self) -> ReadFailure {
-        match self {
-            Self::Http(HttpError::Refused { .. } | HttpError::BodyTooLarge { .. }) => ReadFailure::Final,
-            Self::Http(_) => ReadFailure::Transient { retry_after: None },
-            Self::Answer { verdict: Verdict::NotExecuted | Verdict::Unknown, status, .. }
-                if *status != 403 =>
-            {
-                ReadFailure::Transient { retry_after: None }
-            }
-            Self::Answer { verdict: Verdict::Limited, retry_after, .. } => {
-                ReadFailure::Transient { retry_after: Some(*retry_after) }
-            }
-            _ => ReadFailure::Final,
-        }
-    }
-}
-
-impl From<CallError> for BrokerError {
-    fn from(error: CallError) -> Self {
-        match error {
-            CallError::Budget(retry_after) => Self::RateLimited { retry_after },
-            CallError::TooDear(pool) => {
-                Self::NotSent { source: format!("the request costs more than its share of {pool}").into() }
-            }
-            CallError::Stale => Self::NotSent {
-                source: "its approval went stale while the venue's clock was measured".into(),
-            },
-            CallError::Sign(error) => Self::NotSent { source: error.into() },
-            CallError::Http(error) if error.may_have_been_sent() => {
-                Self::OutcomeUnknown { source: error.into() }
-            }
-            CallError::Http(error) => Self::NotSent { source: error.into() },
-            CallError::Answer { verdict, status, body, retry_after } => {
-                of_answer(verdict, status, body, retry_after)
-            }
-        }
-    }
-}
-
-fn of_answer(verdict: Verdict, status: u16, body: Option<ErrorBody>, retry_after: Duration) -> BrokerError {
-    let (code, message) = body.map_or_else(|| (0, "no error body".to_owned()), |body| (body.code, body.msg));
-    let text = || format!("HTTP {status}, code {code}: {message}").into();
-    match verdict {
-        Verdict::NotExecuted | Verdict::Clock => BrokerError::NotSent { source: text() },
-        Verdict::Limited | Verdict::Banned { .. } => BrokerError::RateLimited { retry_after },
-        Verdict::Refused(row) => BrokerError::Rejected { reason: row.reason, code, message },
-        Verdict::AlreadySo => BrokerError::Rejected { reason: RejectReason::AlreadySo, code, message },
-        Verdict::Unknown => BrokerError::OutcomeUnknown { source: text() },
-    }
 }
 
 /// One finished exchange, and until when the venue may still accept it.

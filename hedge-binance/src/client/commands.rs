@@ -11,7 +11,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{
-    call::{CallError, Exchange, Rest},
+    call::{Exchange, Rest},
+    call_error::CallError,
     rest::{algo_ref, plain_ref},
 };
 use crate::{

@@ -3,6 +3,7 @@
 
 mod brokerage;
 mod call;
+mod call_error;
 mod commands;
 mod history;
 mod names;

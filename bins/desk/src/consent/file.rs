@@ -210,23 +210,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-
-    struct Temp(PathBuf);
-
-    impl Temp {
-        fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("hedge-consent-{}-{name}", std::process::id()));
-            let _ = fs::remove_dir_all(&path);
-            fs::create_dir_all(&path).unwrap();
-            Self(path)
-        }
-    }
-
-    impl Drop for Temp {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
+    use crate::temp::TempDir;
 
     fn consent() -> OperatorConsent {
         let given_at = Timestamp::from_ms(1_795_168_800_000);
@@ -246,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_consent_is_read_as_it_was_written_and_people_can_read_it_too() {
-        let temp = Temp::new("round");
+        let temp = TempDir::new();
         assert_eq!(load(&temp.0).unwrap(), None);
         let path = save(&temp.0, &consent()).unwrap();
         assert_eq!(load(&temp.0).unwrap(), Some(consent()));
@@ -267,7 +251,7 @@ mod tests {
     #[test]
     fn a_consent_that_others_may_read_or_write_is_none() {
         use std::os::unix::fs::PermissionsExt;
-        let temp = Temp::new("modes");
+        let temp = TempDir::new();
         let path = save(&temp.0, &consent()).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         for mode in [0o640, 0o604, 0o602, 0o620, 0o666] {
@@ -284,7 +268,7 @@ mod tests {
     #[test]
     fn a_consent_belongs_to_the_user_of_the_state_directory_whoever_gave_it() {
         use std::os::unix::fs::{MetadataExt, chown};
-        let temp = Temp::new("sudo");
+        let temp = TempDir::new();
         if chown(&temp.0, Some(12_345), Some(12_345)).is_err() {
             println!("SKIP: only root can give a directory away");
             return;
@@ -298,7 +282,7 @@ mod tests {
 
     #[test]
     fn an_older_file_that_others_could_read_is_replaced_by_one_that_they_cannot() {
-        let temp = Temp::new("replace");
+        let temp = TempDir::new();
         fs::write(temp.0.join(FILE), "old").unwrap();
         save(&temp.0, &consent()).unwrap();
         assert_eq!(load(&temp.0).unwrap(), Some(consent()));
@@ -306,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_damaged_consent_is_an_error_and_not_none() {
-        let temp = Temp::new("damaged");
+        let temp = TempDir::new();
         let whole = serde_json::to_string(&Text::from(&consent())).unwrap();
         let cases = [
             (String::new(), "EOF"),

@@ -125,11 +125,13 @@ mod tests {
     use hedge_store::FenceRecord;
 
     use super::*;
+    use crate::temp::TempDir;
 
     #[test]
     fn only_a_newer_term_that_forbids_is_news_of_the_next_start() {
-        let dir = std::env::temp_dir().join(format!("hedge-desk-next-start-{}", std::process::id()));
-        let control = ControlDir::of(&dir);
+        let temp = TempDir::new();
+        let dir = &temp.0;
+        let control = ControlDir::of(dir);
         let fence = |posture| FenceRecord {
             term: Term(8),
             posture,
@@ -137,12 +139,11 @@ mod tests {
             by: "hedge-panic-close".into(),
             at: Timestamp::EPOCH,
         };
-        assert_eq!(next_start(&dir, Term(7)), None);
+        assert_eq!(next_start(dir, Term(7)), None);
         control.put_fence(&fence(Posture::Normal)).unwrap();
-        assert_eq!(next_start(&dir, Term(7)), None);
+        assert_eq!(next_start(dir, Term(7)), None);
         control.put_fence(&fence(Posture::Halted)).unwrap();
-        assert_eq!(next_start(&dir, Term(7)).unwrap().posture, Posture::Halted);
-        assert_eq!(next_start(&dir, Term(8)), None, "the journal has it already");
-        std::fs::remove_dir_all(&dir).unwrap();
+        assert_eq!(next_start(dir, Term(7)).unwrap().posture, Posture::Halted);
+        assert_eq!(next_start(dir, Term(8)), None, "the journal has it already");
     }
 }

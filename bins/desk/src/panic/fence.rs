@@ -140,23 +140,9 @@ mod tests {
     use hedge_store::FenceAck;
 
     use super::*;
+    use crate::temp::TempDir;
 
     const NOON: Timestamp = Timestamp::from_ms(1_763_638_569_123);
-
-    struct Folder(PathBuf);
-    impl Folder {
-        fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("hedge-fence-{name}-{}", std::process::id()));
-            fs::remove_dir_all(&path).ok();
-            fs::create_dir_all(&path).unwrap();
-            Self(path)
-        }
-    }
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            fs::remove_dir_all(&self.0).ok();
-        }
-    }
 
     fn take(path: &Path) -> Fenced {
         take_over(path, "hedge-panic-close", "panic close", NOON)
@@ -164,7 +150,7 @@ mod tests {
 
     #[test]
     fn the_fence_becomes_the_next_term_and_halted_and_no_second_panic_close_begins() {
-        let folder = Folder::new("next");
+        let folder = TempDir::new();
         let control = ControlDir::of(&folder.0);
         let (because, by) = ("running".to_owned(), "hedge-executor".to_owned());
         control
@@ -185,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_directory_that_is_not_there_is_a_warning_and_is_not_made() {
-        let folder = Folder::new("absent");
+        let folder = TempDir::new();
         let path = folder.0.join("nowhere");
         let fenced = take(&path);
         assert_eq!((fenced.term, fenced.warnings.len()), (None, 1));
@@ -194,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_damaged_fence_stays_because_it_forbids_already() {
-        let folder = Folder::new("damaged");
+        let folder = TempDir::new();
         fs::create_dir_all(folder.0.join("control")).unwrap();
         fs::write(folder.0.join("control/fence"), "{").unwrap();
         let fenced = take(&folder.0);
@@ -205,7 +191,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_an_executor_nobody_waits_and_with_one_its_answer_is_read() {
-        let folder = Folder::new("ack");
+        let folder = TempDir::new();
         let fenced = take(&folder.0);
         let term = fenced.term.unwrap();
         assert!(ask_executor_to_stop(&folder.0, term).await.contains("no executor runs"));

@@ -216,27 +216,11 @@ mod tests {
     use hedge_store::FenceRecord;
 
     use super::*;
-
-    struct Temp(PathBuf);
-
-    impl Temp {
-        fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("hedge-state-checks-{}-{name}", std::process::id()));
-            let _ = fs::remove_dir_all(&path);
-            fs::create_dir_all(&path).unwrap();
-            Self(path)
-        }
-    }
-
-    impl Drop for Temp {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
+    use crate::temp::TempDir;
 
     #[test]
     fn a_panic_close_at_work_is_told_apart_from_a_lock_that_cannot_be_looked_at() {
-        let temp = Temp::new("panic");
+        let temp = TempDir::new();
         assert_eq!(fence(&temp.0).result, CheckResult::Ok);
         let guard = ControlDir::of(&temp.0).begin_panic().unwrap().unwrap();
         let check = fence(&temp.0);
@@ -252,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_halt_that_a_panic_close_left_is_a_warning_with_its_reason() {
-        let temp = Temp::new("left");
+        let temp = TempDir::new();
         let (because, by) = ("the disk was full".to_owned(), "hedge-panic-close".to_owned());
         let at = Timestamp::from_ms(1_795_168_800_000);
         let record = FenceRecord { term: Term(8), posture: Posture::Halted, because, by, at };
