@@ -55,6 +55,12 @@ fn stop(bar: &Bar, side: PositionSide) -> Price {
 }
 
 fn run(seed: u64) -> (Summary, Backtest) {
+    let mut backtest = prepared(seed);
+    backtest.run(&mut ()).unwrap();
+    (backtest.summary().unwrap(), backtest)
+}
+
+fn prepared(seed: u64) -> Backtest {
     let symbols: Vec<Symbol> = ["BTCUSDT", "ETHUSDT"].iter().map(|s| Symbol::parse(s).unwrap()).collect();
     let mut market = GeneratedMarket::built_in(seed);
     let data = Arc::new(market.data_set(&symbols, Interval::M15, 1_767_225_600_000, 600, 20).unwrap());
@@ -69,9 +75,7 @@ fn run(seed: u64) -> (Summary, Backtest) {
     let config = EngineConfig { journal_market: false, ..EngineConfig::default() };
     let engine = Engine::new(config, Box::new(PermitAll), strategies);
     let config = BacktestConfig { history: 20, ..BacktestConfig::default() };
-    let mut backtest = Backtest::new(engine, data, rules, &config).unwrap();
-    backtest.run(&mut ()).unwrap();
-    (backtest.summary().unwrap(), backtest)
+    Backtest::new(engine, data, rules, &config).unwrap()
 }
 
 #[test]
@@ -100,4 +104,25 @@ fn the_same_backtest_gives_the_same_journal() {
     let (second, _) = run(3);
     assert_eq!(first, second);
     assert_ne!(first.journal_sha256, run(4).0.journal_sha256);
+}
+
+#[test]
+fn forgetting_records_on_the_way_changes_no_figure_but_the_hash() {
+    let (whole, all) = run(3);
+    let mut backtest = prepared(3);
+    let mut steps = 0_u32;
+    while backtest.advance(&mut ()).unwrap() {
+        steps += 1;
+        if steps.is_multiple_of(100) {
+            backtest.forget_records();
+        }
+    }
+    let forgot = backtest.summary().unwrap();
+    assert!(backtest.records().len() < all.records().len() / 10);
+    assert_ne!(forgot.journal_sha256, whole.journal_sha256);
+    assert_eq!(
+        Summary { journal_sha256: String::new(), ..forgot },
+        Summary { journal_sha256: String::new(), ..whole }
+    );
+    assert_eq!(backtest.vetoes(), all.vetoes());
 }

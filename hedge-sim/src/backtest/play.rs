@@ -38,6 +38,9 @@ pub struct BacktestConfig {
     pub config_hash: String,
     /// Version of the code, for the journal's first record.
     pub code_version: String,
+    /// The data's [`content_hash`](DataSet::content_hash) where it is known already: whoever plays the same data many
+    /// times computes it once. It is taken at its word.
+    pub data_hash: Option<String>,
 }
 
 impl Default for BacktestConfig {
@@ -50,6 +53,7 @@ impl Default for BacktestConfig {
             venue: VenueConfig::default(),
             config_hash: String::new(),
             code_version: env!("CARGO_PKG_VERSION").to_owned(),
+            data_hash: None,
         }
     }
 }
@@ -122,6 +126,8 @@ pub struct Backtest {
     events: Vec<VenueEvent>,
     step: Step,
     records: Vec<Envelope>,
+    /// Refusals among the records that are gone.
+    forgotten: VetoCounts,
     played: u64,
     orders: u64,
     hedged_bars: u64,
@@ -160,6 +166,7 @@ impl Backtest {
             events: Vec::new(),
             step: Step::default(),
             records: Vec::new(),
+            forgotten: VetoCounts::new(),
             played: 0,
             orders: 0,
             hedged_bars: 0,
@@ -227,7 +234,7 @@ impl Backtest {
             code_version: config.code_version.clone(),
             config_hash: config.config_hash.clone(),
             profile: "backtest".to_owned(),
-            data_hash: Some(data.content_hash()),
+            data_hash: Some(config.data_hash.clone().unwrap_or_else(|| data.content_hash())),
         };
         self.decide(at, Fact::RunStarted(started), &mut ());
         for ix in 0..self.tracks.len() {
@@ -503,13 +510,25 @@ impl Backtest {
     pub fn records(&self) -> &[Envelope] {
         &self.records
     }
+    /// Drops the records so far, to keep the memory of a long run bounded. Every figure stays right but
+    /// `journal_sha256`, which covers only what is kept.
+    pub fn forget_records(&mut self) {
+        for (rule, times) in vetoes(&self.records) {
+            *self.forgotten.entry(rule).or_default() += times;
+        }
+        self.records.clear();
+    }
     /// How much of the schedule has been played: bar times done and bar times in all.
     pub const fn progress(&self) -> (usize, usize) {
         (self.schedule.bar_times_done(), self.schedule.bar_times())
     }
     /// How often each rule refused an opening.
     pub fn vetoes(&self) -> VetoCounts {
-        vetoes(&self.records)
+        let mut counts = self.forgotten.clone();
+        for (rule, times) in vetoes(&self.records) {
+            *counts.entry(rule).or_default() += times;
+        }
+        counts
     }
     /// The figures. Hashes the whole journal. Errors: [`BacktestError::Encode`].
     pub fn summary(&self) -> Result<Summary, BacktestError> {
