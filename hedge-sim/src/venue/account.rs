@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{AccountId, FeeRates, Restriction};
 use super::guard::Guard;
+use super::switches::Switches;
 use super::view::{AmendmentView, IncomeView, MarginChangeView, TradeView};
 use super::vocabulary::{MarginType, PositionSide};
 
@@ -16,6 +17,8 @@ pub(super) struct Account {
     pub(super) hedge: bool,
     pub(super) restriction: Restriction,
     pub(super) fees: FeeRates,
+    #[serde(default, skip_serializing_if = "Switches::are_off")]
+    pub(super) switches: Switches,
     /// By asset index.
     pub(super) wallets: Vec<Wallet>,
     /// By symbol index.
@@ -84,6 +87,7 @@ impl Account {
             hedge: false,
             restriction: Restriction::None,
             fees,
+            switches: Switches::default(),
             wallets: vec![Wallet::empty(now_ms); assets],
             slots: Vec::new(),
             held: Vec::new(),

@@ -7,8 +7,12 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::contract::ContractChange;
+use super::forced::ForceClose;
+use super::given_book::BookChange;
 use super::rules::InstrumentRules;
 use super::seed::Seed;
+use super::switches::AccountSwitch;
 use super::view::{AlgoView, OrderView};
 use super::vocabulary::{
     MarginType, OrderType, PositionSide, PriceMatch, Side, Stp, SymbolStatus, Tif, WorkingType,
@@ -206,6 +210,21 @@ pub enum Command {
     Stir {
         /// Instrument.
         symbol: SymbolId,
+    },
+    /// Changes a contract's dates or brackets. Reply: [`Reply::Done`].
+    Contract(ContractChange),
+    /// Takes a leg away from an account. Reply: [`Reply::Done`].
+    ForceClose(ForceClose),
+    /// Takes over levels of another market's book. Reply: [`Reply::Done`].
+    Book(BookChange),
+    /// Throws a switch of an account. Reply: [`Reply::Done`].
+    Switch {
+        /// Account.
+        account: AccountId,
+        /// Which one.
+        switch: AccountSwitch,
+        /// On or off.
+        on: bool,
     },
     /// Lets time pass: orders whose date is over expire.
     Tick,

@@ -107,6 +107,7 @@ refusals! {
     PositionSideMismatch = -4061, "Order's position side does not match user's setting.";
     PositionModeOrders = -4067, "Position side cannot be changed if there exists open orders.";
     PositionModePosition = -4068, "Position side cannot be changed if there exists position.";
+    NotOpenYet = -4084, "Method is not allowed currently. Upcoming soon.";
     OnlyReduceOnly = -4087, "User can only place reduce only order.";
     MayNotTrade = -4088, "User can not place order currently.";
     DuplicateClientId = -4116, "ClientOrderId is duplicated.";
@@ -120,6 +121,12 @@ refusals! {
     NotOpenForPositions = -4140, "Invalid symbol status for opening position.";
     SymbolClosed = -4141, "Symbol is closed.";
     LeverageLowering = -4161, "Leverage reduction is not supported in Isolated Margin Mode with open positions.";
+    AssetModeIsolated = -4167, "Unable to adjust to Multi-Assets mode with symbols under isolated-margin mode.";
+    IsolatedInAssetMode = -4168, "Unable to adjust to isolated-margin mode under the Multi-Assets mode.";
+    AssetModeMargin = -4169, "Unable to adjust Multi-Assets Mode with insufficient margin balance.";
+    AssetModeOrders = -4170, "Unable to adjust Multi-Assets Mode with open orders.";
+    AssetModeUnchanged = -4171, "Adjusted asset mode is currently set and does not need to be adjusted repeatedly.";
+    AssetModeNegative = -4172, "Unable to adjust Multi-Assets Mode with a negative wallet balance of a margin asset.";
     GteNeedsPosition = -4509, "Time in Force (TIF) GTE can only be used with open positions.";
     FokRejected = -5021, "Due to the order could not be filled immediately, the FOK order has been rejected.";
     PostOnlyRejected = -5022, "Due to the order could not be executed as maker, the Post Only order has been rejected.";

@@ -144,6 +144,12 @@ impl Venue {
             | Command::Funding { .. }
             | Command::Quote { .. }
             | Command::Stir { .. } => self.apply_market(command, out),
+            Command::Contract(change) => self.change_contract(change, out).map(|()| Reply::Done),
+            Command::ForceClose(forced) => self.take_leg(forced, out).map(|()| Reply::Done),
+            Command::Book(change) => self.give_book(change).map(|()| Reply::Done),
+            Command::Switch { account, switch, on } => {
+                self.throw_switch(*account, *switch, *on).map(|()| Reply::Done)
+            }
             Command::Seed(seed) => self.seed(seed, out).map(|()| Reply::Done),
             Command::Place(_)
             | Command::Modify(_)
@@ -265,7 +271,7 @@ impl Venue {
         }
     }
 
-    fn listed(&self, symbol: SymbolId) -> Result<usize, VenueError> {
+    pub(super) fn listed(&self, symbol: SymbolId) -> Result<usize, VenueError> {
         let index = usize::from(symbol.0);
         if index < self.markets.len() { Ok(index) } else { Err(Refusal::BadSymbol.into()) }
     }

@@ -17,6 +17,8 @@ use super::vocabulary::{
     Side, Stp, Tif, UpdateReason,
 };
 
+/// The client id of a deleveraging. Source: fact sheet 7.1.
+const ADL_ID: &str = "adl_autoclose";
 /// A call is forgotten when maintenance falls below this share of the call's threshold.
 const CALL_RELIEF: Decimal = Decimal::from_parts(9, 0, 0, false, 1);
 
@@ -121,10 +123,7 @@ impl Venue {
             };
             let Some((symbol, side)) = legs.into_iter().max_by_key(maint) else { break };
             self.expire_algos_of(ax, symbol, side, "liquidation", out);
-            let closed = self.force_close(ax, symbol, side, "autoclose", out);
-            let left = self.cross_pool(ax, asset, None).balance;
-            let fee = self.clearance_fee(symbol, closed.notional, left);
-            self.book_clearance(ax, Some(symbol), asset, -fee, out);
+            self.close_and_clear(ax, symbol, side, out);
         }
         let cross_wallet = self.balance_change(ax, asset, Decimal::ZERO).cross_wallet;
         if cross_wallet < Decimal::ZERO && self.cross_legs(ax, asset).is_empty() {
@@ -134,8 +133,23 @@ impl Venue {
         self.drop_guard(ax);
     }
 
+    /// Closes a crossed leg and takes the clearance fee.
+    pub(super) fn close_and_clear(
+        &mut self,
+        ax: usize,
+        symbol: usize,
+        side: PositionSide,
+        out: &mut Vec<VenueEvent>,
+    ) {
+        let asset = self.markets[symbol].asset;
+        let closed = self.force_close(ax, symbol, side, "autoclose", out);
+        let left = self.cross_pool(ax, asset, None).balance;
+        let fee = self.clearance_fee(symbol, closed.notional, left);
+        self.book_clearance(ax, Some(symbol), asset, -fee, out);
+    }
+
     /// Sweeps the symbol's orders and closes the leg; what it loses beyond its own margin is not the account's.
-    fn liquidate_isolated(
+    pub(super) fn liquidate_isolated(
         &mut self,
         ax: usize,
         symbol: usize,
@@ -209,9 +223,22 @@ impl Venue {
         prefix: &str,
         out: &mut Vec<VenueEvent>,
     ) -> ForcedClose {
+        let steps = self.accounts[ax].leg(symbol, position_side).steps.abs();
+        self.force_close_part(ax, symbol, position_side, (Some(prefix), steps), out)
+    }
+
+    /// Closes so much of a leg; without a prefix under the id of a deleveraging, which bears no number.
+    pub(super) fn force_close_part(
+        &mut self,
+        ax: usize,
+        symbol: usize,
+        position_side: PositionSide,
+        (prefix, steps): (Option<&str>, i64),
+        out: &mut Vec<VenueEvent>,
+    ) -> ForcedClose {
         let market = &self.markets[symbol];
         let signed = self.accounts[ax].leg(symbol, position_side).steps;
-        let (side, steps) = (if signed > 0 { Side::Sell } else { Side::Buy }, signed.abs());
+        let side = if signed > 0 { Side::Sell } else { Side::Buy };
         let ticks = market.rules.ticks_nearest(market.mark()).unwrap_or(market.last).max(1);
         let notional = market.rules.price_of(ticks) * market.rules.qty_of(steps);
         let id = self.take_order_id();
@@ -220,7 +247,7 @@ impl Venue {
             id,
             account: self.accounts[ax].id,
             symbol,
-            client_id: format!("{prefix}-{id}"),
+            client_id: prefix.map_or_else(|| ADL_ID.to_owned(), |prefix| format!("{prefix}-{id}")),
             status: OrderStatus::New,
             side,
             position_side,

@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::band::Band;
+use super::given_book::GivenBook;
 use super::matching::reaches;
 use super::rules::{InstrumentRules, MARK_SCALE};
 use super::vocabulary::Side;
@@ -54,6 +55,9 @@ pub(super) struct Market {
     stirs: u64,
     pub(super) moved_ms: i64,
     eaten: Vec<Eaten>,
+    /// The levels of another market, where it tells them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) given: Option<GivenBook>,
     /// Resting buys, best first, then oldest first.
     pub(super) bids: Vec<Resting>,
     /// Resting sells, best first, then oldest first.
@@ -92,6 +96,7 @@ impl Market {
             stirs: 0,
             moved_ms: 0,
             eaten: Vec::new(),
+            given: None,
             bids: Vec::new(),
             asks: Vec::new(),
             algos: Vec::new(),
@@ -198,6 +203,9 @@ impl Market {
         self.mark_e8 = mark_e8;
         self.moved_ms = now_ms;
         self.eaten.clear();
+        if let Some(book) = &mut self.given {
+            book.trim(best.0, best.1);
+        }
         self.touch_book();
     }
 
@@ -209,12 +217,13 @@ impl Market {
     }
 
     /// Levels of the standing book on one side, best first.
-    pub(super) fn ladder(&self, side: Side) -> Ladder {
+    pub(super) fn ladder(&self, side: Side) -> Ladder<'_> {
         let best = match side {
             Side::Buy => self.bid,
             Side::Sell => self.ask(),
         };
-        Ladder { side, best, span: best * REACH_PCT / 100, next: 0, offset: -1 }
+        let given = self.given.as_ref();
+        Ladder { side, best, span: best * REACH_PCT / 100, next: 0, offset: -1, given }
     }
 
     /// What is left of a level of the standing book. It never stands across an account's order: what rests of a large
@@ -230,6 +239,9 @@ impl Market {
     }
 
     fn full_steps(&self, side: Side, level: Level) -> i64 {
+        if let Some(book) = &self.given {
+            return book.steps(side, level.ticks);
+        }
         let place = (level.ticks as u64).wrapping_mul(2).wrapping_add(u64::from(side == Side::Buy));
         let fixed = mix(self.seed ^ place.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let epoch = (self.stirs + fixed % 8) / 8;
@@ -272,18 +284,25 @@ pub(super) struct Level {
 
 /// Walks the standing book outwards.
 #[derive(Debug, Clone)]
-pub(super) struct Ladder {
+pub(super) struct Ladder<'a> {
     side: Side,
     best: i64,
     span: i64,
     next: i64,
     offset: i64,
+    /// The levels of another market; `best` is then where the search goes on.
+    given: Option<&'a GivenBook>,
 }
 
-impl Iterator for Ladder {
+impl Iterator for Ladder<'_> {
     type Item = Level;
 
     fn next(&mut self) -> Option<Level> {
+        if let Some(book) = self.given {
+            let ticks = book.next(self.side, self.best)?;
+            self.best = ticks - self.side.sign();
+            return Some(Level { ticks, depth: 0 });
+        }
         let depth = self.next;
         let far = depth - NEAR_LEVELS;
         let spread_out = if far <= 0 {

@@ -10,13 +10,16 @@ mod band;
 mod builtin;
 mod check;
 mod command;
+mod contract;
 mod error;
 mod event;
 mod exchange;
 mod exchange_info;
 mod fill;
 mod filters;
+mod forced;
 mod funding;
+mod given_book;
 mod guard;
 mod isolated;
 mod ledger;
@@ -34,6 +37,7 @@ mod quote;
 mod rules;
 mod seed;
 mod settings;
+mod switches;
 mod trigger;
 mod view;
 mod vocabulary;
@@ -45,14 +49,18 @@ pub use command::{
     AccountId, AlgoRef, Command, FeeRates, ModifyOrder, Moved, NewAlgo, NewOrder, OrderRef, Reply,
     Restriction, SymbolId,
 };
+pub use contract::ContractChange;
 pub use error::{Refusal, VenueError};
 pub use event::{
     AccountUpdate, BalanceChange, EventBody, FillPart, MarginCall, MarketTrade, OrderUpdate, VenueEvent,
 };
 pub use exchange::{SecondCloseAll, Venue, VenueConfig};
 pub use exchange_info::brackets_from_json;
+pub use forced::{ForceClose, ForcedBy};
+pub use given_book::BookChange;
 pub use rules::{Bracket, InstrumentRules, LotRule, RulesError};
 pub use seed::{Child, Due, Seed};
+pub use switches::AccountSwitch;
 pub use view::{
     AccountConfigView, AlgoView, AmendmentView, AssetView, BestView, DepthView, IncomeView, MarginChangeView,
     OrderView, PositionView, PricesView, SymbolConfigView, TradeView, Window,

@@ -201,7 +201,7 @@ impl Venue {
         let account = &self.accounts[self.account_index(account)?];
         Ok(AccountConfigView {
             hedge_mode: account.hedge,
-            multi_assets: false,
+            multi_assets: account.switches.multi_assets,
             can_trade: account.restriction != Restriction::NoOrders,
             fee_tier: 0,
             update_ms: account.update_ms,

@@ -130,6 +130,9 @@ impl Venue {
         if self.accounts[ax].slots[symbol].margin_type == margin_type {
             return Err(Refusal::MarginTypeUnchanged.into());
         }
+        if margin_type == MarginType::Isolated && self.accounts[ax].switches.multi_assets {
+            return Err(Refusal::IsolatedInAssetMode.into());
+        }
         if !self.open_orders_on(ax, Some(symbol)).is_empty()
             || !self.open_algos_on(ax, Some(symbol)).is_empty()
         {
