@@ -87,6 +87,10 @@ impl Request {
         self
     }
 
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Verb, host and path, or what it is shown as: what may be shown.
     pub fn target(&self) -> String {
         let place = self.shown_as.clone().unwrap_or_else(|| redacted(&self.url));
@@ -266,7 +270,7 @@ impl HttpClient {
         }
     }
 
-    fn build(&self, request: Request, url: Url) -> reqwest::Result<reqwest::Request> {
+    pub(crate) fn build(&self, request: Request, url: Url) -> reqwest::Result<reqwest::Request> {
         let mut builder = self.inner.request(request.method.to_reqwest(), url);
         for (name, value) in &request.headers {
             builder = builder.header(*name, value.expose());
@@ -278,6 +282,10 @@ impl HttpClient {
             builder = builder.timeout(timeout);
         }
         builder.build()
+    }
+
+    pub(crate) const fn inner(&self) -> &reqwest::Client {
+        &self.inner
     }
 
     async fn read(&self, target: String, mut response: reqwest::Response) -> Result<Response, HttpError> {
@@ -304,12 +312,12 @@ impl HttpClient {
 }
 
 /// Whether no byte can have left: the connection never stood, or the request could not be built.
-fn never_left(error: &reqwest::Error) -> bool {
+pub(crate) fn never_left(error: &reqwest::Error) -> bool {
     error.is_connect() || error.is_builder()
 }
 
 /// The cause as text with its chain, without the URL: its query carries the signature.
-fn plain(error: reqwest::Error) -> BoxError {
+pub(crate) fn plain(error: reqwest::Error) -> BoxError {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut source = error.source();
@@ -321,7 +329,7 @@ fn plain(error: reqwest::Error) -> BoxError {
     text.into()
 }
 
-fn checked(url: &str) -> Result<Url, &'static str> {
+pub(crate) fn checked(url: &str) -> Result<Url, &'static str> {
     let url = Url::parse(url).map_err(|_| "the URL cannot be read")?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err("the URL carries a user name or password");

@@ -132,3 +132,21 @@ async fn plain_http_to_a_stranger_is_refused_before_sending() {
     assert!(matches!(error, HttpError::Refused { .. }), "{error}");
     assert!(!error.to_string().contains("deadbeef"));
 }
+
+#[tokio::test]
+async fn a_body_is_read_piece_by_piece_and_a_part_says_where_it_begins() {
+    let server = MockServer::start().await;
+    let part = ResponseTemplate::new(206)
+        .set_body_bytes(b"world".to_vec())
+        .insert_header("content-range", "bytes 6-10/11");
+    Mock::given(method("GET")).and(header("range", "bytes=6-")).respond_with(part).mount(&server).await;
+    let client = HttpClient::new(&HttpConfig::default()).unwrap();
+    let request = Request::new(Method::Get, format!("{}/file", server.uri())).header("range", "bytes=6-");
+    let mut answer = client.open(request, Duration::from_secs(5)).await.unwrap();
+    assert_eq!((answer.status, answer.body_bytes, answer.first_byte), (206, Some(5), Some(6)));
+    let mut body = Vec::new();
+    while let Some(piece) = answer.piece().await.unwrap() {
+        body.extend_from_slice(piece.as_ref());
+    }
+    assert_eq!(body, b"world");
+}

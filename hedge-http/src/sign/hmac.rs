@@ -1,32 +1,15 @@
-//! The seam where a request gets its signature.
+//! Shared secrets: HMAC-SHA256.
 
 use std::fmt;
 
 use hmac::{Hmac, Mac};
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 
+use super::{
+    signer::{SignError, Signer},
+    text::{base64, push_hex},
+};
 use crate::secret::Secret;
-
-/// Turns a payload into the text of its signature. Object-safe, so that a venue crate can hold any key type.
-pub trait Signer: fmt::Debug + Send + Sync + 'static {
-    /// Signs exactly these bytes.
-    ///
-    /// # Errors
-    /// When the key cannot sign (for HMAC never, once constructed).
-    fn sign(&self, payload: &[u8]) -> Result<String, SignError>;
-}
-
-/// A key that cannot be used.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SignError {
-    /// The secret is empty: the request would carry a signature that anyone can make.
-    #[error("the signing secret is empty; set the API secret")]
-    EmptySecret,
-    /// The key text is not a key of the expected kind.
-    #[error("the signing key cannot be used: {0}")]
-    BadKey(&'static str),
-}
 
 /// HMAC-SHA256 as lower-case hex (Binance, OKX-like query signatures).
 #[derive(Clone)]
@@ -51,6 +34,11 @@ impl HmacSha256Hex {
     pub fn new(secret: &Secret<String>) -> Result<Self, SignError> {
         keyed(secret).map(Self)
     }
+
+    /// The 32 bytes themselves.
+    pub(super) fn mac(&self, payload: &[u8]) -> [u8; 32] {
+        self.0.clone().chain_update(payload).finalize().into_bytes().into()
+    }
 }
 
 impl HmacSha256Base64 {
@@ -65,7 +53,16 @@ impl HmacSha256Base64 {
 
 impl Signer for HmacSha256Hex {
     fn sign(&self, payload: &[u8]) -> Result<String, SignError> {
-        Ok(hex(&self.0.clone().chain_update(payload).finalize().into_bytes()))
+        let mut text = String::with_capacity(64);
+        push_hex(&mut text, &self.mac(payload));
+        Ok(text)
+    }
+
+    fn append_signature(&self, query: &mut String) -> Result<(), SignError> {
+        let mac = self.mac(query.as_bytes());
+        query.push_str("&signature=");
+        push_hex(query, &mac);
+        Ok(())
     }
 }
 
@@ -85,36 +82,6 @@ impl fmt::Debug for HmacSha256Base64 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("HmacSha256Base64(redacted)")
     }
-}
-
-/// SHA-256 as lower-case hex: names a key or a configuration without showing it.
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = |byte: &u8| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
-    String::from_utf8(bytes.iter().flat_map(digits).collect()).unwrap_or_default()
-}
-
-/// Standard base64 with padding (RFC 4648, section 4).
-pub fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let group = [chunk[0], chunk.get(1).copied().unwrap_or(0), chunk.get(2).copied().unwrap_or(0)];
-        let bits = u32::from_be_bytes([0, group[0], group[1], group[2]]);
-        for position in 0..4 {
-            if position <= chunk.len() {
-                text.push(char::from(DIGITS[(bits >> (18 - 6 * position)) as usize & 63]));
-            } else {
-                text.push('=');
-            }
-        }
-    }
-    text
 }
 
 #[cfg(test)]
@@ -144,17 +111,16 @@ mod tests {
     }
 
     #[test]
-    fn base64_pads_like_rfc_4648() {
-        let of = |text: &str| base64(text.as_bytes());
-        assert_eq!(
-            [of(""), of("f"), of("fo"), of("foo"), of("foob"), of("fooba"), of("foobar")],
-            ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"]
-        );
-    }
-
-    #[test]
-    fn the_digest_of_nothing_is_the_well_known_one() {
-        assert_eq!(sha256_hex(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    fn an_appended_signature_is_of_the_query_before_it_and_encoded() {
+        let (hex, base64) =
+            (HmacSha256Hex::new(&secret("Jefe")).unwrap(), HmacSha256Base64::new(&secret("Jefe")).unwrap());
+        let appended = |signer: &dyn Signer| {
+            let mut query = "what do ya want for nothing?".to_owned();
+            signer.append_signature(&mut query).unwrap();
+            query.rsplit_once("&signature=").unwrap().1.to_owned()
+        };
+        assert_eq!(appended(&hex), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+        assert_eq!(appended(&base64), "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM%3D");
     }
 
     #[test]
