@@ -4,6 +4,8 @@ mod bars;
 mod decode;
 mod durable;
 mod figure;
+mod memory;
+mod round_trip;
 mod sign;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -28,11 +30,22 @@ enum Bench {
     B1,
     /// A hedge-mode limit order, from the order type to the signed query.
     B2,
+    /// An order to a loopback server and back, beside a plain hyper client.
+    B3 {
+        /// Port of a server on this machine that answers every POST with one order.
+        port: u16,
+    },
     /// A backtest over a million one-minute bars: bars.csv in BENCH_DATA, or generated ones.
     B4 {
         /// What to play.
         #[arg(value_parser = ["bars"])]
         what: String,
+    },
+    /// Resident memory.
+    B5 {
+        /// After construction, or after a million decoded messages (ws.ndjson in BENCH_DATA, five times).
+        #[arg(value_parser = ["idle", "busy"])]
+        state: String,
     },
     /// A 300-byte record appended to the journal and made durable, alone and 16 at a time.
     B7 {
@@ -45,6 +58,8 @@ fn main() -> ExitCode {
     let measured = match Args::parse().bench {
         Bench::B1 => decode::run(),
         Bench::B2 => sign::run(),
+        Bench::B3 { port } => round_trip::run(port),
+        Bench::B5 { state } => memory::run(state == "busy"),
         Bench::B4 { .. } => bars::run(),
         Bench::B7 { dir } => durable::run(&dir),
     };
