@@ -10,4 +10,4 @@ mod state;
 
 pub use leg::LegState;
 pub use order::{Doubt, OrderRecord};
-pub use state::{Book, Change, Totals};
+pub use state::{Book, Change, Forced, LegHalt, Totals};

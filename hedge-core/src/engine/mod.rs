@@ -8,6 +8,7 @@
 
 mod closing;
 mod doubt;
+mod forced;
 mod foreign;
 mod intents;
 mod market;
