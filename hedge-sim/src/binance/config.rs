@@ -8,6 +8,7 @@ use hedge_core::Interval;
 use rust_decimal::Decimal;
 
 use super::clock::Pace;
+use super::keys::PublicKey;
 use super::sign::ApiKey;
 use crate::market::DataSet;
 use crate::venue::{InstrumentRules, SecondCloseAll};
@@ -101,6 +102,8 @@ pub struct ExchangeConfig {
     pub environment: Environment,
     /// The account's API key.
     pub api_key: ApiKey,
+    /// Further keys of the account, by which clients sign with private keys of their own.
+    pub public_keys: Vec<PublicKey>,
     /// The instruments; those without a market are left out.
     pub instruments: Instruments,
     /// Wallet at the start. Units: USDT.
@@ -126,6 +129,7 @@ impl Default for ExchangeConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             environment: Environment::Demo,
             api_key: ApiKey::demo(),
+            public_keys: Vec::new(),
             instruments: Instruments::Builtin,
             balance_usdt: Decimal::new(10_000, 0),
             market: MarketSource::generated(1),

@@ -16,11 +16,13 @@ use tokio::time::MissedTickBehavior;
 
 use super::clock::{Pace, VenueClock, wall_ms};
 use super::config::{ExchangeConfig, Instruments, MarketSource};
+use super::contracts::Announced;
 use super::countdown::Countdowns;
 use super::faults::Faults;
 use super::feed::Feed;
 use super::handle::ExchangeHandle;
 use super::hub::Hub;
+use super::keys::KeyRing;
 use super::limits::Limits;
 use super::listen_key::ListenKey;
 use super::log::{CommandLog, LogError};
@@ -113,11 +115,19 @@ impl Exchange {
         if let Some(problem) = config.api_key.problem() {
             return Err(ExchangeError::Setting(problem.to_owned()));
         }
+        let mut names: Vec<&str> = config.public_keys.iter().map(|key| key.key()).collect();
+        names.push(config.api_key.key());
+        names.sort_unstable();
+        if let Some(pair) = names.windows(2).find(|pair| matches!(pair, [a, b] if a == b)) {
+            let name = pair.first().copied().unwrap_or_default();
+            return Err(ExchangeError::Setting(format!("two keys have the name {name}; give each its own")));
+        }
         let built = build(&config)?;
         let listen = |source| ExchangeError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let app = Arc::new(App::new(built.clock, config.api_key.clone(), built.core));
+        let keys = KeyRing::new(config.api_key.clone(), &config.public_keys);
+        let app = Arc::new(App::new(built.clock, keys, built.core));
         let (problem, problems) = watch::channel(None);
         let server = tokio::spawn(server::run(Arc::clone(&app), listener));
         let market = tokio::spawn(drive(Arc::clone(&app), problem));
@@ -180,12 +190,14 @@ fn build(config: &ExchangeConfig) -> Result<Built, ExchangeError> {
         limits: Limits::new(config.environment.weight_per_minute()),
         key: ListenKey::new(seed),
         countdowns: Countdowns::default(),
+        announced: Announced::default(),
         play: market.play,
         feeds: Vec::new(),
         places: rules.iter().map(|rules| (rules.symbol.clone(), Places::of(rules))).collect(),
         log: None,
         live_until_ms: market.start_ms,
         held_news: Vec::new(),
+        liquidations: BTreeMap::new(),
     };
     let clock = resume(config, &mut core, &header, market.start_ms, &mut notes)?.unwrap_or(clock);
     core.set_clock(clock.clone());
