@@ -1,6 +1,7 @@
 //! `hedge-bench`: one figure a line, as JSON, each beside a floor that was measured in the same run.
 
 mod bars;
+mod cold_start;
 mod decode;
 mod durable;
 mod figure;
@@ -41,6 +42,8 @@ enum Bench {
         #[arg(value_parser = ["bars"])]
         what: String,
     },
+    /// From the start of the executor (beside this program) to the first order on its embedded exchange.
+    ColdStart,
     /// Resident memory.
     B5 {
         /// After construction, or after a million decoded messages (ws.ndjson in BENCH_DATA, five times).
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Bench::B1 => decode::run(),
         Bench::B2 => sign::run(),
         Bench::B3 { port } => round_trip::run(port),
+        Bench::ColdStart => cold_start::run(),
         Bench::B5 { state } => memory::run(state == "busy"),
         Bench::B4 { .. } => bars::run(),
         Bench::B7 { dir } => durable::run(&dir),
