@@ -7,10 +7,11 @@ use hedge_binance::{
     wire::{
         account::{
             Account, AccountConfig, BalanceRow, CommissionRate, IncomeRow, LeverageBrackets, ListenKeyAnswer,
-            OneOrMany, PositionRow, SymbolConfig,
+            PositionRow, SymbolConfig,
         },
         algo::{AlgoCancel, AlgoRow},
         event::{AggTradeEvent, BookTickerEvent, Combined, KlineEvent, MarkPriceEvent},
+        list::OneOrMany,
         market::{BookTicker, Depth, ExchangeInfo, FundingRate, Kline, PremiumIndex, SymbolInfo},
         order::{CodeMessage, OrderRow, TradeRow},
     },

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{
     call::{Exchange, Rest},
     call_error::CallError,
-    rest::{algo_ref, plain_ref},
+    query::{algo_ref, plain_ref},
 };
 use crate::{
     decode::{self, json as decode_json},
@@ -21,7 +21,7 @@ use crate::{
     wire::{
         account::{LeverageSet, ListenKeyAnswer},
         algo::{AlgoCancel, AlgoRow},
-        order::{CodeMessage, OrderRow},
+        order::{CodeMessage, Countdown, OrderRow},
     },
 };
 
@@ -170,21 +170,30 @@ impl Rest {
         name: &str,
         timer: Option<Duration>,
     ) -> Result<(), BrokerError> {
-        let ms = timer.unwrap_or_default().as_millis();
+        let ms = u64::try_from(timer.unwrap_or_default().as_millis()).unwrap_or(u64::MAX);
         let params = Params::new().with("symbol", name).with("countdownTime", ms);
-        let _: Value = self.command(Method::Post, "/fapi/v1/countdownCancelAll", 10, params).await?;
-        Ok(())
+        let set: Countdown = self.command(Method::Post, "/fapi/v1/countdownCancelAll", 10, params).await?;
+        if set.symbol == name && i128::from(set.countdown_time) == i128::from(ms) {
+            return Ok(());
+        }
+        let problem =
+            format!("asked for {name} {ms} ms, the venue set {} {}", set.symbol, set.countdown_time);
+        Err(decode::err("countdownTime", problem).into())
     }
 
     /// `POST /fapi/v1/listenKey`: a new key, or the active one with its hour renewed.
-    pub(crate) async fn create_listen_key(&self) -> Result<ListenKeyAnswer, BrokerError> {
+    ///
+    /// # Errors
+    /// [`BrokerError`].
+    pub async fn create_listen_key(&self) -> Result<ListenKeyAnswer, BrokerError> {
         self.listen_key(Method::Post).await
     }
 
     /// `PUT /fapi/v1/listenKey`: another hour.
     ///
-    /// There is no method for `DELETE`: the key belongs to every process of the account (fact sheet 4.10).
-    pub(crate) async fn renew_listen_key(&self) -> Result<ListenKeyAnswer, BrokerError> {
+    /// # Errors
+    /// [`BrokerError`]; not found means that the key is gone: create one and connect again (fact sheet 4.10).
+    pub async fn renew_listen_key(&self) -> Result<ListenKeyAnswer, BrokerError> {
         self.listen_key(Method::Put).await
     }
 
@@ -193,7 +202,7 @@ impl Rest {
         self.read("listenKey", ApiRequest::listen_key(method)).await
     }
 
-    async fn acknowledged(
+    pub(super) async fn acknowledged(
         &self,
         method: Method,
         path: &'static str,
@@ -203,7 +212,7 @@ impl Rest {
         succeeded(answer.code, answer.msg)
     }
 
-    async fn command<T: DeserializeOwned>(
+    pub(super) async fn command<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &'static str,
@@ -235,7 +244,7 @@ pub(crate) fn is_already_so(error: &BrokerError) -> bool {
 
 /// One event per order request: the executor prints it as `ORDER_REQ` or `ORDER_ERR`. No secrets: the path is without its
 /// query, the body is the venue's answer.
-fn trace_order(request: &ApiRequest, names: Value, exchange: &Exchange) {
+pub(super) fn trace_order(request: &ApiRequest, names: Value, exchange: &Exchange) {
     let (method, path) = (request.method.as_str(), request.path);
     match &exchange.result {
         Ok(response) => {
