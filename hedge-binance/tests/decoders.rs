@@ -137,9 +137,9 @@ proptest! {
         all::<KlineEvent>(&bytes);
         if let Ok(text) = std::str::from_utf8(&bytes) {
             let _ = serde_json::from_str::<Combined<'_>>(text);
-            let _ = serde_json::from_str::<MarkPriceEvent<'_>>(text);
-            let _ = serde_json::from_str::<BookTickerEvent<'_>>(text);
-            let _ = serde_json::from_str::<AggTradeEvent<'_>>(text);
+            let _ = serde_json::from_str::<MarkPriceEvent>(text);
+            let _ = serde_json::from_str::<BookTickerEvent>(text);
+            let _ = serde_json::from_str::<AggTradeEvent>(text);
             let _ = hot::frame(text);
         }
         let _ = ErrorBody::parse(&bytes);

@@ -381,7 +381,7 @@ mod tests {
             assert_eq!(fill.forced(), report.forced(), "{to}");
             fill.forced()
         };
-        let id = r#""c":"h0sn8www00111c""#;
+        let id = r#""c":"x1_close-long.7""#;
         for (name, kind) in [
             ("autoclose-1795168800158", ForcedClose::Liquidation),
             ("adl_autoclose", ForcedClose::Adl),
