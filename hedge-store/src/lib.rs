@@ -3,6 +3,8 @@
 pub mod control;
 mod disk;
 mod file;
+#[cfg(feature = "firestore")]
+pub mod firestore;
 mod journal;
 mod line;
 mod memory;
