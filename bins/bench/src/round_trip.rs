@@ -87,7 +87,7 @@ async fn order_once(client: &Binance<Live>, order: &Approved<Order>, clock: &Pac
     clock.0.fetch_add(PACE_MS, Ordering::Relaxed);
     match client.submit(order).await {
         Ok(_) => Ok(()),
-        Err(SubmitError { error, .. }) if error.to_string().contains("the answer is about") => Ok(()),
+        Err(SubmitError { error, .. }) if error.to_string().ends_with("client id") => Ok(()),
         Err(SubmitError { error, .. }) => Err(format!("the order was not answered: {error}")),
     }
 }
