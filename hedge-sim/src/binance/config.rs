@@ -70,6 +70,13 @@ pub enum MarketSource {
         /// Symbols to play; empty means all that the data has.
         symbols: Vec<String>,
     },
+    /// Recorded tick streams: a file or a folder. Not in lockstep.
+    Ticks {
+        /// Raw frames (`….jsonl`), or tables of best prices and of trades (`SYMBOL-….csv`), plain or compressed.
+        path: PathBuf,
+        /// Symbols to play; empty means all that are there.
+        symbols: Vec<String>,
+    },
     /// Bars already read.
     Data(Arc<DataSet>),
 }

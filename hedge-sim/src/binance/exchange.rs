@@ -34,6 +34,7 @@ use super::server;
 use super::state::{ACCOUNT, App, Core, Record};
 use super::tape::Tape;
 use super::tick::TICK_MS;
+use super::ticks::{self, TickPlay};
 use crate::market::{
     DataSet, GeneratedMarket, KlineInterval, MarketError, SymbolProfile, inner_path, point_times_ms,
 };
@@ -199,7 +200,9 @@ fn build(config: &ExchangeConfig) -> Result<Built, ExchangeError> {
         held_news: Vec::new(),
         liquidations: BTreeMap::new(),
     };
-    let clock = resume(config, &mut core, &header, market.start_ms, &mut notes)?.unwrap_or(clock);
+    let resumed = resume(config, &mut core, &header, market.start_ms, &mut notes)?;
+    let clock = resumed.clone().unwrap_or(clock);
+    let resumed = resumed.is_some();
     core.set_clock(clock.clone());
     let now_ms = clock.now_ms();
     core.live_until_ms = now_ms;
@@ -210,6 +213,7 @@ fn build(config: &ExchangeConfig) -> Result<Built, ExchangeError> {
         }
     }
     core.feeds = (0..symbols.len()).map(|ix| Feed::new(past_tape(&core, ix, now_ms), now_ms)).collect();
+    core.begin_recording(resumed, now_ms)?;
     Ok(Built { clock, core, notes })
 }
 
@@ -272,6 +276,19 @@ fn open_market(
             Ok(recorded(config, &Arc::new(data), start_ms, notes))
         }
         MarketSource::Data(data) => Ok(recorded(config, data, start_ms, notes)),
+        MarketSource::Ticks { path, symbols } => {
+            if config.pace == Pace::Lockstep {
+                let text = "recorded ticks go by a clock of their own; give a speed instead of lockstep";
+                return Err(ExchangeError::Setting(text.to_owned()));
+            }
+            let series = ticks::read(path, symbols, rules)?;
+            notes.extend(series.iter().flat_map(|one| one.notes.iter().cloned()));
+            let names = series.iter().map(|one| one.symbol).collect();
+            let digests: Vec<&str> = series.iter().map(|one| one.digest.as_str()).collect();
+            let source = format!("ticks {}", digests.join(" "));
+            let play = Play::ticks(names, TickPlay::new(series, rules, start_ms));
+            Ok(Market { play, start_ms, source })
+        }
     }
 }
 
@@ -346,7 +363,9 @@ fn left_out(
     known: &[InstrumentRules],
     played: &[InstrumentRules],
 ) -> Option<String> {
-    let (MarketSource::Generated { symbols, .. } | MarketSource::Recorded { symbols, .. }) = &config.market
+    let (MarketSource::Generated { symbols, .. }
+    | MarketSource::Recorded { symbols, .. }
+    | MarketSource::Ticks { symbols, .. }) = &config.market
     else {
         return None;
     };

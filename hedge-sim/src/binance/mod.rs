@@ -71,6 +71,8 @@ mod state;
 mod streams;
 mod tape;
 mod tick;
+mod tick_recording;
+mod ticks;
 mod user_events;
 mod ws;
 mod ws_api;
@@ -85,5 +87,6 @@ pub use faults::{
 pub use handle::ExchangeHandle;
 pub use keys::PublicKey;
 pub use log::LogError;
+pub use routes::endpoints;
 pub use sign::ApiKey;
 pub use tick::LockstepStep;

@@ -46,7 +46,7 @@ impl Core {
         self.send_print(ix, print);
     }
 
-    fn send_print(&self, ix: u16, print: &Print) {
+    pub(crate) fn send_print(&self, ix: u16, print: &Print) {
         let now_ms = self.now_ms().max(print.at_ms);
         let Some((symbol, places)) = self.instrument(ix) else { return };
         self.hub.publish(Topic::AggTrade(ix), || agg_trade(&symbol, print, places, now_ms));

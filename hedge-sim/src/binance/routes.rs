@@ -72,6 +72,9 @@ macro_rules! endpoints {
             $($call),+
         }
 
+        /// Method and path of every call, in the order of the table.
+        pub(crate) const ALL: &[(&str, &str)] = &[$((stringify!($method), $path)),+];
+
         impl Call {
             /// The call behind a method and a path.
             pub(crate) fn find(method: &str, path: &str) -> Option<Self> {
@@ -186,6 +189,11 @@ endpoints! {
     DELETE "/fapi/v1/listenKey" => DeleteListenKey, Key, Weight(1);
 
     WSAPI "ticker.book" => BookTickerOfFrames, Open, BySymbol(2, 5);
+}
+
+/// Method and path of everything that is served over REST.
+pub fn endpoints() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ALL.iter().copied().filter(|(_, path)| path.starts_with('/'))
 }
 
 #[cfg(test)]

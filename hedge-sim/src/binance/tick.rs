@@ -119,7 +119,9 @@ impl Core {
         self.end_countdowns(now_ms)?;
         self.turn_contracts(now_ms)?;
         self.hub.cut_older(now_ms - LONGEST_CONNECTION_MS);
-        if self.play.is_live() {
+        if self.play.is_recording() {
+            self.recorded_ticks(now_ms)?;
+        } else if self.play.is_live() {
             self.live_market(now_ms, n)?;
         } else {
             self.recorded_market(now_ms, n)?;
