@@ -208,7 +208,7 @@ impl Refusal {
                 403 => Status::PermissionDenied,
                 429 => Status::ResourceExhausted,
                 // A front end's 5xx says nothing about what happened behind it.
-                499 | 500..=599 => Status::InDoubt,
+                499..=599 => Status::InDoubt,
                 _ => Status::Other,
             },
         };

@@ -351,7 +351,7 @@ async fn page(client: &Client, from: Seq, wanted: u32) -> Result<Page, PageError
 /// A document's record, with its parts where it has any.
 async fn whole(client: &Client, document: &Document) -> Result<Envelope, StoreError> {
     match record::decode(document)? {
-        Stored::Whole(envelope) => Ok(envelope),
+        Stored::Whole(envelope) => Ok(*envelope),
         Stored::InParts { seq, parts, sum } => {
             let names: Vec<String> = (0..parts).map(|index| client.paths.part(seq, index)).collect();
             let found = client.get_all(&names).await;

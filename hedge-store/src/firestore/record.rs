@@ -70,7 +70,7 @@ pub(super) fn encode(envelope: &Envelope, paths: &Paths) -> Result<Encoded, Stor
 /// What a document says before its parts are read.
 #[derive(Debug)]
 pub(super) enum Stored {
-    Whole(Envelope),
+    Whole(Box<Envelope>),
     /// Its text is in that many other documents.
     InParts {
         seq: Seq,
@@ -84,7 +84,7 @@ pub(super) fn decode(document: &Document) -> Result<Stored, StoreError> {
     let seq = seq_of(document)?;
     let sum = document.text("sum").ok_or_else(|| corrupt(document, "it has no field sum"))?;
     if let Some(json) = document.text("json") {
-        return Ok(Stored::Whole(checked(document, seq, sum, json)?));
+        return Ok(Stored::Whole(Box::new(checked(document, seq, sum, json)?)));
     }
     match document.number("parts") {
         Some(parts @ 2..=999) => Ok(Stored::InParts { seq, parts: parts as usize, sum: sum.to_owned() }),
@@ -219,7 +219,7 @@ mod tests {
         assert_eq!(fields["kind"], "fact.operator".into());
         assert_eq!((&fields["seq"], &fields["cause"]), (&Value::Int(7), &Value::Int(3)));
         assert_eq!(fields["at"].as_time().map(Timestamp::ns), Some(1_795_165_200_123_456_789));
-        assert!(matches!(decode(&stored(write)).unwrap(), Stored::Whole(found) if found == record));
+        assert!(matches!(decode(&stored(write)).unwrap(), Stored::Whole(found) if *found == record));
     }
 
     #[test]

@@ -13,7 +13,7 @@ const REFRESH_AGAIN: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 enum Issuer {
-    ServiceAccount(ServiceAccount),
+    ServiceAccount(Box<ServiceAccount>),
     Metadata(String),
     /// Not issued at all.
     Emulator,
@@ -46,7 +46,7 @@ impl Tokens {
     /// Reads the key file, where there is one. No network.
     pub(in crate::firestore) fn new(access: &Access, http: HttpClient) -> Result<Self, CredentialsError> {
         let issuer = match access {
-            Access::ServiceAccount(path) => Issuer::ServiceAccount(ServiceAccount::load(path)?),
+            Access::ServiceAccount(path) => Issuer::ServiceAccount(Box::new(ServiceAccount::load(path)?)),
             Access::Metadata { host } => Issuer::Metadata(host.clone()),
             Access::Emulator => Issuer::Emulator,
         };
