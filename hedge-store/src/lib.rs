@@ -7,10 +7,14 @@ mod file;
 pub mod firestore;
 mod journal;
 mod line;
+mod lock;
 mod memory;
 mod segment;
 mod space;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 mod state_dir;
+pub mod tee;
 mod view;
 mod writer;
 
