@@ -83,6 +83,7 @@ impl Core {
             Call::Constituents => composite::constituents(self, params),
             Call::IndexInfo => composite::index_info(self, params),
             Call::AssetIndexes => composite::asset_index(self, params),
+            Call::DeliveryPrices => data::delivery_prices(self, params),
             Call::InsuranceBalance => market::insurance_balance(self, params),
             Call::AdlRisk => market::adl_risk(self, params),
             Call::TradingSchedule => Ok(sessions::schedule(self.now_ms())),

@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 
 use super::candle::Candle;
 use super::error::ApiError;
-use super::numbers::{Places, money, padded, plain};
+use super::numbers::{Places, money, number, padded, plain};
 use super::params::Params;
 use super::perform::Later;
 use super::rest_market::{DAY_MS, time_range};
 use super::state::Core;
 use crate::market::{KlineInterval, KlineQuery};
+use crate::venue::{InstrumentRules, SymbolId, SymbolStatus};
 
 /// How far back the figures go. Source: fact sheet 4.1.
 const LOOK_BACK_MS: i64 = 30 * DAY_MS;
@@ -109,6 +110,23 @@ pub(crate) fn rows(core: &Core, params: &Params, figure: Figure) -> Result<Later
         };
         wanted.rows(figure.span_ms(), klines, row)
     }))
+}
+
+/// Contracts of a pair that were settled, at the price they were settled at.
+pub(crate) fn delivery_prices(core: &Core, params: &Params) -> Result<Value, ApiError> {
+    let pair = params.need("pair")?;
+    let is_over = |status| {
+        matches!(
+            status,
+            SymbolStatus::Settling | SymbolStatus::Delivering | SymbolStatus::Delivered | SymbolStatus::Close
+        )
+    };
+    let settled = core.venue.instruments().filter(|(_, rules)| rules.pair == pair && is_over(rules.status));
+    let row = |(id, rules): (SymbolId, &InstrumentRules)| {
+        let price = core.venue.prices(id)?.mark;
+        Some(json!({"deliveryTime": rules.delivery_ms, "deliveryPrice": number(price)}))
+    };
+    Ok(settled.filter_map(row).collect())
 }
 
 /// Index is mark and mark is last: there is no basis.

@@ -131,6 +131,7 @@ endpoints! {
     GET "/futures/data/topLongShortPositionRatio" => TopPositionRatio, Open, Data;
     GET "/futures/data/takerlongshortRatio" => TakerRatio, Open, Data;
     GET "/futures/data/basis" => BasisHistory, Open, Data;
+    GET "/futures/data/delivery-price" => DeliveryPrices, Open, Data;
     GET "/fapi/v1/historicalTrades" => HistoricalTrades, Key, Weight(200);
     GET "/fapi/v1/aggTrades" => AggTrades, Open, Weight(20);
     GET "/fapi/v1/trades" => Trades, Open, Weight(5);

@@ -34,7 +34,7 @@ const RATIO: &str = "[] symbol:s longShortRatio:d longAccount:d shortAccount:d t
 const DONE: &str = "{} code:i msg:s";
 const PERIOD: &str = "symbol=ETHUSDT&period=1h&limit=5";
 
-const TABLE: [Row; 86] = [
+const TABLE: [Row; 87] = [
     ("GET", "/fapi/v1/ping", Nobody, "", "{}"),
     ("GET", "/fapi/v1/time", Nobody, "", "{} serverTime:i"),
     (
@@ -131,6 +131,7 @@ const TABLE: [Row; 86] = [
         "pair=ETHUSDT&contractType=PERPETUAL&period=1h",
         "[] pair:s contractType:s indexPrice:d futuresPrice:d basis:d basisRate:d annualizedBasisRate:s timestamp:i",
     ),
+    ("GET", "/futures/data/delivery-price", Nobody, "pair=ETHUSDT", "a"),
     (
         "GET",
         "/fapi/v1/historicalTrades",
