@@ -5,10 +5,10 @@ use serde::de::IgnoredAny;
 
 use super::{
     call::Rest,
-    query::{Span, algo_ref, maybe_symbol, plain_ref, symbol, weight},
+    query::{Span, maybe_symbol, symbol, weight},
 };
 use crate::{
-    encode::{ApiRequest, NewOrder, Params},
+    encode::{ApiRequest, NewOrder, Params, algo_ref, plain_ref},
     wire::{
         algo::AlgoRow,
         market::RateLimit,

@@ -1,6 +1,6 @@
-//! What many requests have in common: spans of time, names of orders, weights that depend on a limit.
+//! What many requests have in common: spans of time, symbols, weights that depend on a limit.
 
-use hedge_core::{OrderRef, Timestamp};
+use hedge_core::Timestamp;
 
 use crate::encode::Params;
 
@@ -51,23 +51,6 @@ pub(super) const fn depth_weight(limit: u32) -> u32 {
         51..=100 => 5,
         101..=500 => 10,
         _ => 20,
-    }
-}
-
-/// Parameters that name a plain order.
-pub(super) fn plain_ref(params: Params, order: &OrderRef) -> Params {
-    match order {
-        OrderRef::Plain(id) | OrderRef::Algo { child: Some(id), .. } => params.with("orderId", id),
-        OrderRef::Algo { id, child: None } => params.with("orderId", id),
-        OrderRef::Client { id, .. } => params.with("origClientOrderId", id),
-    }
-}
-
-/// Parameters that name a conditional order.
-pub(super) fn algo_ref(params: Params, order: &OrderRef) -> Params {
-    match order {
-        OrderRef::Plain(id) | OrderRef::Algo { id, .. } => params.with("algoId", id),
-        OrderRef::Client { id, .. } => params.with("clientAlgoId", id),
     }
 }
 

@@ -1,13 +1,13 @@
 //! Settings of the account and margin of its legs: what only a client that trades may change.
 
 use hedge_core::{BrokerError, Changed, Notional, PositionKey};
-use hedge_http::Method;
+use hedge_http::{Method, limiter::Priority};
 use serde_json::Value;
 
 use super::{Armed, Binance, Live, brokerage::changed, commands::name};
 use crate::{
     decode,
-    encode::{ApiRequest, Params},
+    encode::{ApiRequest, Params, set_switch},
     wire::margin::PositionMarginSet,
 };
 
@@ -51,8 +51,9 @@ impl Binance<Live> {
             .with("positionSide", position.side.as_str())
             .with("amount", amount.get())
             .with("type", way.number());
-        let set: PositionMarginSet =
-            self.shared.rest.command(Method::Post, "/fapi/v1/positionMargin", 1, params).await?;
+        let path = "/fapi/v1/positionMargin";
+        let request = ApiRequest::command(Method::Post, path, 1, Priority::Protect, params);
+        let set: PositionMarginSet = self.shared.rest.command(&request).await?;
         if set.code == 200 && set.direction == way.number() && set.amount == amount.get() {
             return Ok(());
         }
@@ -71,8 +72,8 @@ impl Binance<Live> {
         if self.rest().multi_assets_margin().await?.multi_assets_margin == on {
             return Ok(Changed::No);
         }
-        let params = Params::new().with("multiAssetsMargin", on);
-        changed(self.shared.rest.acknowledged(Method::Post, "/fapi/v1/multiAssetsMargin", params).await)
+        let request = set_switch("/fapi/v1/multiAssetsMargin", "multiAssetsMargin", on);
+        changed(self.shared.rest.acknowledged(&request).await)
     }
 
     /// `POST /fapi/v1/feeBurn` where fees are not paid so already.
@@ -83,8 +84,8 @@ impl Binance<Live> {
         if self.rest().fee_burn().await?.fee_burn == on {
             return Ok(Changed::No);
         }
-        let params = Params::new().with("feeBurn", on);
-        changed(self.shared.rest.acknowledged(Method::Post, "/fapi/v1/feeBurn", params).await)
+        let request = set_switch("/fapi/v1/feeBurn", "feeBurn", on);
+        changed(self.shared.rest.acknowledged(&request).await)
     }
 }
 

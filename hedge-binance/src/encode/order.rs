@@ -10,7 +10,7 @@ use hedge_core::{
 use hedge_http::{Method, limiter::Priority};
 
 use super::{
-    ApiRequest, Cost, Params, Security,
+    ApiRequest, Cost, Params, Security, VenueClientId,
     params::{Pairs, Sink},
 };
 
@@ -151,8 +151,17 @@ impl NewOrder {
 
     /// The request without timestamp and signature.
     pub fn request(&self) -> ApiRequest {
+        self.request_under(self.client_id.as_str())
+    }
+
+    /// The same under a client id that need not be ours.
+    pub fn request_as(&self, id: &VenueClientId) -> ApiRequest {
+        self.request_under(id.as_str())
+    }
+
+    fn request_under(&self, client_id: &str) -> ApiRequest {
         let mut params = Params::for_order();
-        self.write(&mut params);
+        self.write(&mut params, client_id);
         ApiRequest {
             method: Method::Post,
             path: if self.is_algo() { ALGO_PATH } else { PLAIN_PATH },
@@ -179,7 +188,7 @@ impl NewOrder {
     /// The parameters raw, in their order: what goes into a batch, and what the WebSocket API takes.
     pub fn pairs(&self) -> Pairs {
         let mut pairs = Pairs::with_capacity(12);
-        self.write(&mut pairs);
+        self.write(&mut pairs, self.client_id.as_str());
         pairs
     }
 
@@ -188,7 +197,7 @@ impl NewOrder {
         if self.leg.closes() { Priority::Protect } else { Priority::Open }
     }
 
-    fn write(&self, to: &mut impl Sink) {
+    fn write(&self, to: &mut impl Sink, client_id: &str) {
         if self.is_algo() {
             to.text("algoType", "CONDITIONAL");
         }
@@ -204,7 +213,7 @@ impl NewOrder {
             OrderLeg::OneWay { .. } => {}
         }
         self.write_type(to);
-        to.text(if self.is_algo() { "clientAlgoId" } else { "newClientOrderId" }, self.client_id.as_str());
+        to.text(if self.is_algo() { "clientAlgoId" } else { "newClientOrderId" }, client_id);
         to.text("newOrderRespType", "RESULT");
     }
 

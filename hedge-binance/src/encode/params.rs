@@ -109,6 +109,15 @@ impl Params {
         &self.0
     }
 
+    /// The parameters one by one, raw, in their order.
+    pub fn pairs(&self) -> Vec<(String, String)> {
+        let pair = |text: &str| {
+            let (name, value) = text.split_once('=').unwrap_or((text, ""));
+            (name.to_owned(), decoded(value))
+        };
+        self.0.split('&').filter(|text| !text.is_empty()).map(pair).collect()
+    }
+
     /// The text itself.
     pub(super) fn into_encoded(self) -> String {
         self.0
@@ -181,6 +190,24 @@ impl fmt::Write for Encoded<'_> {
     }
 }
 
+/// The text before it was percent-encoded.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
+        match byte {
+            b'%' => {
+                let (high, low) = (digit(rest.next()), digit(rest.next()));
+                // Only what was encoded here is decoded here, so both digits are there.
+                bytes.extend(high.zip(low).and_then(|(high, low)| u8::try_from(high * 16 + low).ok()));
+            }
+            other => bytes.push(other),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
@@ -221,5 +248,8 @@ mod tests {
         let params =
             Params::new().with("symbol", "测试USDT").with("id", "a:b/c d").with_opt("limit", None::<u32>);
         assert_eq!(params.encoded(), "symbol=%E6%B5%8B%E8%AF%95USDT&id=a%3Ab%2Fc%20d");
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(params.pairs(), [pair("symbol", "测试USDT"), pair("id", "a:b/c d")]);
+        assert!(Params::new().pairs().is_empty());
     }
 }
