@@ -57,8 +57,9 @@ impl Writer {
         if let Some(repair) = &torn {
             mend(repair, segments.last())?;
         }
-        if segments.is_empty() {
-            segments.push(Segment::empty(dir, Seq(0)));
+        // A packed segment is never written again.
+        if segments.last().is_none_or(|last| last.packed) {
+            segments.push(Segment::empty(dir, next_of(&segments)));
         }
         let path = segments[segments.len() - 1].path.clone();
         let file = private()
