@@ -337,23 +337,25 @@ impl Rest {
     fn sign(&self, request: &ApiRequest) -> Result<(Request, Option<Timestamp>), SignError> {
         let mut until = None;
         let room = request.path.len() + request.params.encoded().len() + SIGNATURE_BYTES;
-        let mut url = String::with_capacity(self.base.len() + room);
-        url.push_str(&self.base);
-        url.push_str(request.path);
+        let mut url = Vec::with_capacity(self.base.len() + room);
+        url.extend_from_slice(self.base.as_bytes());
+        url.extend_from_slice(request.path.as_bytes());
         match request.security {
             Security::Open | Security::Key if request.params.is_empty() => {}
             Security::Open | Security::Key => {
-                url.push('?');
-                url.push_str(request.params.encoded());
+                url.push(b'?');
+                url.extend_from_slice(request.params.encoded().as_bytes());
             }
             Security::Signed => {
                 let stamp_ms = self.stamp_ms();
                 let window_ends = Timestamp::from_ms(stamp_ms + i64::from(self.recv_window.ms()));
                 until = Some(window_ends.plus(self.extra_visibility));
-                url.push('?');
+                url.push(b'?');
                 request.append_signed_query(&mut url, self.recv_window.ms(), stamp_ms, &self.signer)?;
             }
         }
+        // The base is text and the rest is ASCII, so this always works; an empty URL is refused before sending.
+        let url = String::from_utf8(url).unwrap_or_default();
         let http = Request::new(request.method, url);
         let http = match request.security {
             Security::Open => http,
