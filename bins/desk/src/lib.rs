@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod env;
 pub mod fetch;
 pub mod journal;
+pub mod ledger;
 mod live;
 pub mod logging;
 pub mod operate;

@@ -58,6 +58,9 @@ pub(crate) enum Command {
     /// Check or read the journal.
     #[command(subcommand)]
     Journal(JournalCommand),
+    /// Ask, copy or build again the ledger: the journal as tables.
+    #[command(subcommand)]
+    Ledger(crate::ledger::LedgerCommand),
     /// Check, show or explain the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -8,6 +8,7 @@ mod data;
 mod doctor;
 mod failure;
 mod journal;
+mod ledger;
 mod operate;
 mod output;
 mod preflight;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Data(command) => wait(data::run(command)),
         Command::Why(args) => why::run(args),
         Command::Journal(args) => journal::run(args),
+        Command::Ledger(command) => ledger::run(command),
         Command::Config(args) => config::run(args),
     };
     match result {
