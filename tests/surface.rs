@@ -12,8 +12,8 @@ use hedge_binance::{
 use hedge_core::{
     Approved, Brokerage, Changed, ClientOrderId, Clock, Decimal, Exit, InstrumentId, InstrumentSpec,
     Interval, Leverage, MarginMode, Notional, Order, OrderRef, OrderReport, OrderSpace, Portion, Position,
-    PositionKey, PositionSide, PreflightPass, PreflightReport, Price, ReportedId, Term, VenueReader, gate::Gate,
-    order::Tif,
+    PositionKey, PositionSide, PreflightPass, PreflightReport, Price, ReportedId, Term, VenueReader,
+    gate::Gate, order::Tif,
 };
 use hedge_runtime::SystemClock;
 use hedge_sim::{
