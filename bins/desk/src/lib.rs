@@ -18,6 +18,7 @@ pub mod paper;
 pub mod preflight;
 pub mod progress;
 pub mod report;
+pub mod request;
 pub mod runs;
 pub mod sweep;
 #[cfg(test)]

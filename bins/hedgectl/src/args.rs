@@ -55,6 +55,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Data(crate::data::DataCommand),
     Why(WhyArgs),
+    #[command(subcommand)]
+    Request(crate::request::RequestCommand),
     /// Check or read the journal.
     #[command(subcommand)]
     Journal(JournalCommand),

@@ -13,6 +13,7 @@ mod operate;
 mod output;
 mod preflight;
 mod profile;
+mod request;
 mod sweep;
 mod terminal;
 mod why;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Sweep(args) => sweep::run(args),
         Command::Data(command) => wait(data::run(command)),
         Command::Why(args) => why::run(args),
+        Command::Request(command) => request::run(command),
         Command::Journal(args) => journal::run(args),
         Command::Ledger(command) => ledger::run(command),
         Command::Config(args) => config::run(args),
