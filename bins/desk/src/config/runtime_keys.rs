@@ -424,7 +424,7 @@ pub(crate) fn defaults() -> Dict {
     for key in RUNTIME_KEYS {
         let (section, _) = key.split();
         // A section without any default is there too.
-        if sections.get(section).is_none() && !section.contains('.') {
+        if !sections.contains_key(section) && !section.contains('.') {
             sections.insert(section.to_owned(), Value::from(Dict::new()));
         }
         if !key.default.is_empty() {
