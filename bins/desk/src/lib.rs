@@ -5,6 +5,7 @@ pub mod compose;
 pub mod config;
 pub mod consent;
 pub mod control;
+pub mod decode;
 pub mod doctor;
 pub mod env;
 pub mod fetch;

@@ -55,6 +55,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Data(crate::data::DataCommand),
     Why(WhyArgs),
+    Decode(crate::decode::DecodeArgs),
     #[command(subcommand)]
     Request(crate::request::RequestCommand),
     /// Check or read the journal.

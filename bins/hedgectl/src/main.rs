@@ -5,6 +5,7 @@ mod arm;
 mod backtest;
 mod config;
 mod data;
+mod decode;
 mod doctor;
 mod failure;
 mod journal;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Sweep(args) => sweep::run(args),
         Command::Data(command) => wait(data::run(command)),
         Command::Why(args) => why::run(args),
+        Command::Decode(args) => return decode::run(args).unwrap_or_else(Failure::exit),
         Command::Request(command) => request::run(command),
         Command::Journal(args) => journal::run(args),
         Command::Ledger(command) => ledger::run(command),
