@@ -306,3 +306,21 @@ async fn an_operators_halt_stops_openings() {
     assert_eq!(bench.venue.called("submit"), 0);
     bench.stop(run).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_announced_delisting_is_a_fact_at_once_and_not_at_the_next_look() {
+    let bench = Bench::new(Activity::free());
+    let run = bench.start();
+    bench.live().await;
+    let began = Instant::now();
+    bench.venue.stopped.lock().unwrap().push(btc());
+    bench.venue.announced.notify_one();
+    let is_known = |bench: &Bench| {
+        bench.store.facts().iter().any(
+            |fact| matches!(fact, Fact::Instrument { spec, .. } if spec.id == btc() && !spec.is_trading()),
+        )
+    };
+    bench.until("the delisting", is_known).await;
+    assert!(began.elapsed() < Duration::from_secs(60), "the usual look comes after an hour");
+    bench.stop(run).await;
+}

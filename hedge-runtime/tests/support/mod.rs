@@ -182,6 +182,9 @@ pub struct ScriptedVenue {
     /// What the account holds, and what rests there.
     pub positions: Mutex<Vec<Position>>,
     pub orders: Mutex<Vec<OrderReport>>,
+    /// Symbols that have stopped trading, and the announcement of it.
+    pub stopped: Mutex<Vec<InstrumentId>>,
+    pub announced: tokio::sync::Notify,
     account: Mutex<Option<UnboundedSender<AccountEvent>>>,
     market: Mutex<Option<UnboundedSender<MarketEvent>>>,
 }
@@ -223,7 +226,18 @@ impl VenueReader for ScriptedVenue {
     }
     async fn instruments(&self) -> Result<Vec<InstrumentSpec>, BrokerError> {
         self.call("instruments");
-        Ok(vec![spec(btc()), spec(eth()), spec(sol())])
+        let stopped = self.stopped.lock().unwrap();
+        let now = |id: InstrumentId| {
+            let mut spec = spec(id);
+            if stopped.contains(&id) {
+                spec.status = hedge_core::InstrumentStatus::NotTrading("SETTLING".to_owned());
+            }
+            spec
+        };
+        Ok(vec![now(btc()), now(eth()), now(sol())])
+    }
+    async fn rules_changed(&self) {
+        self.announced.notified().await;
     }
     async fn account(&self) -> Result<AccountSnapshot, BrokerError> {
         self.call("account");
@@ -462,6 +476,8 @@ impl Bench {
             restless_until: Mutex::new(Timestamp::EPOCH),
             positions: Mutex::default(),
             orders: Mutex::default(),
+            stopped: Mutex::default(),
+            announced: tokio::sync::Notify::new(),
             account: Mutex::default(),
             market: Mutex::default(),
         };
