@@ -2,7 +2,7 @@
 //!
 //! Symbols and client order ids are stored inline: copying one costs no allocation.
 
-use std::{cmp::Ordering, fmt, str::FromStr};
+use std::{cmp::Ordering, fmt, fmt::Write as _, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
@@ -37,6 +37,21 @@ fn by_words<const N: usize>(a: &[u8; N], b: &[u8; N]) -> Ordering {
     Ordering::Equal
 }
 
+/// A multiplier without structure (the golden ratio's digits).
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Bits of all bytes, the upper ones well mixed. For tables of our own: the same on every machine.
+#[inline]
+fn mixed<const N: usize>(bytes: &[u8; N]) -> u64 {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut tail = [0; 8];
+    tail[..rest.len()].copy_from_slice(rest);
+    words
+        .iter()
+        .chain((!rest.is_empty()).then_some(&tail))
+        .fold(0, |mixed: u64, word| (mixed.rotate_left(29) ^ u64::from_le_bytes(*word)).wrapping_mul(SPREAD))
+}
+
 macro_rules! inline_text {
     ($(#[$doc:meta])* $name:ident, $cap:literal, $what:literal, $expected:literal, $valid:expr) => {
         $(#[$doc])*
@@ -69,6 +84,12 @@ macro_rules! inline_text {
                 let mut bytes = [0; $cap];
                 bytes[..text.len()].copy_from_slice(text.as_bytes());
                 Ok(Self { bytes, len: text.len() as u8 })
+            }
+            /// Where to look for it in a table.
+            #[inline]
+            #[allow(dead_code)] // not every kind of name is a key
+            pub(crate) fn mixed(&self) -> u64 {
+                mixed(&self.bytes)
             }
             /// The text.
             pub fn as_str(&self) -> &str {
@@ -273,7 +294,9 @@ pub struct RunId(pub i64);
 
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", base36(self.0.unsigned_abs(), 7))
+        let mut text = [0; 32];
+        let len = put_base36(&mut text, 0, self.0.unsigned_abs(), 7);
+        text[..len].iter().try_for_each(|digit| f.write_char(char::from(*digit)))
     }
 }
 
@@ -292,12 +315,12 @@ pub enum OrderPurpose {
 }
 
 impl OrderPurpose {
-    const fn letter(self) -> char {
+    const fn letter(self) -> u8 {
         match self {
-            Self::Entry => 'e',
-            Self::Stop => 's',
-            Self::TakeProfit => 't',
-            Self::Close => 'c',
+            Self::Entry => b'e',
+            Self::Stop => b's',
+            Self::TakeProfit => b't',
+            Self::Close => b'c',
         }
     }
 }
@@ -318,18 +341,15 @@ impl OrderIds {
     }
     /// The id of the order that is decided at journal place `seq`.
     pub fn derive(&self, seq: Seq, purpose: OrderPurpose) -> ClientOrderId {
-        let text = format!(
-            "h{}{}{}{}",
-            self.run,
-            base36(u64::from(self.term.0), 3),
-            base36(seq.0, 1),
-            purpose.letter()
-        );
         let mut bytes = [0; 32];
-        // 1 + 7 + 3 + at most 13 + 1 characters always fit.
-        let len = text.len().min(32);
-        bytes[..len].copy_from_slice(&text.as_bytes()[..len]);
-        ClientOrderId { bytes, len: len as u8 }
+        bytes[0] = b'h';
+        // 1 + 7 + 3 + at most 13 + 1 characters always fit; a run of this century has 7 digits, a term below 46,656 has 3.
+        let mut len = 1;
+        for (value, width) in [(self.run.0.unsigned_abs(), 7), (u64::from(self.term.0), 3), (seq.0, 1)] {
+            len = put_base36(&mut bytes, len, value, width);
+        }
+        bytes[len.min(31)] = purpose.letter();
+        ClientOrderId { bytes, len: (len + 1).min(32) as u8 }
     }
     /// Whether a client id has the form of an order that this product placed (in any run).
     pub fn is_ours(id: &str) -> bool {
@@ -341,14 +361,21 @@ impl OrderIds {
     }
 }
 
-fn base36(mut value: u64, width: usize) -> String {
-    let mut digits = Vec::with_capacity(13);
-    while value > 0 || digits.len() < width {
+/// Writes a number from `at` on, with at least `width` digits; returns where the text goes on. What does not fit is left out.
+fn put_base36(text: &mut [u8; 32], at: usize, mut value: u64, width: usize) -> usize {
+    let mut digits = [b'0'; 13];
+    let mut first = digits.len();
+    while value > 0 {
+        first -= 1;
         let digit = (value % 36) as u8;
-        digits.push(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 });
+        digits[first] = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
         value /= 36;
     }
-    digits.iter().rev().map(|&b| char::from(b)).collect()
+    let digits = &digits[first.min(digits.len() - width)..];
+    for (place, digit) in text.iter_mut().skip(at).zip(digits) {
+        *place = *digit;
+    }
+    (at + digits.len()).min(text.len())
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ macro_rules! amount {
             pub fn new(value: Decimal) -> Result<Self, InvalidAmount> {
                 let valid: fn(&Decimal) -> bool = $valid;
                 if valid(&value) {
-                    Ok(Self(value.normalize()))
+                    Ok(Self(normal(value)))
                 } else {
                     Err(InvalidAmount { what: $what, value: value.to_string(), expected: $expected })
                 }
@@ -89,17 +89,17 @@ macro_rules! amount {
 amount!(
     /// Quote per base. Always above zero, and small enough that no product with a [`Qty`] leaves the decimal range.
     Price, "price", "a decimal above 0 and at most 10000000000",
-    |v| v.is_sign_positive() && !v.is_zero() && *v <= Decimal::from(10_000_000_000_u64)
+    |v| v.is_sign_positive() && !v.is_zero() && is_at_most_power(v, 10)
 );
 amount!(
     /// Base units or contracts. Always above zero; "no position" is `None`.
     Qty, "qty", "a decimal above 0 and at most 10000000000000",
-    |v| v.is_sign_positive() && !v.is_zero() && *v <= Decimal::from(10_000_000_000_000_u64)
+    |v| v.is_sign_positive() && !v.is_zero() && is_at_most_power(v, 13)
 );
 amount!(
     /// Quantity times price in the quote asset. Never negative.
     Notional, "notional", "a decimal of at least 0 and at most 10^23",
-    |v| (!v.is_sign_negative() || v.is_zero()) && *v <= Decimal::from(100_000_000_000_000_000_000_000_u128)
+    |v| (!v.is_sign_negative() || v.is_zero()) && is_at_most_power(v, 23)
 );
 amount!(
     /// A profit, loss, fee or balance in a settlement asset; may be negative.
@@ -114,7 +114,68 @@ amount!(
     Bps, "bps", "a decimal", |_| true
 );
 
+/// Powers of ten that fit into 64 bits.
+const POWERS: [u64; 20] = {
+    let mut powers = [1; 20];
+    let mut i = 1;
+    while i < 20 {
+        powers[i] = powers[i - 1] * 10;
+        i += 1;
+    }
+    powers
+};
+
+/// The digits without point and sign, where they fit into 64 bits: nearly always.
+#[inline]
+fn digits(value: &Decimal) -> Option<u64> {
+    u64::try_from(value.mantissa().unsigned_abs()).ok()
+}
+
+/// Whether a number of either sign is at most ten to that power.
+#[inline]
+fn is_at_most_power(value: &Decimal, power: u32) -> bool {
+    match digits(value) {
+        // Where the table ends, 64 bits end too.
+        Some(digits) => POWERS.get((power + value.scale()) as usize).is_none_or(|bound| digits <= *bound),
+        None => value.abs() <= Decimal::from_i128_with_scale(10_i128.pow(power), 0),
+    }
+}
+
+/// Without trailing zeros behind the point, as [`Decimal::normalize`] has it.
+#[inline]
+fn normal(value: Decimal) -> Decimal {
+    match digits(&value) {
+        Some(digits) if digits != 0 => {
+            let (digits, scale) = without_zeros(digits, value.scale());
+            let (low, middle) = (digits as u32, (digits >> 32) as u32);
+            Decimal::from_parts(low, middle, 0, value.is_sign_negative(), scale)
+        }
+        _ => value.normalize(),
+    }
+}
+
+/// Digits and scale of the same number with as few digits as possible.
+#[inline]
+fn without_zeros(mut digits: u64, mut scale: u32) -> (u64, u32) {
+    while scale > 0 && digits % 10 == 0 {
+        digits /= 10;
+        scale -= 1;
+    }
+    (digits, scale)
+}
+
 impl Price {
+    /// The price `mantissa / 10^scale`; `None` when that is not a price.
+    #[inline]
+    pub fn from_scaled(mantissa: i64, scale: u8) -> Option<Self> {
+        let digits = u64::try_from(mantissa).ok().filter(|&digits| digits > 0)?;
+        let within = POWERS.get(10 + usize::from(scale)).is_none_or(|bound| digits <= *bound);
+        if scale > 28 || !within {
+            return None;
+        }
+        let (digits, scale) = without_zeros(digits, u32::from(scale));
+        Some(Self(Decimal::from_parts(digits as u32, (digits >> 32) as u32, 0, false, scale)))
+    }
     /// Price times quantity. Errors: [`InvalidAmount`] when the product leaves the decimal range.
     pub fn checked_mul(self, qty: Qty) -> Result<Notional, InvalidAmount> {
         let product = self.0.checked_mul(qty.0).ok_or_else(|| InvalidAmount {
@@ -137,7 +198,7 @@ impl Qty {
     }
     /// The sum of two quantities.
     pub fn plus(self, other: Self) -> Self {
-        Self((self.0 + other.0).normalize())
+        Self(normal(self.0 + other.0))
     }
 }
 
@@ -151,7 +212,7 @@ impl SignedAmount {
     pub const ZERO: Self = Self(Decimal::ZERO);
     /// Any decimal is a signed amount.
     pub fn from_decimal(value: Decimal) -> Self {
-        Self(value.normalize())
+        Self(normal(value))
     }
 }
 
@@ -265,6 +326,51 @@ mod tests {
         assert!(Price::parse("0").is_err());
         assert!(Price::parse("-1").is_err());
         assert_eq!(Price::parse("1.500").unwrap().to_string(), "1.5");
+    }
+
+    #[test]
+    fn an_amount_is_bounded_at_its_bound_however_it_is_written() {
+        for (text, usable) in [
+            ("10000000000", true),
+            ("10000000000.000000000000", true),
+            ("10000000000.00000000001", false),
+            ("10000000001", false),
+            ("9999999999.9999999999999999", true),
+            ("99999999999999999999999999", false),
+        ] {
+            assert_eq!(Price::parse(text).is_ok(), usable, "{text}");
+        }
+        assert!(Notional::parse("100000000000000000000000").is_ok());
+        assert!(Notional::parse("100000000000000000000000.1").is_err());
+        assert!(Notional::parse("-0.0").is_ok() && Notional::parse("-0.1").is_err());
+    }
+
+    #[test]
+    fn a_scaled_price_is_the_price_of_its_decimal() {
+        for mantissa in [1, 10, 1_050, 99_999, 100_000_000_000, 10_000_000_000_000_000, i64::MAX, 0, -5] {
+            for scale in [0_u8, 1, 2, 8, 18, 28] {
+                let price = Price::new(Decimal::from_i128_with_scale(mantissa.into(), scale.into())).ok();
+                assert_eq!(Price::from_scaled(mantissa, scale), price, "{mantissa} {scale}");
+                let digits = |price: Option<Price>| price.map(|price| price.get().serialize());
+                assert_eq!(digits(Price::from_scaled(mantissa, scale)), digits(price));
+            }
+        }
+        assert_eq!(Price::from_scaled(1, 29), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn an_amount_has_no_zeros_behind_its_last_digit(
+            mantissa in proptest::prelude::any::<i128>(), shift in 31_u32..120, zeros in 0_u32..9, scale in 0_u32..=28,
+        ) {
+            let mantissa = (mantissa >> shift).saturating_mul(10_i128.pow(zeros)) % (1 << 96);
+            let value = Decimal::from_i128_with_scale(mantissa, scale);
+            let amount = SignedAmount::new(value).unwrap();
+            proptest::prop_assert_eq!(amount.get().serialize(), value.normalize().serialize());
+            let bound = Decimal::from_i128_with_scale(10_i128.pow(13), 0);
+            let usable = value > Decimal::ZERO && value <= bound;
+            proptest::prop_assert_eq!(Qty::new(value).is_ok(), usable);
+        }
     }
 
     #[test]

@@ -19,14 +19,27 @@ pub struct EquityTrack {
     state: Option<State>,
 }
 
-/// All without transfers.
+/// Peak, day start and last equity are without transfers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct State {
     peak: Decimal,
     day_start: Decimal,
     last: Decimal,
+    /// The last equity with transfers, as the book had it.
+    in_book: Decimal,
     transfers: Decimal,
     next_day: Timestamp,
+}
+
+/// What an update brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum News {
+    /// Equity is what it was.
+    Nothing,
+    /// Equity has moved.
+    Equity,
+    /// A day has begun.
+    Day,
 }
 
 impl EquityTrack {
@@ -57,19 +70,28 @@ impl EquityTrack {
             percent(state.day_start - state.last, state.day_start + state.transfers)
         })
     }
-    /// Takes the present equity in. Returns whether a new day has begun. Cheap while nothing is held and no day ends.
+    /// Takes the present equity in. Returns whether a new day has begun. Cheap while nothing has moved and no day ends.
     pub fn update(&mut self, book: &Book, now: Timestamp) -> bool {
+        self.take_in(book, now) == News::Day
+    }
+
+    fn take_in(&mut self, book: &Book, now: Timestamp) -> News {
         if !book.is_started() {
-            return false;
+            return News::Nothing;
         }
-        let transfers = book.totals().transfers;
-        let equity = book.equity() - transfers;
+        let (transfers, in_book) = (book.totals().transfers, book.equity());
         let Some(state) = &mut self.state else {
+            let equity = in_book - transfers;
             let next_day = self.calendar.next_start(now);
-            self.state = Some(State { peak: equity, day_start: equity, last: equity, transfers, next_day });
-            return true;
+            self.state =
+                Some(State { peak: equity, day_start: equity, last: equity, in_book, transfers, next_day });
+            return News::Day;
         };
         let new_day = now >= state.next_day;
+        if !new_day && is_same(state.in_book, in_book) && is_same(state.transfers, transfers) {
+            return News::Nothing;
+        }
+        let equity = in_book - transfers;
         if new_day {
             state.day_start = state.last;
             while state.next_day <= now {
@@ -78,8 +100,9 @@ impl EquityTrack {
         }
         state.peak = state.peak.max(equity);
         state.last = equity;
+        state.in_book = in_book;
         state.transfers = transfers;
-        new_day
+        if new_day { News::Day } else { News::Equity }
     }
     /// Forgets the old peak: drawdown counts from the present equity on.
     fn forgive(&mut self) {
@@ -97,6 +120,12 @@ impl EquityTrack {
     fn daily_loss_reaches(&self, pct: Decimal) -> bool {
         self.state.is_some_and(|s| Self::reached(s.day_start - s.last, s.day_start + s.transfers, pct))
     }
+}
+
+/// Whether two numbers are written the same: stricter than being equal, and cheaper.
+#[inline]
+fn is_same(a: Decimal, b: Decimal) -> bool {
+    a.mantissa() == b.mantissa() && a.scale() == b.scale()
 }
 
 fn percent(loss: Decimal, base: Decimal) -> Decimal {
@@ -143,8 +172,11 @@ impl Breakers {
     }
 
     fn update(&mut self, book: &Book, now: Timestamp) {
-        if self.track.update(book, now) {
-            self.day_over = None;
+        match self.track.take_in(book, now) {
+            // What has not moved reaches no limit that it had not reached before.
+            News::Nothing => return,
+            News::Equity => {}
+            News::Day => self.day_over = None,
         }
         if self.halted.is_none() && self.track.drawdown_reaches(self.kill_dd_pct) {
             self.halted = Some(format!(

@@ -182,7 +182,7 @@ impl RiskManager for Limits {
 
 /// Notional of all legs and of all openings that may still fill.
 pub(crate) fn exposure(book: &Book) -> Decimal {
-    book.legs().filter(|leg| is_exposed(book, leg)).map(|leg| book.exposure(&leg.key)).sum()
+    book.legs_in_use().filter(|leg| is_exposed(book, leg)).map(|leg| book.exposure(&leg.key)).sum()
 }
 
 /// Whether a leg can have an exposure at all: cheaper to ask than the exposure.

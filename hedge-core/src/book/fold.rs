@@ -2,7 +2,9 @@
 
 use super::leg::LegState;
 use super::order::OrderRecord;
-use super::state::{Book, Change, MAX_REQUEST_WINDOW, Remembered};
+use super::remembered::Remembered;
+use super::state::{Book, Change, MAX_REQUEST_WINDOW};
+use super::value::Kept;
 use rust_decimal::Decimal;
 
 use crate::{
@@ -10,6 +12,7 @@ use crate::{
     event::{Decision, Envelope, Event, Fact, OperatorCommand, RunStarted, VenueSnapshot},
     id::{Asset, ClientOrderId, InstrumentIx},
     instrument::InstrumentSpec,
+    money::Price,
     order_state::{OrderEvent, OrderState},
     position::{Action, PositionKey},
     reconcile::Difference,
@@ -26,6 +29,7 @@ impl Book {
             Event::Fact(fact) => self.apply_fact(envelope.at, fact, changes),
             Event::Decision(decision) => self.apply_decision(envelope, decision, changes),
         }
+        self.keep_sums();
     }
 
     pub(super) fn apply_fact(&mut self, at: Timestamp, fact: &Fact, changes: &mut Vec<Change>) {
@@ -108,6 +112,7 @@ impl Book {
             self.legs[i * 2 + 1] = LegState::flat(PositionKey::short(spec.id));
         }
         self.specs[i] = Some(spec.clone());
+        self.kept = Kept::default();
     }
 
     /// Folds a market fact. Separate because replays do not journal these: their data stays in its file.
@@ -119,19 +124,30 @@ impl Book {
             MarketEvent::Bar { instrument, bar } => (*instrument, bar.close_price()),
             MarketEvent::History { instrument, bar } => {
                 // An old price is better than none, and counts as old as it is.
-                if let (Some(price), Some(mark)) =
-                    (bar.close_price(), self.marks.get_mut(usize::from(instrument.0)))
+                if let (Some(price), Some(mark)) = (bar.close_price(), self.marks.get(usize::from(instrument.0)).copied())
                     && mark.is_none_or(|(_, known)| known < bar.end())
                 {
-                    *mark = Some((price, bar.end()));
+                    self.set_mark(*instrument, price, bar.end());
                 }
                 return;
             }
             _ => return,
         };
-        if let (Some(price), Some(mark)) = (price, self.marks.get_mut(usize::from(ix.0))) {
-            *mark = Some((price, at));
+        if let Some(price) = price {
+            self.set_mark(ix, price, at);
         }
+    }
+
+    fn set_mark(&mut self, ix: InstrumentIx, price: Price, at: Timestamp) {
+        let i = usize::from(ix.0);
+        let Some(mark) = self.marks.get_mut(i) else { return };
+        *mark = Some((price, at));
+        for slot in [i * 2, i * 2 + 1] {
+            if self.legs.get(slot).is_some_and(LegState::is_open) {
+                self.kept.leg_moved(slot);
+            }
+        }
+        self.keep_sums();
     }
 
     pub(super) fn apply_account(&mut self, at: Timestamp, event: &AccountEvent, changes: &mut Vec<Change>) {
@@ -188,6 +204,7 @@ impl Book {
             self.first_venue_time = snapshot.account.venue_time;
             for balance in &snapshot.account.balances {
                 self.wallet.insert(balance.asset, balance.wallet.get());
+                self.kept.wallet_moved();
             }
             for position in &snapshot.positions {
                 if let Some(slot) = self.slot(position.key()) {
@@ -201,6 +218,7 @@ impl Book {
                         && let Some(entry) = self.marks.get_mut(slot / 2)
                     {
                         entry.get_or_insert((mark, at));
+                        self.kept.leg_moved(slot);
                     }
                 }
             }
@@ -275,6 +293,7 @@ impl Book {
                 if let Some(slot) = self.slot(position) {
                     let state = &mut self.legs[slot];
                     state.live.push(*client_id);
+                    self.kept.used(slot);
                     if leg.action() == Action::Open {
                         state.owner = state.owner.or(*strategy);
                         // An open leg keeps the protection it was opened with.
@@ -329,6 +348,7 @@ impl Book {
             }
             Difference::Wallet { asset, book, venue } => {
                 self.wallet.insert(*asset, *venue);
+                self.kept.wallet_moved();
                 if *asset == Asset::usdt() {
                     self.totals.corrections += venue - book;
                 }

@@ -7,7 +7,7 @@ use crate::{
     id::{ClientOrderId, Seq, StrategyId},
     money::{Price, Qty},
     order::Protection,
-    position::{Position, PositionKey},
+    position::{Position, PositionKey, PositionSide},
     time::Timestamp,
 };
 
@@ -64,8 +64,9 @@ impl LegState {
         }
     }
     /// Whether anything is held.
+    #[inline]
     pub fn is_open(&self) -> bool {
-        self.qty > Decimal::ZERO
+        self.qty.is_sign_positive() && !self.qty.is_zero()
     }
     /// Average entry price; `None` when flat.
     pub fn entry(&self) -> Option<Price> {
@@ -73,7 +74,13 @@ impl LegState {
     }
     /// Unrealised profit at a price.
     pub fn unrealized(&self, mark: Price) -> Decimal {
-        (self.qty * mark.get() - self.cost) * Decimal::from(self.key.side.sign())
+        let gained = self.qty * mark.get() - self.cost;
+        match self.key.side {
+            // As a product with 1 or -1 would be written: nothing is plain 0.
+            _ if gained.is_zero() => Decimal::ZERO,
+            PositionSide::Long => gained,
+            PositionSide::Short => -gained,
+        }
     }
     /// As a position; `None` when flat.
     pub fn position(&self) -> Option<Position> {

@@ -164,6 +164,7 @@ impl Book {
         let leg = &mut self.legs[slot];
         leg.realized += realized;
         let settle = self.specs[slot / 2].as_ref().map_or_else(Asset::usdt, |spec| spec.settle);
+        self.kept.wallet_moved();
         *self.wallet.entry(settle).or_default() += realized;
         self.totals.realized += realized;
         *self.wallet.entry(fill.fee.asset).or_default() -= fill.fee.value.get();
@@ -195,7 +196,9 @@ impl Book {
             leg.protection = None;
             self.open.retain(|&other| other != slot);
         }
+        self.kept.leg_moved(slot);
         self.release(slot);
+        self.review_use(slot);
     }
 
     /// A leg that is flat and has no live opening belongs to nobody.
@@ -234,6 +237,7 @@ impl Book {
             _ => {}
         }
         *self.wallet.entry(flow.amount.asset).or_default() += value;
+        self.kept.wallet_moved();
     }
 
     /// The venue books funding of a symbol in one sum; it is attributed to the leg whose sign it has, or to the larger one.

@@ -325,6 +325,7 @@ impl Book {
             if let Some(slot) = self.slot(&position) {
                 self.legs[slot].live.retain(|other| other != id);
                 self.release(slot);
+                self.review_use(slot);
             }
             changes.push(Change::Ended(*id));
         } else if to.is_confirmed_live() && !from.is_confirmed_live() {

@@ -171,10 +171,20 @@ impl Book {
         self.open.iter().filter_map(|&slot| self.legs.get(slot))
     }
 
+    /// Legs that are open or have orders that are, or may be, live, by instrument.
+    pub fn legs_in_use(&self) -> impl Iterator<Item = &LegState> {
+        self.slots_in_use().filter_map(|slot| self.legs.get(slot))
+    }
+
+    /// Both legs of an instrument, LONG first.
+    pub fn legs_of(&self, ix: InstrumentIx) -> &[LegState] {
+        let base = usize::from(ix.0) * 2;
+        self.legs.get(base..base + 2).unwrap_or_default()
+    }
+
     /// Whether anything is held on either leg of an instrument.
     pub fn holds(&self, ix: InstrumentIx) -> bool {
-        let base = usize::from(ix.0) * 2;
-        self.open.iter().any(|&slot| slot == base || slot == base + 1)
+        self.legs_of(ix).iter().any(LegState::is_open)
     }
 
     /// An order of ours.
@@ -182,7 +192,7 @@ impl Book {
         self.orders.get(id)
     }
 
-    /// Every order ever, by id.
+    /// Every order ever, in the order of their decision.
     pub fn orders(&self) -> impl Iterator<Item = &OrderRecord> {
         self.orders.values()
     }
@@ -256,22 +266,6 @@ impl Book {
         self.wallet.iter().map(|(asset, balance)| (*asset, *balance))
     }
 
-    /// Unrealised profit of all legs at their marks (entry where no mark is known).
-    pub fn unrealized(&self) -> Decimal {
-        self.open
-            .iter()
-            .filter_map(|&slot| {
-                let (mark, _) = self.marks.get(slot / 2).copied().flatten()?;
-                Some(self.legs.get(slot)?.unrealized(mark))
-            })
-            .sum()
-    }
-
-    /// Net asset value in USDT: wallet plus unrealised profit.
-    pub fn equity(&self) -> Decimal {
-        self.wallet(&Asset::usdt()) + self.unrealized()
-    }
-
     /// Notional of open legs and of openings that may still fill (unknown ones count as filled, adopted ones of somebody
     /// else too), by leg.
     pub fn exposure(&self, key: &PositionKey) -> Decimal {
@@ -315,7 +309,7 @@ impl Book {
 
     /// Legs that are open or have an opening that may still fill.
     pub fn occupied_legs(&self) -> usize {
-        self.legs.iter().filter(|leg| leg.is_open() || self.has_live_entry(&leg.key)).count()
+        self.legs_in_use().filter(|leg| leg.is_open() || self.has_live_entry(&leg.key)).count()
     }
 
     /// Whether the venue has refused a second close-all stop on a leg.

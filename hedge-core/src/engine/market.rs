@@ -5,6 +5,7 @@ use std::{borrow::Cow, mem};
 
 use crate::{
     bar::Bar,
+    book::LegState,
     event::{Event, Fact},
     id::InstrumentIx,
     position::{PositionKey, PositionSide},
@@ -37,10 +38,11 @@ impl Engine {
             self.book.apply_market(cx.at, &event);
         }
         let old = matches!(event, MarketEvent::History { .. });
-        if !old && self.book.holds(instrument) {
+        let holds = self.book.holds(instrument);
+        if !old && holds {
             self.adopt_waiting(cx, instrument);
         }
-        if !old && (self.book.posture() != Posture::Normal || self.book.holds(instrument)) {
+        if !old && (holds || self.book.posture() != Posture::Normal) {
             self.risk.mark(&self.book, cx.at);
             self.update_posture(cx);
         }
@@ -61,7 +63,13 @@ impl Engine {
 
     /// A position of somebody else that waited for a price to be protected by.
     pub(super) fn adopt_waiting(&mut self, cx: &mut Cx<'_>, instrument: InstrumentIx) {
+        let waits = |leg: &LegState| leg.unprotected_since.is_some() && leg.protection.is_none();
+        if !self.book.legs_of(instrument).iter().any(waits) {
+            return;
+        }
         let Some(id) = self.book.spec(instrument).map(|spec| spec.id) else { return };
+        // One whose first price has come with this fact now wants a stop.
+        self.next_due = self.earliest_due();
         for side in PositionSide::BOTH {
             let key = PositionKey::new(id, side);
             let bare = self.book.leg(&key).is_some_and(|leg| leg.unprotected_since.is_some());

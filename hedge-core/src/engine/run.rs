@@ -42,6 +42,8 @@ pub struct Engine {
     pub(super) feeds: Vec<Vec<Feed>>,
     pub(super) output: Output,
     pub(super) changes: Vec<Change>,
+    /// The other buffer of changes, while these are worked on.
+    pub(super) spare_changes: Vec<Change>,
     pub(super) checks: Vec<GateCheck>,
     /// Legs whose forced close was last tried then.
     pub(super) forced: Vec<(PositionKey, Timestamp)>,
@@ -57,6 +59,8 @@ pub struct Engine {
     /// When a difference is looked at a second time.
     pub(super) reread_at: Option<Timestamp>,
     pub(super) fresh_process: bool,
+    /// What [`deadline`](Engine::deadline) answers until the next record.
+    pub(super) next_due: Option<Timestamp>,
     pub(super) gaps: u64,
 }
 
@@ -95,6 +99,7 @@ impl Engine {
             feeds: Vec::new(),
             output: Output::default(),
             changes: Vec::new(),
+            spare_changes: Vec::new(),
             checks: Vec::new(),
             forced: Vec::new(),
             suspects: Vec::new(),
@@ -104,6 +109,7 @@ impl Engine {
             unsent: Vec::new(),
             reread_at: None,
             fresh_process: true,
+            next_due: None,
             gaps: 0,
         }
     }
@@ -136,58 +142,7 @@ impl Engine {
         if let Event::Fact(Fact::Instrument { .. }) = &envelope.event {
             self.wire_feeds();
         }
-    }
-
-    /// When the shell must send [`Fact::Tick`] at the latest; `None` when nothing can fall due.
-    pub fn deadline(&self) -> Option<Timestamp> {
-        let mut next: Option<Timestamp> = None;
-        let mut consider = |at: Timestamp| next = Some(next.map_or(at, |known| known.min(at)));
-        for order in self.book.questions() {
-            if let Some(doubt) = &order.doubt {
-                consider(doubt.ask_at);
-            }
-        }
-        for key in self.book.legs_to_flatten() {
-            if !self.is_held_back(key) && self.closable(key).is_some() {
-                consider(
-                    self.forced_at(key).map_or(Timestamp::EPOCH, |last| last.plus(self.close_pause(key))),
-                );
-            }
-        }
-        for (_, due) in &self.bridges {
-            consider(*due);
-        }
-        for due in self.unsent.iter().filter_map(|stop| stop.due) {
-            consider(due);
-        }
-        if !self.snapshot_pending {
-            for (_, since) in self.book.differing_legs() {
-                consider(since.plus(self.config.protect_within));
-            }
-            if let Some(due) = self.reread_at {
-                consider(due);
-            }
-        }
-        for leg in self.book.open_legs() {
-            if let Some(since) = leg.unprotected_since
-                && self.is_bare_in_doubt(&leg.key)
-            {
-                let due = since.plus(self.config.protect_within);
-                consider(self.forced_at(&leg.key).map_or(due, |last| due.max(last.plus(CLOSE_PAUSE))));
-            }
-            if let Some(since) = leg.unprotected_since
-                && self.wants_stop(&leg.key)
-                && !self.is_being_closed(&leg.key)
-                && !self.book.must_flatten(&leg.key)
-            {
-                let due = since.plus(self.config.protect_within);
-                // A position of somebody else whose stop is on its way is waited for, not hurried.
-                if !(self.is_adopted(&leg.key) && self.has_stop(&leg.key)) {
-                    consider(self.forced_at(&leg.key).map_or(due, |last| due.max(last.plus(CLOSE_PAUSE))));
-                }
-            }
-        }
-        next
+        self.next_due = self.earliest_due();
     }
 
     /// Takes one fact, appends records and effects to `step` (cleared first).
@@ -202,6 +157,9 @@ impl Engine {
         match fact {
             Fact::Market { event } => self.market(&mut cx, event),
             other => self.other(&mut cx, other),
+        }
+        if !step.events.is_empty() {
+            self.next_due = self.earliest_due();
         }
     }
 
