@@ -9,11 +9,16 @@
 
 use std::fmt;
 
-use rust_decimal::{Decimal, RoundingStrategy};
+use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
-use crate::id::Asset;
+use crate::{
+    digits::{POWERS, digits, is_at_most_power, normal, of_digits, without_zeros},
+    id::Asset,
+};
+
+pub use crate::digits::{ceil_to, div_round, floor_to, round_to};
 
 /// A number that cannot be that kind of amount.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -36,12 +41,17 @@ macro_rules! amount {
         impl $name {
             #[doc = concat!("Checks and normalises. Errors: [`InvalidAmount`] unless the value is ", $expected, ".")]
             pub fn new(value: Decimal) -> Result<Self, InvalidAmount> {
+                Self::of(value).ok_or_else(|| InvalidAmount {
+                    what: $what,
+                    value: value.to_string(),
+                    expected: $expected,
+                })
+            }
+            /// The value as such an amount; `None` where [`new`](Self::new) would say what is wrong with it.
+            #[inline]
+            pub fn of(value: Decimal) -> Option<Self> {
                 let valid: fn(&Decimal) -> bool = $valid;
-                if valid(&value) {
-                    Ok(Self(normal(value)))
-                } else {
-                    Err(InvalidAmount { what: $what, value: value.to_string(), expected: $expected })
-                }
+                valid(&value).then(|| Self(normal(value)))
             }
             #[doc = concat!("Reads decimal text. Errors: [`InvalidAmount`] unless it is ", $expected, ".")]
             pub fn parse(text: &str) -> Result<Self, InvalidAmount> {
@@ -114,56 +124,6 @@ amount!(
     Bps, "bps", "a decimal", |_| true
 );
 
-/// Powers of ten that fit into 64 bits.
-const POWERS: [u64; 20] = {
-    let mut powers = [1; 20];
-    let mut i = 1;
-    while i < 20 {
-        powers[i] = powers[i - 1] * 10;
-        i += 1;
-    }
-    powers
-};
-
-/// The digits without point and sign, where they fit into 64 bits: nearly always.
-#[inline]
-fn digits(value: &Decimal) -> Option<u64> {
-    u64::try_from(value.mantissa().unsigned_abs()).ok()
-}
-
-/// Whether a number of either sign is at most ten to that power.
-#[inline]
-fn is_at_most_power(value: &Decimal, power: u32) -> bool {
-    match digits(value) {
-        // Where the table ends, 64 bits end too.
-        Some(digits) => POWERS.get((power + value.scale()) as usize).is_none_or(|bound| digits <= *bound),
-        None => value.abs() <= Decimal::from_i128_with_scale(10_i128.pow(power), 0),
-    }
-}
-
-/// Without trailing zeros behind the point, as [`Decimal::normalize`] has it.
-#[inline]
-fn normal(value: Decimal) -> Decimal {
-    match digits(&value) {
-        Some(digits) if digits != 0 => {
-            let (digits, scale) = without_zeros(digits, value.scale());
-            let (low, middle) = (digits as u32, (digits >> 32) as u32);
-            Decimal::from_parts(low, middle, 0, value.is_sign_negative(), scale)
-        }
-        _ => value.normalize(),
-    }
-}
-
-/// Digits and scale of the same number with as few digits as possible.
-#[inline]
-fn without_zeros(mut digits: u64, mut scale: u32) -> (u64, u32) {
-    while scale > 0 && digits % 10 == 0 {
-        digits /= 10;
-        scale -= 1;
-    }
-    (digits, scale)
-}
-
 impl Price {
     /// The price `mantissa / 10^scale`; `None` when that is not a price.
     #[inline]
@@ -174,7 +134,7 @@ impl Price {
             return None;
         }
         let (digits, scale) = without_zeros(digits, u32::from(scale));
-        Some(Self(Decimal::from_parts(digits as u32, (digits >> 32) as u32, 0, false, scale)))
+        Some(Self(of_digits(digits, false, scale)))
     }
     /// Price times quantity. Errors: [`InvalidAmount`] when the product leaves the decimal range.
     pub fn checked_mul(self, qty: Qty) -> Result<Notional, InvalidAmount> {
@@ -194,7 +154,7 @@ impl Price {
 impl Qty {
     /// What is left after taking `other` away; `None` when nothing is.
     pub fn minus(self, other: Self) -> Option<Self> {
-        Self::new(self.0 - other.0).ok()
+        Self::of(self.0 - other.0)
     }
     /// The sum of two quantities.
     pub fn plus(self, other: Self) -> Self {
@@ -223,14 +183,25 @@ impl Bps {
     pub const FIVE_PERCENT: Self = Self(Decimal::from_parts(500, 0, 0, false, 0));
     /// As a plain fraction: 25 bps is 0.0025.
     pub fn ratio(self) -> Ratio {
-        Ratio((self.0 / Decimal::from(10_000)).normalize())
+        Ratio(moved(self.0, 4))
+    }
+}
+
+/// A number divided by ten to the power `places`.
+fn moved(value: Decimal, places: u32) -> Decimal {
+    match digits(&value) {
+        Some(digits) if digits != 0 && value.scale() + places <= Decimal::MAX_SCALE => {
+            let (digits, scale) = without_zeros(digits, value.scale() + places);
+            of_digits(digits, value.is_sign_negative(), scale)
+        }
+        _ => (value / Decimal::from(10_u32.pow(places))).normalize(),
     }
 }
 
 impl Ratio {
     /// Percent to fraction: 9 becomes 0.09.
     pub fn from_percent(percent: Decimal) -> Self {
-        Self((percent / Decimal::ONE_HUNDRED).normalize())
+        Self(moved(percent, 2))
     }
 }
 
@@ -298,25 +269,6 @@ impl fmt::Display for Leverage {
     }
 }
 
-/// Rounds towards zero onto a grid of `step`. A step of zero leaves the value alone.
-pub fn floor_to(value: Decimal, step: Decimal) -> Decimal {
-    if step.is_zero() { value } else { (value / step).trunc() * step }
-}
-
-/// Rounds a positive value up onto a grid of `step`.
-pub fn ceil_to(value: Decimal, step: Decimal) -> Decimal {
-    if step.is_zero() { value } else { (value / step).ceil() * step }
-}
-
-/// Rounds half away from zero onto a grid of `step`.
-pub fn round_to(value: Decimal, step: Decimal) -> Decimal {
-    if step.is_zero() {
-        value
-    } else {
-        (value / step).round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero) * step
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -380,11 +332,4 @@ mod tests {
         assert_eq!(Leverage::new(125).unwrap().get(), 125);
     }
 
-    #[test]
-    fn rounding_keeps_to_the_grid() {
-        let step = Decimal::new(5, 1);
-        assert_eq!(floor_to(Decimal::new(129, 2), step), Decimal::ONE);
-        assert_eq!(ceil_to(Decimal::new(129, 2), step), Decimal::new(15, 1));
-        assert_eq!(round_to(Decimal::new(125, 2), step), Decimal::new(15, 1));
-    }
 }

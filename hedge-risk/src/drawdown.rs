@@ -4,7 +4,7 @@ use std::{borrow::Cow, mem};
 
 use hedge_core::{
     Book, CheckVerdict, Decimal, Decision, Envelope, Event, Fact, GateCheck, MarketEvent, OperatorCommand,
-    Posture, Proposal, RiskManager, Stance, Timestamp, Verdict,
+    Posture, Proposal, RiskManager, Stance, Timestamp, Verdict, money::div_round,
 };
 
 use crate::calendar::DayCalendar;
@@ -31,6 +31,18 @@ struct State {
     next_day: Timestamp,
 }
 
+impl State {
+    /// Neither limit is reached while equity is above this: a little higher than the exact bounds, written like equity.
+    fn safe_above(&self, drawdown_pct: Decimal, daily_loss_pct: Decimal) -> Decimal {
+        let percent = Decimal::new(1, 2);
+        let bound = |from: Decimal, pct: Decimal| from - pct * percent * (from + self.transfers);
+        let higher = bound(self.peak, drawdown_pct).max(bound(self.day_start, daily_loss_pct));
+        let mut safe = (higher + Decimal::ONE).ceil();
+        safe.rescale(self.last.scale());
+        safe
+    }
+}
+
 /// What an update brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum News {
@@ -38,6 +50,8 @@ enum News {
     Nothing,
     /// Equity has moved.
     Equity,
+    /// Equity has moved, and its peak or the transfers with it.
+    Baseline,
     /// A day has begun.
     Day,
 }
@@ -91,18 +105,23 @@ impl EquityTrack {
         if !new_day && is_same(state.in_book, in_book) && is_same(state.transfers, transfers) {
             return News::Nothing;
         }
-        let equity = in_book - transfers;
+        let equity = if transfers.is_zero() { in_book } else { in_book - transfers };
         if new_day {
             state.day_start = state.last;
             while state.next_day <= now {
                 state.next_day = self.calendar.next_start(state.next_day);
             }
         }
+        let moved = !is_same(state.transfers, transfers) || !is_above(state.peak, equity);
         state.peak = state.peak.max(equity);
         state.last = equity;
         state.in_book = in_book;
         state.transfers = transfers;
-        if new_day { News::Day } else { News::Equity }
+        match (new_day, moved) {
+            (true, _) => News::Day,
+            (false, true) => News::Baseline,
+            (false, false) => News::Equity,
+        }
     }
     /// Forgets the old peak: drawdown counts from the present equity on.
     fn forgive(&mut self) {
@@ -128,13 +147,18 @@ fn is_same(a: Decimal, b: Decimal) -> bool {
     a.mantissa() == b.mantissa() && a.scale() == b.scale()
 }
 
+#[inline]
+fn is_above(a: Decimal, b: Decimal) -> bool {
+    if a.scale() == b.scale() { a.mantissa() > b.mantissa() } else { a > b }
+}
+
 fn percent(loss: Decimal, base: Decimal) -> Decimal {
     if loss <= Decimal::ZERO {
         Decimal::ZERO
     } else if base <= Decimal::ZERO {
         Decimal::ONE_HUNDRED
     } else {
-        (loss * Decimal::ONE_HUNDRED / base).round_dp(4)
+        div_round(loss * Decimal::ONE_HUNDRED, base, 4)
     }
 }
 
@@ -153,7 +177,20 @@ pub struct Breakers {
     track: EquityTrack,
     halted: Option<String>,
     day_over: Option<String>,
+    safe_above: SafeAbove,
 }
+
+/// Equity above which nothing needs to be looked at; `None` after a baseline has moved. Follows from the rest.
+#[derive(Clone, Copy, Debug, Default)]
+struct SafeAbove(Option<Decimal>);
+
+/// Two breakers are equal whatever they have worked out so far.
+impl PartialEq for SafeAbove {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+impl Eq for SafeAbove {}
 
 impl Breakers {
     /// With those limits. Units: percent.
@@ -164,6 +201,7 @@ impl Breakers {
             track: EquityTrack::new(calendar),
             halted: None,
             day_over: None,
+            safe_above: SafeAbove(None),
         }
     }
     /// Peak and day start.
@@ -176,7 +214,11 @@ impl Breakers {
             // What has not moved reaches no limit that it had not reached before.
             News::Nothing => return,
             News::Equity => {}
-            News::Day => self.day_over = None,
+            News::Baseline => self.safe_above = SafeAbove(None),
+            News::Day => (self.day_over, self.safe_above) = (None, SafeAbove(None)),
+        }
+        if self.is_safe() {
+            return;
         }
         if self.halted.is_none() && self.track.drawdown_reaches(self.kill_dd_pct) {
             self.halted = Some(format!(
@@ -197,6 +239,17 @@ impl Breakers {
                 self.track.next_day().unwrap_or(Timestamp::MAX),
             ));
         }
+    }
+
+    /// Whether equity is so high that no limit can be reached. Most prices end here.
+    fn is_safe(&mut self) -> bool {
+        let Some(state) = &self.track.state else { return true };
+        if is_same(state.last, state.peak) && !is_above(state.day_start, state.last) {
+            return true;
+        }
+        let (drawdown_pct, daily_loss_pct) = (self.kill_dd_pct, self.kill_daily_loss_pct);
+        let safe = *self.safe_above.0.get_or_insert_with(|| state.safe_above(drawdown_pct, daily_loss_pct));
+        is_above(state.last, safe)
     }
 
     fn is_day_over(&self, now: Timestamp) -> bool {
@@ -249,6 +302,7 @@ impl RiskManager for Breakers {
                 self.update(book, envelope.at);
                 if mem::take(&mut self.halted).is_some() {
                     self.track.forgive();
+                    self.safe_above = SafeAbove(None);
                 }
             }
             Event::Fact(_) | Event::Decision(Decision::Corrected { .. }) => self.update(book, envelope.at),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use hedge_core::{
     Book, CheckVerdict, Decimal, Envelope, Event, Fact, GateCheck, Proposal, RiskManager, Stance, Timestamp,
-    Verdict,
+    Verdict, Watches,
 };
 
 /// Age of the mark, and time since the process started.
@@ -67,6 +67,9 @@ impl RiskManager for Freshness {
         }
     }
     fn mark(&mut self, _: &Book, _: Timestamp) {}
+    fn watches(&self) -> Watches {
+        Watches::RECORDS
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use hedge_core::{
     Action, Book, CheckVerdict, Decimal, Envelope, GateCheck, PositionKey, Proposal, Protection, RiskManager,
-    Stance, Symbol, Timestamp, Verdict,
+    Stance, Symbol, Timestamp, Verdict, Watches, money::div_round,
 };
 
 use crate::{config::RiskLimits, sizing::cut_back};
@@ -78,7 +78,7 @@ impl Limits {
         let (mark, bps) = (mark.get(), Decimal::from(10_000));
         let sign = Decimal::from(proposal.position.side.sign());
         let worse = (proposal.price.get() - mark) * sign;
-        let mut check = GateCheck::at_most(rule, (worse * bps / mark).round_dp(4), self.max_slippage_bps);
+        let mut check = GateCheck::at_most(rule, div_round(worse * bps, mark, 4), self.max_slippage_bps);
         let fits = (worse - proposal.spec.tick) * bps <= mark * self.max_slippage_bps;
         check.verdict = if fits { CheckVerdict::Pass } else { CheckVerdict::Refuse };
         check
@@ -93,7 +93,7 @@ impl Limits {
         }
         let limit_usdt = self.max_leverage * equity;
         let after = exposure + proposal.notional.get();
-        let mut check = GateCheck::at_most(rule, (after / equity).round_dp(4), self.max_leverage);
+        let mut check = GateCheck::at_most(rule, div_round(after, equity, 4), self.max_leverage);
         let verdict = fit(rule, proposal, exposure, limit_usdt, &mut check);
         checks.push(check);
         verdict
@@ -178,6 +178,9 @@ impl RiskManager for Limits {
     }
     fn observe(&mut self, _: &Envelope, _: &Book) {}
     fn mark(&mut self, _: &Book, _: Timestamp) {}
+    fn watches(&self) -> Watches {
+        Watches::NOTHING
+    }
 }
 
 /// Notional of all legs and of all openings that may still fill.

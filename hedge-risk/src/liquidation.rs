@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use hedge_core::{
     Book, Decimal, Envelope, GateCheck, InstrumentId, LegState, PositionKey, PositionSide, Proposal, RiskManager, Stance,
-    Timestamp, Verdict,
+    Timestamp, Verdict, Watches, money::div_round,
 };
 
 use crate::limits::is_exposed;
@@ -91,7 +91,7 @@ impl LiquidationDistance {
         if at_risk.is_zero() {
             return Decimal::ONE_HUNDRED;
         }
-        (spare * Decimal::ONE_HUNDRED / at_risk).round_dp(4).min(Decimal::ONE_HUNDRED)
+        div_round(spare * Decimal::ONE_HUNDRED, at_risk, 4).min(Decimal::ONE_HUNDRED)
     }
 }
 
@@ -112,6 +112,9 @@ impl RiskManager for LiquidationDistance {
     }
     fn observe(&mut self, _: &Envelope, _: &Book) {}
     fn mark(&mut self, _: &Book, _: Timestamp) {}
+    fn watches(&self) -> Watches {
+        Watches::NOTHING
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::{
 
 use hedge_core::{
     Action, Book, Decimal, Decision, Envelope, Event, GateCheck, PositionKey, Proposal, RiskManager, Stance,
-    Timestamp, Verdict,
+    Timestamp, Verdict, Watches,
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -55,6 +55,9 @@ impl RiskManager for EntryRate {
         }
     }
     fn mark(&mut self, _: &Book, _: Timestamp) {}
+    fn watches(&self) -> Watches {
+        Watches::RECORDS
+    }
 }
 
 #[cfg(test)]

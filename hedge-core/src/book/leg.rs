@@ -70,7 +70,7 @@ impl LegState {
     }
     /// Average entry price; `None` when flat.
     pub fn entry(&self) -> Option<Price> {
-        if self.is_open() { Price::new(self.cost / self.qty).ok() } else { None }
+        if self.is_open() { Price::of(self.cost / self.qty) } else { None }
     }
     /// Unrealised profit at a price.
     pub fn unrealized(&self, mark: Price) -> Decimal {
@@ -84,6 +84,6 @@ impl LegState {
     }
     /// As a position; `None` when flat.
     pub fn position(&self) -> Option<Position> {
-        Some(Position::new(self.key, Qty::new(self.qty).ok()?, self.entry()?))
+        Some(Position::new(self.key, Qty::of(self.qty)?, self.entry()?))
     }
 }

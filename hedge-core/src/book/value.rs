@@ -91,28 +91,33 @@ impl Book {
     }
 
     fn add_up(&mut self) {
-        let mut kept = std::mem::take(&mut self.kept);
-        if kept.in_use.is_none() {
-            kept.in_use = Some((0..self.legs.len()).filter(|&slot| self.is_in_use(slot)).collect());
+        if self.kept.in_use.is_none() {
+            self.kept.legs.resize(self.legs.len(), None);
+            let in_use = (0..self.legs.len()).filter(|&slot| self.is_in_use(slot)).collect();
+            self.kept.in_use = Some(in_use);
         }
-        kept.legs.resize(self.legs.len(), None);
-        let unrealized = self
-            .open
-            .iter()
-            .filter_map(|&slot| {
-                let figure = kept.legs.get_mut(slot)?;
-                if figure.is_none() {
-                    *figure = self.unrealized_of(slot);
+        let mut unrealized = Decimal::ZERO;
+        for i in 0..self.open.len() {
+            let slot = self.open[i];
+            let figure = match self.kept.legs.get(slot).copied().flatten() {
+                Some(known) => known,
+                None => {
+                    let Some(worked_out) = self.unrealized_of(slot) else { continue };
+                    if let Some(kept) = self.kept.legs.get_mut(slot) {
+                        *kept = Some(worked_out);
+                    }
+                    worked_out
                 }
-                *figure
-            })
-            .sum();
+            };
+            // The first is the sum so far: most accounts hold one leg, and adding to nothing is not free.
+            unrealized = if i == 0 { figure } else { unrealized + figure };
+        }
         let equity = self.wallet(&Asset::usdt()) + unrealized;
-        kept.sums = Some(Sums { unrealized, equity });
-        self.kept = kept;
+        self.kept.sums = Some(Sums { unrealized, equity });
     }
 
     /// `None` while no mark is known.
+    #[inline]
     fn unrealized_of(&self, slot: usize) -> Option<Decimal> {
         let (mark, _) = self.marks.get(slot / 2).copied().flatten()?;
         Some(self.legs.get(slot)?.unrealized(mark))

@@ -103,8 +103,8 @@ impl Engine {
     ) {
         // Baselines that depend on the time of day must be today's, also when no mark has moved equity since.
         self.risk.mark(&self.book, cx.at);
-        let mut checks = mem::take(&mut self.checks);
-        checks.clear();
+        // The record takes the list with it. The next one is as long, so it is made in one piece.
+        let mut checks = Vec::with_capacity(self.checks_at_most);
         // The assessment takes the next place, the order the one after it.
         let order_seq = self.book.next_seq().next();
         let id = self.id_at(order_seq, OrderPurpose::Entry);
@@ -136,8 +136,8 @@ impl Engine {
             Ok(_) => Verdict::Approve,
             Err(verdict) => verdict.clone(),
         };
-        let assessed = Decision::Assessed { position: *position, checks: checks.clone(), verdict };
-        self.checks = checks;
+        self.checks_at_most = self.checks_at_most.max(checks.len());
+        let assessed = Decision::Assessed { position: *position, checks, verdict };
         let seq = self.record(cx, Event::Decision(assessed));
         let cx = &mut cx.because_of(seq);
         if let Ok((order, protection)) = result {

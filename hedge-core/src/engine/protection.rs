@@ -42,7 +42,7 @@ pub(super) struct UnsentStop {
 /// A price on the losing side of `mark`, by that distance.
 fn away_from(mark: Price, distance: Bps, key: &PositionKey) -> Option<Price> {
     let fraction = distance.ratio().get() * Decimal::from(-key.side.sign());
-    Ratio::new(fraction).ok().and_then(|fraction| mark.moved_by(fraction).ok())
+    Ratio::of(fraction).and_then(|fraction| mark.moved_by(fraction).ok())
 }
 
 impl Engine {

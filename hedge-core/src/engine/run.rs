@@ -12,7 +12,7 @@ use crate::{
     id::{Seq, StrategyId},
     position::PositionKey,
     reconcile::Difference,
-    risk::{GateCheck, RiskManager},
+    risk::RiskManager,
     strategy::{DataNeed, Output, Strategy},
     time::{Interval, Timestamp},
 };
@@ -44,7 +44,8 @@ pub struct Engine {
     pub(super) changes: Vec<Change>,
     /// The other buffer of changes, while these are worked on.
     pub(super) spare_changes: Vec<Change>,
-    pub(super) checks: Vec<GateCheck>,
+    /// The longest list of gate checks so far.
+    pub(super) checks_at_most: usize,
     /// Legs whose forced close was last tried then.
     pub(super) forced: Vec<(PositionKey, Timestamp)>,
     /// Differences of the last snapshot that wait to be seen a second time.
@@ -100,7 +101,7 @@ impl Engine {
             output: Output::default(),
             changes: Vec::new(),
             spare_changes: Vec::new(),
-            checks: Vec::new(),
+            checks_at_most: 0,
             forced: Vec::new(),
             suspects: Vec::new(),
             named: BTreeSet::new(),
