@@ -32,7 +32,8 @@ impl Engine {
     pub(super) fn tell_flat(&mut self, cx: &mut Cx<'_>, key: &PositionKey) {
         for i in 0..self.strategies.len() {
             let reads =
-                self.needs.iter().any(|(reader, need)| *reader == i && need.instrument == key.instrument);
+                self.needs.iter().any(|(reader, need)| *reader == i && need.instrument == key.instrument)
+                    || self.tick_needs.contains(&(i, key.instrument));
             if reads {
                 self.ask(cx, i, &StrategyEvent::Flat { position: *key });
             }

@@ -51,6 +51,12 @@ impl Engine {
                 self.bar(cx, instrument, &bar, true);
             }
             MarketEvent::Bar { instrument, bar } => self.bar(cx, instrument, &bar, false),
+            MarketEvent::Book { instrument, bid, bid_qty, ask, ask_qty, .. } => {
+                self.tick(cx, instrument, &StrategyEvent::Quote { instrument, bid, bid_qty, ask, ask_qty });
+            }
+            MarketEvent::Trade { instrument, price, qty, seller_aggressed, .. } => {
+                self.tick(cx, instrument, &StrategyEvent::Print { instrument, price, qty, seller_aggressed });
+            }
             MarketEvent::Gap { instrument, .. } => self.gap(cx, instrument, None),
             MarketEvent::Silent { instrument } => {
                 if let Some(symbol) = self.book.spec(instrument).map(|spec| spec.id.symbol) {
@@ -59,6 +65,17 @@ impl Engine {
             }
             _ => {}
         }
+    }
+
+    /// A quote or a trade, to who reads them.
+    fn tick(&mut self, cx: &mut Cx<'_>, instrument: InstrumentIx, event: &StrategyEvent<'_>) {
+        let ix = usize::from(instrument.0);
+        let Some(readers) = self.tick_readers.get_mut(ix).filter(|readers| !readers.is_empty()) else { return };
+        let readers = mem::take(readers);
+        for &reader in &readers {
+            self.ask(cx, reader, event);
+        }
+        self.tick_readers[ix] = readers;
     }
 
     /// A position of somebody else that waited for a price to be protected by.
@@ -125,7 +142,9 @@ impl Engine {
                 None => self
                     .needs
                     .iter()
-                    .any(|(reader, need)| *reader == i && self.book.ix(&need.instrument) == Some(instrument)),
+                    .map(|(reader, need)| (reader, &need.instrument))
+                    .chain(self.tick_needs.iter().map(|(reader, need)| (reader, need)))
+                    .any(|(reader, need)| *reader == i && self.book.ix(need) == Some(instrument)),
             };
             if reads {
                 strategy.on_event(&StrategyEvent::Gap { instrument }, &view, &mut self.output);
@@ -139,6 +158,15 @@ impl Engine {
         let count = self.book.instruments().count();
         while self.feeds.len() < count {
             self.feeds.push(Vec::new());
+            self.tick_readers.push(Vec::new());
+        }
+        for (reader, need) in &self.tick_needs {
+            let Some(ix) = self.book.ix(need) else { continue };
+            if let Some(readers) = self.tick_readers.get_mut(usize::from(ix.0))
+                && !readers.contains(reader)
+            {
+                readers.push(*reader);
+            }
         }
         for (reader, need) in &self.needs {
             let Some(ix) = self.book.ix(&need.instrument) else { continue };

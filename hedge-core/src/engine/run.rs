@@ -9,7 +9,7 @@ use std::{borrow::Cow, collections::BTreeSet, time::Duration};
 use crate::{
     book::{Book, Change},
     event::{Decision, Envelope, Event, Fact},
-    id::{Seq, StrategyId},
+    id::{InstrumentId, Seq, StrategyId},
     position::PositionKey,
     reconcile::Difference,
     risk::RiskManager,
@@ -40,6 +40,9 @@ pub struct Engine {
     pub(super) ids: Vec<StrategyId>,
     pub(super) needs: Vec<(usize, DataNeed)>,
     pub(super) feeds: Vec<Vec<Feed>>,
+    pub(super) tick_needs: Vec<(usize, InstrumentId)>,
+    /// Who reads quotes and trades, by instrument.
+    pub(super) tick_readers: Vec<Vec<usize>>,
     pub(super) output: Output,
     pub(super) changes: Vec<Change>,
     /// The other buffer of changes, while these are worked on.
@@ -90,6 +93,11 @@ impl Engine {
             .enumerate()
             .flat_map(|(i, strategy)| strategy.needs().into_iter().map(move |need| (i, need)))
             .collect();
+        let tick_needs = strategies
+            .iter()
+            .enumerate()
+            .flat_map(|(i, strategy)| strategy.tick_needs().into_iter().map(move |need| (i, need)))
+            .collect();
         Self {
             config,
             book: Book::default(),
@@ -98,6 +106,8 @@ impl Engine {
             ids,
             needs,
             feeds: Vec::new(),
+            tick_needs,
+            tick_readers: Vec::new(),
             output: Output::default(),
             changes: Vec::new(),
             spare_changes: Vec::new(),
@@ -128,6 +138,12 @@ impl Engine {
     /// What the strategies must be fed.
     pub fn needs(&self) -> Vec<DataNeed> {
         self.needs.iter().map(|(_, need)| *need).collect()
+    }
+
+    /// Instruments of which the strategies must be fed every quote and every trade, each once.
+    pub fn tick_needs(&self) -> Vec<InstrumentId> {
+        let needed: BTreeSet<InstrumentId> = self.tick_needs.iter().map(|(_, need)| *need).collect();
+        needed.into_iter().collect()
     }
 
     /// How many gaps in bars were seen that reset a warm-up.

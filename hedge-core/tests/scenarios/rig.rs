@@ -85,6 +85,7 @@ impl Strategy for Puppet {
             StrategyEvent::Flat { position } => self.heard.lock().unwrap().push(format!("flat {position}")),
             StrategyEvent::Gap { .. } => self.heard.lock().unwrap().push("gap".to_owned()),
             StrategyEvent::History { .. } => self.heard.lock().unwrap().push("history".to_owned()),
+            StrategyEvent::Quote { .. } | StrategyEvent::Print { .. } => {}
         }
     }
 }
