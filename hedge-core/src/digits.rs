@@ -4,6 +4,8 @@
 //! twentieth of what the general decimal division costs. Every function here gives what its general form gives, to the
 //! last digit and with as many zeros; where the two could part, the general form is used.
 
+use std::cmp::Ordering;
+
 use rust_decimal::{Decimal, RoundingStrategy};
 
 /// Powers of ten that fit into 64 bits.
@@ -59,6 +61,40 @@ pub(crate) fn without_zeros(mut digits: u64, mut scale: u32) -> (u64, u32) {
 #[inline]
 pub(crate) fn of_digits(digits: u64, negative: bool, scale: u32) -> Decimal {
     Decimal::from_parts(digits as u32, (digits >> 32) as u32, 0, negative, scale)
+}
+
+/// The order of two numbers, as [`Decimal`]'s own.
+#[inline]
+pub fn compare(a: &Decimal, b: &Decimal) -> Ordering {
+    if a.scale() == b.scale() {
+        return a.mantissa().cmp(&b.mantissa());
+    }
+    let quick = || {
+        let (x, y) = (i128::from(digits(a)?), i128::from(digits(b)?));
+        let scaled =
+            |digits: i128, by: u32| Some(digits * i128::from(*POWERS.get(by as usize).filter(|_| by < 19)?));
+        let (x, y) = if a.scale() < b.scale() {
+            (scaled(x, b.scale() - a.scale())?, y)
+        } else {
+            (x, scaled(y, a.scale() - b.scale())?)
+        };
+        let signed =
+            |digits: i128, number: &Decimal| if number.is_sign_negative() { -digits } else { digits };
+        Some(signed(x, a).cmp(&signed(y, b)))
+    };
+    quick().unwrap_or_else(|| a.cmp(b))
+}
+
+/// The product of two numbers, as [`Decimal`]'s own.
+#[inline]
+pub fn product(a: &Decimal, b: &Decimal) -> Decimal {
+    let quick = || {
+        let digits = digits(a)?.checked_mul(digits(b)?).filter(|&digits| digits != 0)?;
+        let scale = a.scale() + b.scale();
+        (scale <= Decimal::MAX_SCALE)
+            .then(|| of_digits(digits, a.is_sign_negative() != b.is_sign_negative(), scale))
+    };
+    quick().unwrap_or_else(|| a * b)
 }
 
 /// How far from a tie or a whole number a quotient must be for its 28 rounded digits to be as good as all of them.
@@ -195,7 +231,9 @@ mod tests {
 
     /// Range errors of the general form are not what is compared.
     fn fits(value: Decimal, by: Decimal) -> bool {
-        value.checked_div(by).is_some_and(|quotient| quotient.abs() < Decimal::from(1_000_000_000_000_000_i64))
+        value
+            .checked_div(by)
+            .is_some_and(|quotient| quotient.abs() < Decimal::from(1_000_000_000_000_000_i64))
     }
 
     proptest! {
@@ -208,6 +246,19 @@ mod tests {
             prop_assume!(fits(value, by));
             let expected = (value / by).round_dp(places);
             prop_assert_eq!(div_round(value, by, places).serialize(), expected.serialize(), "{}", expected);
+        }
+
+        #[test]
+        fn numbers_have_the_order_and_the_product_that_the_general_forms_find(
+            a in number(), b in number(), signs in 0_u8..4, alike in any::<bool>(),
+        ) {
+            let b = if alike { Decimal::from_i128_with_scale(a.mantissa(), b.scale()) } else { b };
+            let a = if signs & 1 == 0 { a } else { -a };
+            let b = if signs & 2 == 0 { b } else { -b };
+            prop_assert_eq!(compare(&a, &b), a.cmp(&b));
+            if let Some(expected) = a.checked_mul(b) {
+                prop_assert_eq!(product(&a, &b).serialize(), expected.serialize());
+            }
         }
 
         #[test]

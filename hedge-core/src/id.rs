@@ -40,15 +40,11 @@ fn by_words<const N: usize>(a: &[u8; N], b: &[u8; N]) -> Ordering {
 /// A multiplier without structure (the golden ratio's digits).
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Bits of all bytes, the upper ones well mixed. For tables of our own: the same on every machine.
+/// Bits of all words, the upper ones well mixed. For tables of our own: the same on every machine.
 #[inline]
-fn mixed<const N: usize>(bytes: &[u8; N]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let mut tail = [0; 8];
-    tail[..rest.len()].copy_from_slice(rest);
+fn mixed(words: &[[u8; 8]]) -> u64 {
     words
         .iter()
-        .chain((!rest.is_empty()).then_some(&tail))
         .fold(0, |mixed: u64, word| (mixed.rotate_left(29) ^ u64::from_le_bytes(*word)).wrapping_mul(SPREAD))
 }
 
@@ -84,12 +80,6 @@ macro_rules! inline_text {
                 let mut bytes = [0; $cap];
                 bytes[..text.len()].copy_from_slice(text.as_bytes());
                 Ok(Self { bytes, len: text.len() as u8 })
-            }
-            /// Where to look for it in a table.
-            #[inline]
-            #[allow(dead_code)] // not every kind of name is a key
-            pub(crate) fn mixed(&self) -> u64 {
-                mixed(&self.bytes)
             }
             /// The text.
             pub fn as_str(&self) -> &str {
@@ -151,6 +141,22 @@ inline_text!(
     Asset, 14, "asset", "1 to 14 bytes without spaces",
     |text| !text.chars().any(char::is_whitespace)
 );
+
+impl ClientOrderId {
+    /// Where to look for it in a table.
+    #[inline]
+    pub(crate) fn mixed(&self) -> u64 {
+        mixed(self.bytes.as_chunks::<8>().0)
+    }
+}
+
+impl Symbol {
+    /// Where to look for it in a table. Its first sixteen bytes tell nearly every two symbols apart.
+    #[inline]
+    pub(crate) fn mixed_head(&self) -> u64 {
+        mixed(self.bytes.as_chunks::<8>().0.split_at(2).0)
+    }
+}
 
 impl Asset {
     /// The asset that settles USD-M contracts.

@@ -18,7 +18,7 @@ use crate::{
     id::Asset,
 };
 
-pub use crate::digits::{ceil_to, div_round, floor_to, round_to};
+pub use crate::digits::{ceil_to, compare, div_round, floor_to, product, round_to};
 
 /// A number that cannot be that kind of amount.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -331,5 +331,4 @@ mod tests {
         assert!(Leverage::new(126).is_err());
         assert_eq!(Leverage::new(125).unwrap().get(), 125);
     }
-
 }

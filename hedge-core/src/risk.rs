@@ -10,7 +10,7 @@ use crate::{
     event::Envelope,
     id::{InstrumentIx, StrategyId},
     instrument::InstrumentSpec,
-    money::{Notional, Price, Qty},
+    money::{Notional, Price, Qty, compare},
     order::{Entry, Protection},
     position::PositionKey,
     time::Timestamp,
@@ -75,13 +75,13 @@ impl GateCheck {
     /// A check that passes while `value` is at most `limit`.
     #[inline]
     pub fn at_most(rule: &'static str, value: Decimal, limit: Decimal) -> Self {
-        let verdict = if value <= limit { CheckVerdict::Pass } else { CheckVerdict::Refuse };
+        let verdict = if compare(&value, &limit).is_le() { CheckVerdict::Pass } else { CheckVerdict::Refuse };
         Self { rule: Cow::Borrowed(rule), value, limit, distance: limit - value, verdict, note: None }
     }
     /// A check that passes while `value` is at least `limit`.
     #[inline]
     pub fn at_least(rule: &'static str, value: Decimal, limit: Decimal) -> Self {
-        let verdict = if value >= limit { CheckVerdict::Pass } else { CheckVerdict::Refuse };
+        let verdict = if compare(&value, &limit).is_ge() { CheckVerdict::Pass } else { CheckVerdict::Refuse };
         Self { rule: Cow::Borrowed(rule), value, limit, distance: value - limit, verdict, note: None }
     }
     /// A yes-or-no rule: value 1 and limit 1 when it holds.

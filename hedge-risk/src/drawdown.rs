@@ -4,10 +4,11 @@ use std::{borrow::Cow, mem};
 
 use hedge_core::{
     Book, CheckVerdict, Decimal, Decision, Envelope, Event, Fact, GateCheck, MarketEvent, OperatorCommand,
-    Posture, Proposal, RiskManager, Stance, Timestamp, Verdict, money::div_round,
+    Posture, Proposal, RiskManager, Stance, Timestamp, Verdict,
+    money::{compare, div_round},
 };
 
-use crate::calendar::DayCalendar;
+use crate::{calendar::DayCalendar, limits::verdict_of};
 
 /// Peak and day start of an account's equity. Folds from the journal.
 ///
@@ -112,8 +113,11 @@ impl EquityTrack {
                 state.next_day = self.calendar.next_start(state.next_day);
             }
         }
-        let moved = !is_same(state.transfers, transfers) || !is_above(state.peak, equity);
-        state.peak = state.peak.max(equity);
+        let is_high = !is_above(state.peak, equity);
+        let moved = is_high || !is_same(state.transfers, transfers);
+        if is_high {
+            state.peak = state.peak.max(equity);
+        }
         state.last = equity;
         state.in_book = in_book;
         state.transfers = transfers;
@@ -149,7 +153,7 @@ fn is_same(a: Decimal, b: Decimal) -> bool {
 
 #[inline]
 fn is_above(a: Decimal, b: Decimal) -> bool {
-    if a.scale() == b.scale() { a.mantissa() > b.mantissa() } else { a > b }
+    compare(&a, &b).is_gt()
 }
 
 fn percent(loss: Decimal, base: Decimal) -> Decimal {
@@ -271,17 +275,11 @@ impl RiskManager for Breakers {
     fn assess(&self, proposal: &Proposal<'_>, checks: &mut Vec<GateCheck>) -> Verdict {
         let day_over = self.day_over.as_ref().filter(|_| self.is_day_over(proposal.now));
         let drawdown = self.track.drawdown_pct();
-        let mut verdict = Verdict::Approve;
-        for check in [
-            breaker("kill_dd_pct", drawdown, self.kill_dd_pct, self.halted.as_ref()),
-            breaker("kill_daily_loss_pct", self.track.daily_loss_pct(), self.kill_daily_loss_pct, day_over),
-        ] {
-            if !check.passed() {
-                verdict = verdict.stricter(Verdict::Refuse { rule: check.rule.clone() });
-            }
-            checks.push(check);
-        }
-        verdict
+        let first = checks.len();
+        checks.push(breaker("kill_dd_pct", drawdown, self.kill_dd_pct, self.halted.as_ref()));
+        let daily_loss = self.track.daily_loss_pct();
+        checks.push(breaker("kill_daily_loss_pct", daily_loss, self.kill_daily_loss_pct, day_over));
+        verdict_of(&checks[first..])
     }
 
     fn posture(&self, _: &Book, now: Timestamp) -> Stance {

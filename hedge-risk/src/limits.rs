@@ -4,7 +4,8 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use hedge_core::{
     Action, Book, CheckVerdict, Decimal, Envelope, GateCheck, PositionKey, Proposal, Protection, RiskManager,
-    Stance, Symbol, Timestamp, Verdict, Watches, money::div_round,
+    Stance, Symbol, Timestamp, Verdict, Watches,
+    money::{compare, div_round, product},
 };
 
 use crate::{config::RiskLimits, sizing::cut_back};
@@ -78,8 +79,10 @@ impl Limits {
         let (mark, bps) = (mark.get(), Decimal::from(10_000));
         let sign = Decimal::from(proposal.position.side.sign());
         let worse = (proposal.price.get() - mark) * sign;
-        let mut check = GateCheck::at_most(rule, div_round(worse * bps, mark, 4), self.max_slippage_bps);
-        let fits = (worse - proposal.spec.tick) * bps <= mark * self.max_slippage_bps;
+        let mut check =
+            GateCheck::at_most(rule, div_round(product(&worse, &bps), mark, 4), self.max_slippage_bps);
+        let most = product(&mark, &self.max_slippage_bps);
+        let fits = compare(&product(&(worse - proposal.spec.tick), &bps), &most).is_le();
         check.verdict = if fits { CheckVerdict::Pass } else { CheckVerdict::Refuse };
         check
     }
@@ -91,12 +94,20 @@ impl Limits {
             checks.push(GateCheck::holds(rule, false, Cow::Borrowed("equity is not above zero")));
             return refuse(rule);
         }
-        let limit_usdt = self.max_leverage * equity;
+        let limit_usdt = product(&self.max_leverage, &equity);
         let after = exposure + proposal.notional.get();
         let mut check = GateCheck::at_most(rule, div_round(after, equity, 4), self.max_leverage);
         let verdict = fit(rule, proposal, exposure, limit_usdt, &mut check);
         checks.push(check);
         verdict
+    }
+}
+
+/// What rules that cannot cut back say together: the first that does not pass refuses.
+pub(crate) fn verdict_of(checks: &[GateCheck]) -> Verdict {
+    match checks.iter().find(|check| !check.passed()) {
+        Some(check) => Verdict::Refuse { rule: check.rule.clone() },
+        None => Verdict::Approve,
     }
 }
 
@@ -112,7 +123,7 @@ fn fit(
     limit: Decimal,
     check: &mut GateCheck,
 ) -> Verdict {
-    if open + proposal.notional.get() <= limit {
+    if compare(&(open + proposal.notional.get()), &limit).is_le() {
         check.verdict = CheckVerdict::Pass;
         return Verdict::Approve;
     }
@@ -145,18 +156,12 @@ fn notional(
 impl RiskManager for Limits {
     fn assess(&self, proposal: &Proposal<'_>, checks: &mut Vec<GateCheck>) -> Verdict {
         let book = proposal.book;
-        let mut verdict = Verdict::Approve;
-        for check in [
-            self.positions(proposal),
-            self.open_orders(proposal),
-            self.min_notional(proposal),
-            self.slippage(proposal),
-        ] {
-            if !check.passed() {
-                verdict = verdict.stricter(Verdict::Refuse { rule: check.rule.clone() });
-            }
-            checks.push(check);
-        }
+        let first = checks.len();
+        checks.push(self.positions(proposal));
+        checks.push(self.open_orders(proposal));
+        checks.push(self.min_notional(proposal));
+        checks.push(self.slippage(proposal));
+        let verdict = verdict_of(&checks[first..]);
         let instrument = proposal.position.instrument;
         let of_symbol =
             book.exposure(&PositionKey::long(instrument)) + book.exposure(&PositionKey::short(instrument));

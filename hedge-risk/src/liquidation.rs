@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use hedge_core::{
-    Book, Decimal, Envelope, GateCheck, InstrumentId, LegState, PositionKey, PositionSide, Proposal, RiskManager, Stance,
-    Timestamp, Verdict, Watches, money::div_round,
+    Book, Decimal, Envelope, GateCheck, InstrumentId, LegState, PositionKey, PositionSide, Proposal,
+    RiskManager, Stance, Timestamp, Verdict, Watches, money::div_round,
 };
 
 use crate::limits::is_exposed;

@@ -26,8 +26,8 @@ impl EntryRate {
         Self { per_hour, entries: BTreeMap::new() }
     }
     fn in_last_hour(&self, key: &PositionKey, now: Timestamp) -> usize {
-        let young = |at: &&Timestamp| now.since(**at) < HOUR;
-        self.entries.get(key).map_or(0, |entries| entries.iter().filter(young).count())
+        let is_old = |at: &Timestamp| now.since(*at) >= HOUR;
+        self.entries.get(key).map_or(0, |entries| entries.len() - entries.partition_point(is_old))
     }
 }
 

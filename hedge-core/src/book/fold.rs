@@ -124,7 +124,8 @@ impl Book {
             MarketEvent::Bar { instrument, bar } => (*instrument, bar.close_price()),
             MarketEvent::History { instrument, bar } => {
                 // An old price is better than none, and counts as old as it is.
-                if let (Some(price), Some(mark)) = (bar.close_price(), self.marks.get(usize::from(instrument.0)).copied())
+                if let (Some(price), Some(mark)) =
+                    (bar.close_price(), self.marks.get(usize::from(instrument.0)).copied())
                     && mark.is_none_or(|(_, known)| known < bar.end())
                 {
                     self.set_mark(*instrument, price, bar.end());

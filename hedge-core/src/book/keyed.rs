@@ -29,7 +29,7 @@ impl Key for ClientOrderId {
 impl Key for InstrumentId {
     #[inline]
     fn spread(&self) -> u64 {
-        self.symbol.mixed() ^ self.venue as u64
+        self.symbol.mixed_head() ^ self.venue as u64
     }
 }
 
@@ -41,6 +41,13 @@ impl Key for (InstrumentId, VenueOrderId) {
     }
 }
 
+/// Where an entry is, and the upper half of its key's bits: most misses and every move of the table end there.
+#[derive(Clone, Copy)]
+struct Pointer {
+    bits: u32,
+    place: u32,
+}
+
 /// No entry lives here.
 const FREE: u32 = u32::MAX;
 
@@ -48,8 +55,8 @@ const FREE: u32 = u32::MAX;
 #[derive(Clone)]
 pub(super) struct Keyed<K, V> {
     entries: Vec<(K, V)>,
-    /// Places of entries, at the upper bits of their keys or behind them; a power of two of them, at most half in use.
-    table: Vec<u32>,
+    /// At the upper bits of the entries' keys or behind them; a power of two of them, at most half in use.
+    table: Vec<Pointer>,
 }
 
 impl<K, V> Default for Keyed<K, V> {
@@ -59,25 +66,34 @@ impl<K, V> Default for Keyed<K, V> {
 }
 
 impl<K: Key, V> Keyed<K, V> {
-    /// The place of a key in the table: of its entry, or the free one where it belongs.
+    /// Where a key is in the table, or the free place where it belongs.
     #[inline]
-    fn probe(&self, key: &K) -> Option<(usize, u32)> {
-        let bits = self.table.len().checked_ilog2()?;
-        let mask = self.table.len() - 1;
-        // At least 16 places, so this shifts by less than 64.
-        let mut at = (key.spread() >> (64 - bits)) as usize;
+    fn probe(&self, key: &K) -> Option<(usize, Pointer)> {
+        let bits = (key.spread() >> 32) as u32;
+        let mut at = self.first(bits)?;
         loop {
-            let place = *self.table.get(at)?;
-            if place == FREE || self.entries.get(place as usize).is_some_and(|(known, _)| known == key) {
-                return Some((at, place));
+            let pointer = *self.table.get(at)?;
+            let is_it = || self.entries.get(pointer.place as usize).is_some_and(|(known, _)| known == key);
+            if pointer.place == FREE {
+                return Some((at, Pointer { bits, place: FREE }));
             }
-            at = (at + 1) & mask;
+            if pointer.bits == bits && is_it() {
+                return Some((at, pointer));
+            }
+            at = (at + 1) & (self.table.len() - 1);
         }
+    }
+
+    /// Where a look-up begins.
+    #[inline]
+    fn first(&self, bits: u32) -> Option<usize> {
+        // At least 16 places, so this shifts by less than 32.
+        Some((bits >> (32 - self.table.len().checked_ilog2()?)) as usize)
     }
 
     #[inline]
     fn place(&self, key: &K) -> Option<usize> {
-        let (_, place) = self.probe(key)?;
+        let (_, Pointer { place, .. }) = self.probe(key)?;
         (place != FREE).then_some(place as usize)
     }
 
@@ -114,32 +130,39 @@ impl<K: Key, V> Keyed<K, V> {
         if (self.entries.len() + 1) * 2 > self.table.len() {
             self.widen();
         }
-        match self.probe(&key) {
-            Some((at, FREE)) => {
-                self.table[at] = self.entries.len() as u32;
-                self.entries.push((key, value));
-            }
-            Some((_, place)) => self.entries[place as usize].1 = value,
-            // A widened table always has a free place.
-            None => {}
+        let Some((at, pointer)) = self.probe(&key) else { return };
+        if pointer.place == FREE {
+            self.table[at] = Pointer { place: self.entries.len() as u32, ..pointer };
+            self.entries.push((key, value));
+        } else {
+            self.entries[pointer.place as usize].1 = value;
         }
     }
 
-    /// Twice the table.
+    /// Twice the table. The keys themselves are not needed for that.
     fn widen(&mut self) {
         let places = (self.table.len() * 2).max(16);
-        self.table.clear();
-        self.table.resize(places, FREE);
-        self.fill_table();
+        let old = std::mem::replace(&mut self.table, vec![Pointer { bits: 0, place: FREE }; places]);
+        for pointer in old.into_iter().filter(|pointer| pointer.place != FREE) {
+            self.point(pointer);
+        }
+    }
+
+    /// Puts a pointer where a look-up will find it.
+    fn point(&mut self, pointer: Pointer) {
+        let Some(mut at) = self.first(pointer.bits) else { return };
+        while self.table[at].place != FREE {
+            at = (at + 1) & (self.table.len() - 1);
+        }
+        self.table[at] = pointer;
     }
 
     /// Every key is put in again.
     fn fill_table(&mut self) {
-        self.table.fill(FREE);
+        self.table.fill(Pointer { bits: 0, place: FREE });
         for place in 0..self.entries.len() {
-            if let Some((at, _)) = self.probe(&self.entries[place].0) {
-                self.table[at] = place as u32;
-            }
+            let bits = (self.entries[place].0.spread() >> 32) as u32;
+            self.point(Pointer { bits, place: place as u32 });
         }
     }
 }
@@ -247,11 +270,9 @@ mod tests {
             keyed.insert(id(seq * 9), seq);
         }
         let steps = |seq: u64| {
-            let bits = keyed.table.len().ilog2();
-            let mask = keyed.table.len() - 1;
-            let wanted = (id(seq * 9).spread() >> (64 - bits)) as usize;
-            let (at, _) = keyed.probe(&id(seq * 9)).unwrap();
-            (at.wrapping_sub(wanted) & mask) as u64
+            let (at, pointer) = keyed.probe(&id(seq * 9)).unwrap();
+            let wanted = keyed.first(pointer.bits).unwrap();
+            (at.wrapping_sub(wanted) & (keyed.table.len() - 1)) as u64
         };
         let total: u64 = (0..100_000).map(steps).sum();
         assert!(total < 100_000, "{total} extra steps for 100,000 look-ups");

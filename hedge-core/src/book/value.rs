@@ -15,6 +15,7 @@ pub(super) struct Kept {
     /// Unrealised profit by place of the leg; `None` where it must be worked out or has no mark.
     legs: Vec<Option<Decimal>>,
     sums: Option<Sums>,
+    usdt: Option<Decimal>,
     /// Places of legs that are open or have live orders, ascending; `None` until they were looked for.
     in_use: Option<Vec<usize>>,
 }
@@ -53,6 +54,7 @@ impl Kept {
     /// A wallet has moved.
     #[inline]
     pub(super) fn wallet_moved(&mut self) {
+        self.usdt = None;
         self.sums = None;
     }
 }
@@ -112,7 +114,9 @@ impl Book {
             // The first is the sum so far: most accounts hold one leg, and adding to nothing is not free.
             unrealized = if i == 0 { figure } else { unrealized + figure };
         }
-        let equity = self.wallet(&Asset::usdt()) + unrealized;
+        let wallet = self.kept.usdt.unwrap_or_else(|| self.wallet(&Asset::usdt()));
+        self.kept.usdt = Some(wallet);
+        let equity = wallet + unrealized;
         self.kept.sums = Some(Sums { unrealized, equity });
     }
 
@@ -131,7 +135,11 @@ impl Book {
     #[inline]
     fn sums(&self) -> Sums {
         let sums = self.kept.sums.unwrap_or_else(|| self.worked_out());
-        debug_assert_eq!(sums.equity.serialize(), self.worked_out().equity.serialize(), "equity to the digit");
+        debug_assert_eq!(
+            sums.equity.serialize(),
+            self.worked_out().equity.serialize(),
+            "equity to the digit"
+        );
         sums
     }
 

@@ -70,7 +70,9 @@ impl Engine {
     /// A quote or a trade, to who reads them.
     fn tick(&mut self, cx: &mut Cx<'_>, instrument: InstrumentIx, event: &StrategyEvent<'_>) {
         let ix = usize::from(instrument.0);
-        let Some(readers) = self.tick_readers.get_mut(ix).filter(|readers| !readers.is_empty()) else { return };
+        let Some(readers) = self.tick_readers.get_mut(ix).filter(|readers| !readers.is_empty()) else {
+            return;
+        };
         let readers = mem::take(readers);
         for &reader in &readers {
             self.ask(cx, reader, event);

@@ -18,6 +18,6 @@ mod posture;
 mod protection;
 mod replay;
 mod stop_moves;
-mod ticks;
 mod storm;
+mod ticks;
 mod tiny_venue;

@@ -53,7 +53,9 @@ fn quote(ix: u16, bid: &str, ask: &str) -> Fact {
 fn print(ix: u16, price: &str) -> Fact {
     let (instrument, venue_time) = (InstrumentIx(ix), Timestamp::from_ms(START_MS));
     let (price, seller_aggressed) = (px(price), true);
-    Fact::Market { event: MarketEvent::Trade { instrument, price, qty: q("2"), seller_aggressed, venue_time } }
+    Fact::Market {
+        event: MarketEvent::Trade { instrument, price, qty: q("2"), seller_aggressed, venue_time },
+    }
 }
 
 fn engine(reads: Vec<InstrumentId>) -> (Engine, Arc<Mutex<Vec<String>>>) {
