@@ -5,7 +5,7 @@ use std::{borrow::Cow, mem};
 use hedge_core::{
     Book, CheckVerdict, Decimal, Decision, Envelope, Event, Fact, GateCheck, MarketEvent, OperatorCommand,
     Posture, Proposal, RiskManager, Stance, Timestamp, Verdict,
-    money::{compare, div_round},
+    money::{compare, div_round, product},
 };
 
 use crate::{calendar::DayCalendar, limits::verdict_of};
@@ -162,7 +162,7 @@ fn percent(loss: Decimal, base: Decimal) -> Decimal {
     } else if base <= Decimal::ZERO {
         Decimal::ONE_HUNDRED
     } else {
-        div_round(loss * Decimal::ONE_HUNDRED, base, 4)
+        div_round(product(&loss, &Decimal::ONE_HUNDRED), base, 4)
     }
 }
 

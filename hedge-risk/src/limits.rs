@@ -195,7 +195,9 @@ pub(crate) fn exposure(book: &Book) -> Decimal {
 
 /// Whether a leg can have an exposure at all: cheaper to ask than the exposure.
 pub(crate) fn is_exposed(book: &Book, leg: &hedge_core::LegState) -> bool {
-    leg.is_open() || book.live_orders_of(&leg.key).any(|order| order.leg.action() == Action::Open)
+    leg.is_open()
+        || !leg.live.is_empty()
+            && book.live_orders_of(&leg.key).any(|order| order.leg.action() == Action::Open)
 }
 
 #[cfg(test)]

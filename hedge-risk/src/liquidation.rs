@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use hedge_core::{
     Book, Decimal, Envelope, GateCheck, InstrumentId, LegState, PositionKey, PositionSide, Proposal,
-    RiskManager, Stance, Timestamp, Verdict, Watches, money::div_round,
+    RiskManager, Stance, Timestamp, Verdict, Watches,
+    money::{div_round, product},
 };
 
 use crate::limits::is_exposed;
@@ -82,7 +83,7 @@ impl LiquidationDistance {
             }
             last = used;
         }
-        let maintenance = self.rate * gross;
+        let maintenance = product(&self.rate, &gross);
         let spare = book.equity() - maintenance;
         let at_risk = net + maintenance;
         if spare <= Decimal::ZERO {
@@ -91,7 +92,7 @@ impl LiquidationDistance {
         if at_risk.is_zero() {
             return Decimal::ONE_HUNDRED;
         }
-        div_round(spare * Decimal::ONE_HUNDRED, at_risk, 4).min(Decimal::ONE_HUNDRED)
+        div_round(product(&spare, &Decimal::ONE_HUNDRED), at_risk, 4).min(Decimal::ONE_HUNDRED)
     }
 }
 

@@ -93,6 +93,10 @@ impl<K: Key, V> Keyed<K, V> {
 
     #[inline]
     fn place(&self, key: &K) -> Option<usize> {
+        // A handful is looked through faster than its bits are mixed.
+        if self.entries.len() <= 4 {
+            return self.entries.iter().position(|(known, _)| known == key);
+        }
         let (_, Pointer { place, .. }) = self.probe(key)?;
         (place != FREE).then_some(place as usize)
     }

@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 
 use crate::{
     id::{Asset, ClientOrderId, InstrumentId},
+    money::{compare, product},
     order_state::{OrderEvent, OrderState},
     position::{Action, PositionKey, PositionSide},
     time::Timestamp,
@@ -92,7 +93,8 @@ impl Book {
         }
         let Some(record) = self.orders.get_mut(id) else { return };
         let was_done = record.state.is_terminal() && record.state != OrderState::Filled;
-        let (whole_leg, enough) = (record.is_close_all_stop(), record.filled >= record.qty.get());
+        let (whole_leg, enough) =
+            (record.is_close_all_stop(), compare(&record.filled, &record.qty.get()).is_ge());
         let key = record.position;
         // A close-all stop fills whatever the leg holds; it is done when the leg is flat.
         let complete = if whole_leg { self.leg(&key).is_none_or(|leg| !leg.is_open()) } else { enough };
@@ -106,7 +108,8 @@ impl Book {
     /// Ends an order whose last missing fill has arrived.
     pub(super) fn finish(&mut self, id: &ClientOrderId, at: Timestamp, changes: &mut Vec<Change>) {
         let Some(record) = self.orders.get_mut(id) else { return };
-        if record.filled >= record.reported_filled
+        if record.ending.is_some()
+            && record.filled >= record.reported_filled
             && let Some(ending) = record.ending.take()
         {
             self.advance(id, &OrderEvent::Reported(&ending), at, changes);
@@ -115,7 +118,7 @@ impl Book {
 
     /// Books one execution on a leg. Money is conserved exactly: what the venue realises leaves the cost.
     pub(super) fn book_fill(&mut self, slot: usize, fill: &Fill, at: Timestamp) {
-        let notional = fill.qty.get() * fill.price.get();
+        let notional = product(&fill.qty.get(), &fill.price.get());
         let (mut qty, mut cost) = (self.legs[slot].qty, self.legs[slot].cost);
         let mut realized = Decimal::ZERO;
         if fill.is_close() == Some(true) {
@@ -203,11 +206,12 @@ impl Book {
 
     /// A leg that is flat and has no live opening belongs to nobody.
     pub(super) fn release(&mut self, slot: usize) {
-        let key = self.legs[slot].key;
-        if !self.legs[slot].is_open() && !self.has_live_entry(&key) {
+        let leg = &self.legs[slot];
+        if !leg.is_open() && !self.has_opening(leg) {
             let leg = &mut self.legs[slot];
             leg.owner = None;
             leg.protection = None;
+            let key = leg.key;
             self.flattening.remove(&key);
         }
     }

@@ -104,9 +104,11 @@ impl Book {
         }
         let state = if waits { &ReportedState::Working } else { state };
         self.advance(id, &OrderEvent::Reported(state), at, changes);
-        // An unknown word about an order that was on its way says nothing about its fate.
-        self.doubt(id, at, at.plus(MAX_REQUEST_WINDOW));
-        self.review(id, at);
+        if self.orders.get(id).is_some_and(|record| record.state.is_live()) {
+            // An unknown word about an order that was on its way says nothing about its fate.
+            self.doubt(id, at, at.plus(MAX_REQUEST_WINDOW));
+            self.review(id, at);
+        }
     }
 
     /// Opens or closes the question about fills that the venue has counted and we have not seen.
@@ -239,6 +241,10 @@ impl Book {
     ) {
         if let Some(record) = self.orders.get_mut(id) {
             let instrument = record.position.instrument;
+            if record.venue == Some(venue) {
+                // Named and claimed already: every answer and every report says it again.
+                return;
+            }
             let child = match (record.venue, venue) {
                 (Some(OrderRef::Algo { child: Some(old), .. }), OrderRef::Algo { id, child: None }) => {
                     record.venue = Some(OrderRef::Algo { id, child: Some(old) });
@@ -313,8 +319,8 @@ impl Book {
         }
         record.state = to;
         let (position, conditional) = (record.position, record.space() == OrderSpace::Algo);
-        if to.is_terminal() || from == OrderState::Unknown {
-            record.doubt = None;
+        // Who is in doubt has a question, and nobody else.
+        if (to.is_terminal() || from == OrderState::Unknown) && record.doubt.take().is_some() {
             self.questions.remove(id);
         }
         self.doubtful =
@@ -340,7 +346,7 @@ impl Book {
         if !self.legs[slot].is_open() {
             return;
         }
-        let covered = self.is_protected(key);
+        let covered = self.has_confirmed_stop(&self.legs[slot]);
         let leg = &mut self.legs[slot];
         match (covered, leg.unprotected_since) {
             (true, Some(_)) => leg.unprotected_since = None,

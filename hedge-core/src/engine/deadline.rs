@@ -2,7 +2,7 @@
 
 use super::run::{CLOSE_PAUSE, Engine};
 
-use crate::time::Timestamp;
+use crate::{order::Protection, time::Timestamp};
 
 impl Engine {
     /// When the shell must send [`Fact::Tick`](crate::Fact::Tick) at the latest; `None` when nothing can fall due. Asked
@@ -50,7 +50,8 @@ impl Engine {
             if self.is_bare_in_doubt(&leg.key) {
                 consider(paced());
             }
-            if self.wants_stop(&leg.key)
+            if !matches!(leg.protection, Some(Protection::Unprotected { .. }))
+                && self.wants_stop(&leg.key)
                 && !self.is_being_closed(&leg.key)
                 && !self.book.must_flatten(&leg.key)
                 // A position of somebody else whose stop is on its way is waited for, not hurried.

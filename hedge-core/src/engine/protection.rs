@@ -118,6 +118,9 @@ impl Engine {
 
     /// Whether a leg stands bare while a close of it is in doubt: closing it again would be a guess.
     pub(super) fn is_bare_in_doubt(&self, key: &PositionKey) -> bool {
+        if self.book.doubtful_orders() == 0 {
+            return false;
+        }
         let doubtful = |order: &OrderRecord| {
             order.state == OrderState::Unknown
                 && matches!(order.leg, Leg::Close(exit, _) if !exit.is_conditional())
