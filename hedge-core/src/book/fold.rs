@@ -2,6 +2,7 @@
 
 use super::leg::LegState;
 use super::order::OrderRecord;
+use super::orders::note_unknown_word;
 use super::remembered::Remembered;
 use super::state::{Book, Change, MAX_REQUEST_WINDOW};
 use super::value::Kept;
@@ -40,27 +41,35 @@ impl Book {
             Fact::Market { event } => self.apply_market(at, event),
             Fact::Account { event } => self.apply_account(at, event, changes),
             Fact::Snapshot { snapshot } => self.apply_snapshot(at, snapshot, changes),
-            Fact::SubmitAcked { order, venue, state, filled } => {
-                self.name_order(order, *venue, at, changes);
-                self.report_state(order, state, *filled, at, changes);
-            }
+            Fact::SubmitAcked { order, venue, state, filled } => match self.orders.place(order) {
+                Some(place) => {
+                    self.name_order(place, *venue, at, changes);
+                    self.report_state(place, state, *filled, at, changes);
+                }
+                None => {
+                    note_unknown_word(order, state, changes);
+                    self.advance_named(order, &OrderEvent::Reported(state), at, changes);
+                }
+            },
             Fact::SubmitFailed { order, outcome, reason, message, acceptable_until, .. } => {
                 self.one_close_all_only |= *reason == Some(RejectReason::SecondCloseAll);
                 if let Some(record) = self.orders.get_mut(order) {
                     record.refusal = Some(message.clone());
                 }
-                self.advance(order, &OrderEvent::SubmitFailed(*outcome), at, changes);
-                if *outcome == Outcome::Unknown {
+                self.advance_named(order, &OrderEvent::SubmitFailed(*outcome), at, changes);
+                if *outcome == Outcome::Unknown
+                    && let Some(place) = self.orders.place(order)
+                {
                     let until = acceptable_until.unwrap_or(at.plus(MAX_REQUEST_WINDOW));
-                    self.doubt(order, at, until);
+                    self.doubt(place, at, until);
                 }
             }
             Fact::CancelAcked { order } => self.await_cancel(order, at),
             Fact::CancelFailed { order, outcome, .. } => {
                 // The cancel of an adopted order is answered under an id that no order of ours has.
-                if self.orders.contains_key(order) {
-                    self.advance(order, &OrderEvent::CancelFailed, at, changes);
-                    self.cancel_refused(order, *outcome, at);
+                if let Some(place) = self.orders.place(order) {
+                    self.advance(place, &OrderEvent::CancelFailed, at, changes);
+                    self.cancel_refused(place, *outcome, at);
                 }
             }
             Fact::QueryAnswered { order, answer } => self.apply_answer(order, at, answer, changes),
@@ -83,17 +92,17 @@ impl Book {
             .map(|order| order.client_id)
             .collect();
         for id in canceling {
-            self.advance(&id, &OrderEvent::CancelFailed, at, &mut Vec::new());
+            self.advance_named(&id, &OrderEvent::CancelFailed, at, &mut Vec::new());
         }
         let unanswered: Vec<ClientOrderId> = self
             .live_orders()
             .filter(|order| matches!(order.state, OrderState::Journalled | OrderState::InFlight))
             .map(|order| order.client_id)
             .collect();
-        for id in unanswered {
-            self.advance(&id, &OrderEvent::ProcessDied, at, &mut Vec::new());
+        for place in unanswered.iter().filter_map(|id| self.orders.place(id)).collect::<Vec<_>>() {
+            self.advance(place, &OrderEvent::ProcessDied, at, &mut Vec::new());
             // The dead process cannot have sent it later than now.
-            self.doubt(&id, at, at.plus(MAX_REQUEST_WINDOW));
+            self.doubt(place, at, at.plus(MAX_REQUEST_WINDOW));
         }
     }
 
@@ -311,11 +320,13 @@ impl Book {
                     record.doubt = None;
                     self.questions.remove(order);
                 }
-                self.advance(order, &OrderEvent::CancelSent, at, changes);
-                self.review(order, at);
+                self.advance_named(order, &OrderEvent::CancelSent, at, changes);
+                if let Some(place) = self.orders.place(order) {
+                    self.review(place, at);
+                }
             }
             Decision::AbsenceProven { order } => {
-                self.advance(order, &OrderEvent::AbsenceProven, at, changes);
+                self.advance_named(order, &OrderEvent::AbsenceProven, at, changes);
             }
             Decision::OrderAdopted { instrument, order } => {
                 self.adopted.insert((*instrument, *order), None);

@@ -48,6 +48,10 @@ struct Pointer {
     place: u32,
 }
 
+/// Where an entry is among all. Only this collection makes one, and nothing is ever taken out, so it always leads somewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place(usize);
+
 /// No entry lives here.
 const FREE: u32 = u32::MAX;
 
@@ -91,8 +95,24 @@ impl<K: Key, V> Keyed<K, V> {
         Some((bits >> (32 - self.table.len().checked_ilog2()?)) as usize)
     }
 
+    /// The place of a key's entry. It stays the same as long as the entries live: who works on one asks for it once.
     #[inline]
-    fn place(&self, key: &K) -> Option<usize> {
+    pub(super) fn place(&self, key: &K) -> Option<Place> {
+        self.find(key).map(Place)
+    }
+
+    #[inline]
+    pub(super) fn at(&self, place: Place) -> &V {
+        &self.entries[place.0].1
+    }
+
+    #[inline]
+    pub(super) fn at_mut(&mut self, place: Place) -> &mut V {
+        &mut self.entries[place.0].1
+    }
+
+    #[inline]
+    fn find(&self, key: &K) -> Option<usize> {
         // A handful is looked through faster than its bits are mixed.
         if self.entries.len() <= 4 {
             return self.entries.iter().position(|(known, _)| known == key);
@@ -103,18 +123,18 @@ impl<K: Key, V> Keyed<K, V> {
 
     #[inline]
     pub(super) fn get(&self, key: &K) -> Option<&V> {
-        self.entries.get(self.place(key)?).map(|(_, value)| value)
+        self.entries.get(self.find(key)?).map(|(_, value)| value)
     }
 
     #[inline]
     pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        let place = self.place(key)?;
+        let place = self.find(key)?;
         self.entries.get_mut(place).map(|(_, value)| value)
     }
 
     #[inline]
     pub(super) fn contains_key(&self, key: &K) -> bool {
-        self.place(key).is_some()
+        self.find(key).is_some()
     }
 
     /// The same entries in another order, as if they had come like that.

@@ -108,15 +108,12 @@ impl Engine {
 
     pub(super) fn bar(&mut self, cx: &mut Cx<'_>, instrument: InstrumentIx, bar: &Bar, history: bool) {
         let ix = usize::from(instrument.0);
-        let Some(feed) = self
-            .feeds
-            .get_mut(ix)
-            .and_then(|feeds| feeds.iter_mut().find(|feed| feed.interval == bar.interval))
-        else {
-            return;
-        };
-        let missing = (bar.open_time.ms() - feed.seen_until.ms()) / bar.interval.ms();
-        let gap = feed.seen_until > Timestamp::EPOCH && missing > TOLERATED_MISSING_BARS;
+        let Some(feeds) = self.feeds.get_mut(ix) else { return };
+        let Some(place) = feeds.iter().position(|feed| feed.interval == bar.interval) else { return };
+        let feed = &mut feeds[place];
+        let missing_ms = bar.open_time.ms() - feed.seen_until.ms();
+        let gap = feed.seen_until > Timestamp::EPOCH
+            && missing_ms >= (TOLERATED_MISSING_BARS + 1) * bar.interval.ms();
         feed.seen_until = bar.end();
         let readers = mem::take(&mut feed.readers);
         if gap {
@@ -131,9 +128,7 @@ impl Engine {
             };
             self.ask(cx, reader, &event);
         }
-        if let Some(feed) = self.feeds[ix].iter_mut().find(|feed| feed.interval == bar.interval) {
-            feed.readers = readers;
-        }
+        self.feeds[ix][place].readers = readers;
     }
 
     pub(super) fn gap(&mut self, cx: &Cx<'_>, instrument: InstrumentIx, readers: Option<&[usize]>) {
