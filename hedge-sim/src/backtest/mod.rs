@@ -4,9 +4,14 @@
 //! reactions as the embedded exchange in lockstep, so that both place the same orders. Strategies decide on closed bars;
 //! inside a bar the price walks the bar's inner path and the engine reacts to every fill where it happens.
 
+mod drawdown;
 mod instruments;
 mod play;
 mod summary;
+mod tick_play;
+
+#[cfg(test)]
+mod tests;
 
 pub use instruments::{InstrumentError, Instruments, spec_of};
 pub use play::{Backtest, BacktestConfig, BacktestError, Observer};

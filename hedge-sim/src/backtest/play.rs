@@ -3,21 +3,25 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use hedge_core::{
-    AccountSnapshot, Effect, Engine, Envelope, Fact, InstrumentIx, Leverage, MarketEvent, PositionKey,
-    PositionMode, PositionSide, QueryAnswer, RunId, RunStarted, Step, Term, Timestamp, VenueSnapshot,
+    AccountSnapshot, Bar, Effect, Engine, Envelope, Fact, InstrumentIx, Leverage, MarketEvent, Order,
+    OrderRef, PositionKey, PositionMode, PositionSide, QueryAnswer, ReportedState, RunId, RunStarted, Step,
+    Term, Timestamp, VenueSnapshot,
 };
 use rust_decimal::Decimal;
 use thiserror::Error;
 
 use super::{
+    drawdown::Drawdown,
     instruments::spec_of,
     summary::{Summary, VetoCounts, journal_hash, vetoes},
+    tick_play::TickPlay,
 };
 use crate::{
-    market::{DataSet, MarketStep, Schedule},
-    translate::{self, ACCOUNT},
+    market::{DataSet, MarketStep, Schedule, TickSeries, TickSet, inner_path},
+    translate::{self, ACCOUNT, Lexicon},
     venue::{
-        Command, FeeRates, InstrumentRules, Reply, SymbolId, Venue, VenueConfig, VenueError, VenueEvent,
+        Command, FeeRates, InstrumentRules, NewOrder, Reply, Side, SymbolId, Told, Venue, VenueConfig,
+        VenueError,
     },
 };
 
@@ -105,36 +109,76 @@ pub trait Observer {
 
 impl Observer for () {}
 
+/// What is played.
+#[derive(Debug)]
+pub(super) enum Source {
+    Bars(Schedule),
+    Ticks(TickPlay),
+}
+
+/// What a backtest must know before the first step.
+#[derive(Debug)]
+struct Beginning {
+    /// First price and number of decimal places of each symbol.
+    prices: Vec<(Decimal, u8)>,
+    first_ms: i64,
+    /// The first decision.
+    start_ms: i64,
+    data_hash: String,
+}
+
 /// One symbol: recorded prices to ticks.
 #[derive(Debug)]
-struct Track {
-    id: SymbolId,
-    rules: InstrumentRules,
+pub(super) struct Track {
+    pub(super) id: SymbolId,
+    pub(super) rules: InstrumentRules,
     scale: u32,
     /// Mantissas per tick, when the tick is a whole number of them: the usual case needs one division.
     mantissas_per_tick: Option<i64>,
+}
+
+impl Track {
+    /// Ticks of a scaled price; `None` off the grid.
+    pub(super) fn ticks(&self, mantissa: i64) -> Option<i64> {
+        match self.mantissas_per_tick {
+            Some(1) => Some(mantissa),
+            Some(per_tick) if mantissa % per_tick == 0 => Some(mantissa / per_tick),
+            Some(_) => None,
+            None => self.rules.ticks_from_scaled(mantissa, self.scale),
+        }
+    }
+
+    fn is_on_grid(&self, bar: &Bar) -> bool {
+        self.mantissas_per_tick == Some(1) || inner_path(bar).iter().all(|&price| self.ticks(price).is_some())
+    }
 }
 
 /// The engine and the exchange, and everything between them.
 #[derive(Debug)]
 pub struct Backtest {
     engine: Engine,
-    venue: Venue,
-    schedule: Schedule,
-    tracks: Vec<Track>,
+    pub(super) venue: Venue,
+    pub(super) source: Source,
+    pub(super) tracks: Vec<Track>,
+    lexicon: Lexicon,
     queue: VecDeque<Fact>,
-    events: Vec<VenueEvent>,
+    told: Vec<Told>,
+    /// The order being sent, its memory reused.
+    sent: NewOrder,
     step: Step,
     records: Vec<Envelope>,
     /// Refusals among the records that are gone.
     forgotten: VetoCounts,
-    played: u64,
+    pub(super) played: u64,
     orders: u64,
     hedged_bars: u64,
     funding_mark_from_close: u64,
-    peak: Decimal,
-    max_drawdown: Decimal,
-    bar_time: Option<i64>,
+    drawdown: Drawdown,
+    pub(super) bar_time: Option<i64>,
+    /// Every step is taken one by one, also where nothing can happen. For comparison.
+    walks_fully: bool,
+    /// How many bar times were leapt over.
+    leaps: u64,
 }
 
 impl Backtest {
@@ -148,22 +192,64 @@ impl Backtest {
         config: &BacktestConfig,
     ) -> Result<Self, BacktestError> {
         let schedule = Schedule::new(Arc::clone(&data), config.history);
-        let start_ms = schedule.start_ms().ok_or(BacktestError::NoBars)?;
-        let first_ms = data.start().ok_or(BacktestError::NoBars)?.ms();
-        if rules.len() != data.series.len() {
+        let beginning = Beginning {
+            prices: data
+                .series
+                .iter()
+                .filter_map(|series| series.bars.first())
+                .map(|bar| (bar.decimal(bar.open), bar.price_scale))
+                .collect(),
+            first_ms: data.start().ok_or(BacktestError::NoBars)?.ms(),
+            start_ms: schedule.start_ms().ok_or(BacktestError::NoBars)?,
+            data_hash: config.data_hash.clone().unwrap_or_else(|| data.content_hash()),
+        };
+        Self::begin(engine, Source::Bars(schedule), rules, config, &beginning)
+    }
+
+    /// The same over recorded ticks, without a warm-up: quotes set the exchange's best bid and ask, trades move its last
+    /// price and fill what rests there, and strategies are told of every tick. The engine's mark is the exchange's last
+    /// price, told at most once a second.
+    ///
+    /// Errors: [`BacktestError`] when rules and data do not fit.
+    pub fn on_ticks(
+        engine: Engine,
+        data: Arc<TickSet>,
+        rules: Vec<InstrumentRules>,
+        config: &BacktestConfig,
+    ) -> Result<Self, BacktestError> {
+        let price = |series: &TickSeries| Some((series.price(series.first_price()?), series.price_scale));
+        let beginning = Beginning {
+            prices: data.series().iter().filter_map(price).collect(),
+            first_ms: data.start_ms(),
+            start_ms: data.start_ms(),
+            data_hash: config.data_hash.clone().unwrap_or_else(|| data.content_hash()),
+        };
+        Self::begin(engine, Source::Ticks(TickPlay::new(data)), rules, config, &beginning)
+    }
+
+    fn begin(
+        engine: Engine,
+        source: Source,
+        rules: Vec<InstrumentRules>,
+        config: &BacktestConfig,
+        beginning: &Beginning,
+    ) -> Result<Self, BacktestError> {
+        if rules.len() != beginning.prices.len() {
             return Err(BacktestError::Setup(format!(
                 "{} symbols in the data and {} sets of rules",
-                data.series.len(),
+                beginning.prices.len(),
                 rules.len()
             )));
         }
         let mut backtest = Self {
             engine,
             venue: Venue::new(config.venue.clone()),
-            schedule,
+            source,
             tracks: Vec::new(),
+            lexicon: Lexicon::default(),
             queue: VecDeque::new(),
-            events: Vec::new(),
+            told: Vec::new(),
+            sent: NewOrder::market(ACCOUNT, "", Side::Buy, Decimal::ZERO),
             step: Step::default(),
             records: Vec::new(),
             forgotten: VetoCounts::new(),
@@ -171,29 +257,29 @@ impl Backtest {
             orders: 0,
             hedged_bars: 0,
             funding_mark_from_close: 0,
-            peak: config.balance_usdt,
-            max_drawdown: Decimal::ZERO,
+            drawdown: Drawdown::from(config.balance_usdt),
             bar_time: None,
+            walks_fully: false,
+            leaps: 0,
         };
-        backtest.open_exchange(&data, rules, config, first_ms)?;
-        backtest.boot(&data, config, first_ms, start_ms)?;
+        backtest.open_exchange(&beginning.prices, rules, config, beginning.first_ms)?;
+        backtest.boot(config, beginning)?;
         Ok(backtest)
     }
 
     fn open_exchange(
         &mut self,
-        data: &DataSet,
+        prices: &[(Decimal, u8)],
         rules: Vec<InstrumentRules>,
         config: &BacktestConfig,
         at_ms: i64,
     ) -> Result<(), BacktestError> {
-        for (series, rules) in data.series.iter().zip(rules) {
-            let first = series.bars.first().ok_or(BacktestError::NoBars)?;
-            let list = Command::List { rules: Box::new(rules.clone()), price: first.decimal(first.open) };
+        for ((price, scale), rules) in prices.iter().zip(rules) {
+            let list = Command::List { rules: Box::new(rules.clone()), price: *price };
             let Reply::Listed(id) = self.apply(at_ms, &list, "listing an instrument")? else {
                 return Err(BacktestError::Setup(format!("{} could not be listed", rules.symbol)));
             };
-            let scale = u32::from(first.price_scale);
+            let scale = u32::from(*scale);
             let per_tick = rules.tick * Decimal::from(10_u64.pow(scale.min(18)));
             let mantissas_per_tick = per_tick.is_integer().then(|| i64::try_from(per_tick).ok()).flatten();
             self.tracks.push(Track { id, rules, scale, mantissas_per_tick });
@@ -204,28 +290,18 @@ impl Backtest {
         if let Some(fees) = config.fees {
             self.apply(at_ms, &Command::SetFees { account: ACCOUNT, symbol: None, fees }, "fee rates")?;
         }
-        for (track, leverage) in self.tracks.iter().zip(&config.leverage) {
-            let command = Command::Leverage {
-                account: ACCOUNT,
-                symbol: track.rules.symbol.clone(),
-                leverage: leverage.get(),
-            };
-            let mut events = Vec::new();
-            self.venue
-                .apply(at_ms, &command, &mut events)
-                .map_err(|source| BacktestError::Venue { doing: "leverage".to_owned(), source })?;
+        for (ix, leverage) in config.leverage.iter().enumerate().take(self.tracks.len()) {
+            let symbol = self.tracks[ix].rules.symbol.clone();
+            let command = Command::Leverage { account: ACCOUNT, symbol, leverage: leverage.get() };
+            self.apply(at_ms, &command, "leverage")?;
         }
-        self.events.clear();
+        self.lexicon = Lexicon::of(&self.venue).map_err(|error| BacktestError::Setup(error.to_string()))?;
+        self.venue.tell_briefly();
         Ok(())
     }
 
-    fn boot(
-        &mut self,
-        data: &DataSet,
-        config: &BacktestConfig,
-        first_ms: i64,
-        start_ms: i64,
-    ) -> Result<(), BacktestError> {
+    fn boot(&mut self, config: &BacktestConfig, beginning: &Beginning) -> Result<(), BacktestError> {
+        let (first_ms, start_ms) = (beginning.first_ms, beginning.start_ms);
         let at = Timestamp::from_ms(first_ms);
         let started = RunStarted {
             run: RunId(start_ms.div_euclid(1_000)),
@@ -234,7 +310,7 @@ impl Backtest {
             code_version: config.code_version.clone(),
             config_hash: config.config_hash.clone(),
             profile: "backtest".to_owned(),
-            data_hash: Some(config.data_hash.clone().unwrap_or_else(|| data.content_hash())),
+            data_hash: Some(beginning.data_hash.clone()),
         };
         self.decide(at, Fact::RunStarted(started), &mut ());
         for ix in 0..self.tracks.len() {
@@ -254,9 +330,15 @@ impl Backtest {
         Ok(())
     }
 
-    /// Plays one market step; `false` at the end. Errors: [`BacktestError`].
+    /// Plays the next market step, and before it the moves of the next bars at once where they concern nobody; `false`
+    /// at the end. Errors: [`BacktestError`].
     pub fn advance(&mut self, observer: &mut dyn Observer) -> Result<bool, BacktestError> {
-        let Some(step) = self.schedule.next() else {
+        self.leap(observer);
+        let step = match &mut self.source {
+            Source::Bars(schedule) => schedule.next(),
+            Source::Ticks(_) => return self.advance_tick(observer),
+        };
+        let Some(step) = step else {
             self.end_bar_time(None, observer);
             return Ok(false);
         };
@@ -273,7 +355,7 @@ impl Backtest {
                 let to = self.ticks(symbol_ix, bar.close, at_ms)?;
                 let id = self.track(symbol_ix)?.id;
                 self.apply(at_ms, &Command::Jump { symbol: id, to, mark: None }, "a price of the past")?;
-                self.events.clear();
+                self.forget_told();
             }
             MarketStep::Move { symbol_ix, at_ms, to, jump } => {
                 self.walk(symbol_ix, at_ms, to, jump, observer)?;
@@ -296,6 +378,35 @@ impl Backtest {
         Ok(true)
     }
 
+    /// Takes the whole way of the next bars in one step if no price on it can touch an order, a trigger or a margin of
+    /// any symbol: nobody is told of a move, so nothing happens before the bars close, and everything stands as it
+    /// would after the single steps.
+    fn leap(&mut self, observer: &mut dyn Observer) {
+        if self.walks_fully {
+            return;
+        }
+        let Source::Bars(schedule) = &mut self.source else { return };
+        let Some(point_ms) = schedule.open_way() else { return };
+        let (venue, tracks) = (&mut self.venue, &self.tracks);
+        let quiet = schedule.way().all(|(symbol_ix, bar)| {
+            let Some(track) = tracks.get(usize::from(symbol_ix)) else { return false };
+            let (Some(lo), Some(hi)) = (track.ticks(bar.low), track.ticks(bar.high)) else { return false };
+            track.is_on_grid(bar) && venue.is_quiet(track.id, lo, hi, point_ms[3])
+        });
+        if !quiet {
+            return;
+        }
+        self.end_bar_time(Some(point_ms[3]), observer);
+        let Source::Bars(schedule) = &mut self.source else { return };
+        for (symbol_ix, bar) in schedule.way() {
+            let Some(track) = self.tracks.get(usize::from(symbol_ix)) else { continue };
+            let path = inner_path(bar).map(|mantissa| track.ticks(mantissa).unwrap_or_default());
+            self.venue.stride(point_ms[3], track.id, path);
+        }
+        self.played += schedule.pass_way();
+        self.leaps += 1;
+    }
+
     /// Moves a price; wherever something happens to the account, the engine reacts before the price moves on.
     fn walk(
         &mut self,
@@ -314,7 +425,7 @@ impl Backtest {
         loop {
             let reply = self.apply(at_ms, &Command::Move { symbol, to, mark: None }, "a price move")?;
             let Reply::Moved(moved) = reply else { return self.settle(at_ms, observer) };
-            if moved.eventful || !self.events.is_empty() {
+            if moved.eventful {
                 self.settle(at_ms, observer)?;
             }
             if moved.reached {
@@ -323,7 +434,7 @@ impl Backtest {
         }
     }
 
-    fn market(
+    pub(super) fn market(
         &mut self,
         at_ms: i64,
         event: MarketEvent,
@@ -335,7 +446,7 @@ impl Backtest {
     }
 
     /// Timers that fell due on the way run once, at the new time.
-    fn tick_if_due(&mut self, at_ms: i64, observer: &mut dyn Observer) {
+    pub(super) fn tick_if_due(&mut self, at_ms: i64, observer: &mut dyn Observer) {
         let at = Timestamp::from_ms(at_ms);
         if self.engine.deadline().is_some_and(|deadline| deadline <= at) {
             self.decide(at, Fact::Tick, observer);
@@ -343,7 +454,7 @@ impl Backtest {
     }
 
     /// Turns what the exchange told into facts and feeds them until nothing is left to react to.
-    fn settle(&mut self, at_ms: i64, observer: &mut dyn Observer) -> Result<(), BacktestError> {
+    pub(super) fn settle(&mut self, at_ms: i64, observer: &mut dyn Observer) -> Result<(), BacktestError> {
         self.collect_events();
         if self.queue.is_empty() {
             return Ok(());
@@ -356,24 +467,30 @@ impl Backtest {
     }
 
     fn collect_events(&mut self) {
+        self.venue.told(&mut self.told);
         let queue = &mut self.queue;
-        for event in self.events.drain(..) {
-            if event.account == Some(ACCOUNT) {
-                translate::facts(&event, &mut |fact| queue.push_back(fact));
-            }
+        for told in self.told.drain(..) {
+            self.lexicon.facts(&told, &mut |fact| queue.push_back(fact));
         }
     }
 
+    fn forget_told(&mut self) {
+        self.venue.told(&mut self.told);
+        self.told.clear();
+    }
+
     /// One fact through the engine; its effects are performed at once, their results queue up.
-    fn decide(&mut self, at: Timestamp, fact: Fact, observer: &mut dyn Observer) {
-        let mut step = std::mem::take(&mut self.step);
-        self.engine.step(at, fact, &mut step);
-        observer.on_step(&self.engine, &step);
-        for effect in step.effects.drain(..) {
-            self.perform(at, effect);
+    pub(super) fn decide(&mut self, at: Timestamp, fact: Fact, observer: &mut dyn Observer) {
+        self.engine.step(at, fact, &mut self.step);
+        observer.on_step(&self.engine, &self.step);
+        if !self.step.effects.is_empty() {
+            let mut effects = std::mem::take(&mut self.step.effects);
+            for effect in effects.drain(..) {
+                self.perform(at, effect);
+            }
+            self.step.effects = effects;
         }
-        self.records.append(&mut step.events);
-        self.step = step;
+        self.records.append(&mut self.step.events);
     }
 
     fn perform(&mut self, at: Timestamp, effect: Effect) {
@@ -381,12 +498,12 @@ impl Backtest {
             Effect::Submit(approved) => {
                 self.orders += 1;
                 let order = approved.get();
-                let result = self.venue.apply(at.ms(), &translate::place(order), &mut self.events);
-                self.queue.push_back(translate::answer(*order.client_id(), &result));
+                let result = self.send(at.ms(), order);
+                self.queue.push_back(translate::answer_taken(*order.client_id(), result));
             }
             Effect::Cancel { order, instrument, target } => {
                 let command = translate::cancel(&instrument, &target);
-                let fact = match self.venue.apply(at.ms(), &command, &mut self.events) {
+                let fact = match self.venue.apply(at.ms(), &command, &mut Vec::new()) {
                     Ok(_) => Fact::CancelAcked { order },
                     Err(error) => Fact::CancelFailed {
                         order,
@@ -407,6 +524,20 @@ impl Backtest {
             }
         }
         self.collect_events();
+    }
+
+    /// Places an order and says where it stands.
+    fn send(
+        &mut self,
+        at_ms: i64,
+        order: &Order,
+    ) -> Result<Option<(OrderRef, ReportedState, Decimal)>, VenueError> {
+        if translate::fill_in(&mut self.sent, order) {
+            let taken = self.venue.place_briefly(at_ms, &self.sent)?;
+            return Ok(Some(translate::placed(&taken)));
+        }
+        let reply = self.venue.apply(at_ms, &translate::place(order), &mut Vec::new())?;
+        Ok(translate::taken(&reply))
     }
 
     fn answer(
@@ -449,24 +580,19 @@ impl Backtest {
 
     fn apply(&mut self, at_ms: i64, command: &Command, doing: &str) -> Result<Reply, BacktestError> {
         self.venue
-            .apply(at_ms, command, &mut self.events)
+            .apply(at_ms, command, &mut Vec::new())
             .map_err(|source| BacktestError::Venue { doing: doing.to_owned(), source })
     }
 
-    fn track(&self, symbol_ix: u16) -> Result<&Track, BacktestError> {
+    pub(super) fn track(&self, symbol_ix: u16) -> Result<&Track, BacktestError> {
         self.tracks
             .get(usize::from(symbol_ix))
             .ok_or_else(|| BacktestError::Setup(format!("no symbol {symbol_ix} in the data")))
     }
 
-    fn ticks(&self, symbol_ix: u16, mantissa: i64, at_ms: i64) -> Result<i64, BacktestError> {
+    pub(super) fn ticks(&self, symbol_ix: u16, mantissa: i64, at_ms: i64) -> Result<i64, BacktestError> {
         let track = self.track(symbol_ix)?;
-        let exact = match track.mantissas_per_tick {
-            Some(per_tick) if mantissa % per_tick == 0 => Some(mantissa / per_tick),
-            Some(_) => None,
-            None => track.rules.ticks_from_scaled(mantissa, track.scale),
-        };
-        exact.ok_or_else(|| BacktestError::OffGrid {
+        track.ticks(mantissa).ok_or_else(|| BacktestError::OffGrid {
             symbol: track.rules.symbol.clone(),
             at: Timestamp::from_ms(at_ms),
             price: Decimal::new(mantissa, track.scale),
@@ -485,19 +611,23 @@ impl Backtest {
     }
 
     /// When the closes of one bar time are over, equity is taken.
-    fn end_bar_time(&mut self, next_ms: Option<i64>, observer: &mut dyn Observer) {
+    pub(super) fn end_bar_time(&mut self, next_ms: Option<i64>, observer: &mut dyn Observer) {
         let Some(at_ms) = self.bar_time.filter(|&at_ms| next_ms.is_none_or(|next| next > at_ms)) else {
             return;
         };
         self.bar_time = None;
-        let equity = self.engine.book().equity();
-        self.peak = self.peak.max(equity);
-        if self.peak > Decimal::ZERO {
-            self.max_drawdown = self.max_drawdown.max((self.peak - equity) / self.peak);
-        }
+        self.drawdown.see(self.engine.book().equity());
         observer.on_bar_time(Timestamp::from_ms(at_ms), &self.engine);
     }
 
+    #[cfg(test)]
+    pub(super) fn walk_fully(&mut self) {
+        self.walks_fully = true;
+    }
+    #[cfg(test)]
+    pub(super) fn leaps(&self) -> u64 {
+        self.leaps
+    }
     /// The engine, for its book.
     pub const fn engine(&self) -> &Engine {
         &self.engine
@@ -518,9 +648,12 @@ impl Backtest {
         }
         self.records.clear();
     }
-    /// How much of the schedule has been played: bar times done and bar times in all.
-    pub const fn progress(&self) -> (usize, usize) {
-        (self.schedule.bar_times_done(), self.schedule.bar_times())
+    /// How much has been played: bar times done and bar times in all, or ticks.
+    pub fn progress(&self) -> (usize, usize) {
+        match &self.source {
+            Source::Bars(schedule) => (schedule.bar_times_done(), schedule.bar_times()),
+            Source::Ticks(play) => play.progress(),
+        }
     }
     /// How often each rule refused an opening.
     pub fn vetoes(&self) -> VetoCounts {
@@ -534,6 +667,10 @@ impl Backtest {
     pub fn summary(&self) -> Result<Summary, BacktestError> {
         let book = self.engine.book();
         let totals = book.totals();
+        let bars = match &self.source {
+            Source::Bars(schedule) => Some(schedule),
+            Source::Ticks(_) => None,
+        };
         Ok(Summary {
             events: self.played,
             orders: self.orders,
@@ -546,11 +683,11 @@ impl Backtest {
             unrealised: book.unrealized(),
             fees_paid: totals.fees,
             funding_net: totals.funding,
-            funding_files: self.schedule.data().funding_files.clone(),
+            funding_files: bars.map_or_else(Vec::new, |bars| bars.data().funding_files.clone()),
             funding_mark_from_close: self.funding_mark_from_close,
-            gaps: self.schedule.data().gaps.len() as u64,
-            warmup_bars: self.schedule.history() as u64,
-            max_drawdown_pct: self.max_drawdown * Decimal::ONE_HUNDRED,
+            gaps: bars.map_or(0, |bars| bars.data().gaps.len() as u64),
+            warmup_bars: bars.map_or(0, |bars| bars.history() as u64),
+            max_drawdown_pct: self.drawdown.worst() * Decimal::ONE_HUNDRED,
             journal_sha256: journal_hash(&self.records)?,
         })
     }

@@ -179,6 +179,9 @@ impl Venue {
         buyer_is_maker: bool,
         out: &mut Vec<VenueEvent>,
     ) {
+        if self.leaves_out() {
+            return;
+        }
         let rules = &self.markets[symbol].rules;
         let trade = MarketTrade {
             symbol: SymbolId(symbol as u16),
