@@ -4,11 +4,19 @@ mod bars;
 mod decode;
 mod durable;
 mod figure;
+mod replay;
 mod sign;
+mod symbols;
+mod tick_to_order;
+mod ticks;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+
+/// The system's allocator with a counter beside it: `allocs` is a figure.
+#[global_allocator]
+static ALLOCATOR: hedge_counting::Counting = hedge_counting::Counting;
 
 /// Measure the hot paths. Each line on stdout is one figure as a JSON object; run it on a quiet machine, pinned to a core.
 ///
@@ -28,12 +36,16 @@ enum Bench {
     B1,
     /// A hedge-mode limit order, from the order type to the signed query.
     B2,
-    /// A backtest over a million one-minute bars: bars.csv in BENCH_DATA, or generated ones.
+    /// A backtest over a million one-minute bars or ticks: bars.csv or ticks.csv in BENCH_DATA, or generated ones.
     B4 {
         /// What to play.
-        #[arg(value_parser = ["bars"])]
+        #[arg(value_parser = ["bars", "ticks"])]
         what: String,
     },
+    /// What a bar costs when 1, 10, 50, 100, 200 and 500 symbols are traded on one account.
+    Symbols,
+    /// From the text of a book ticker to the signed bytes of an order, with every rule asked and recorded.
+    B6,
     /// A 300-byte record appended to the journal and made durable, alone and 16 at a time.
     B7 {
         /// A folder on the disk to measure; a folder of our own is made in it and removed.
@@ -45,7 +57,10 @@ fn main() -> ExitCode {
     let measured = match Args::parse().bench {
         Bench::B1 => decode::run(),
         Bench::B2 => sign::run(),
+        Bench::B4 { what } if what == "ticks" => ticks::run(),
         Bench::B4 { .. } => bars::run(),
+        Bench::Symbols => symbols::run(),
+        Bench::B6 => tick_to_order::run(),
         Bench::B7 { dir } => durable::run(&dir),
     };
     match measured {

@@ -1,0 +1,51 @@
+//! An allocator that counts, for tests and benchmarks: the system's, with a number beside it.
+//!
+//! ```
+//! #[global_allocator]
+//! static ALLOCATOR: hedge_counting::Counting = hedge_counting::Counting;
+//!
+//! let before = hedge_counting::allocations();
+//! let boxed = Box::new(7);
+//! assert_eq!(hedge_counting::allocations() - before, 1);
+//! drop(boxed);
+//! ```
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+/// How often memory was asked for since the start, by all threads: new or larger pieces. Zero unless [`Counting`] is
+/// the program's allocator.
+pub fn allocations() -> u64 {
+    ALLOCATIONS.load(Ordering::Relaxed)
+}
+
+/// The system's allocator; every request is counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counting;
+
+// SAFETY: every call is handed to the system's allocator unchanged; counting touches no memory that it manages.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract of `alloc`, which is the same here and there.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as above, of `alloc_zeroed`.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as above, of `realloc`.
+        unsafe { System.realloc(memory, layout, new_size) }
+    }
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: as above, of `dealloc`; all memory comes from the system's allocator.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
