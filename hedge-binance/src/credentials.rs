@@ -1,10 +1,14 @@
 //! API keys, bound to the world they were made in.
 
-use std::{fmt, marker::PhantomData};
+use std::{
+    fmt, fs, io,
+    marker::PhantomData,
+    path::{Path, PathBuf},
+};
 
 use hedge_http::{
     secret::Secret,
-    sign::{HmacSha256Hex, SignError, sha256_hex},
+    sign::{KeyKind, SignError, SigningKey, sha256_hex},
 };
 
 use crate::environment::{Endpoints, Mainnet, Testnet, World};
@@ -35,6 +39,24 @@ pub enum CredentialsError {
         /// The mainnet's variable.
         mainnet: &'static str,
     },
+    /// The secret is no key that can sign.
+    #[error("{name}: {why}")]
+    BadSecret {
+        /// The variable or field.
+        name: &'static str,
+        /// What is wrong with it.
+        why: SignError,
+    },
+    /// The secret names a file that cannot be used.
+    #[error("{name} names the key file {path}: {why}")]
+    KeyFile {
+        /// The variable.
+        name: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        why: String,
+    },
     /// A key holds characters that no key has: usually a quote or a line end that came along.
     #[error("{name} holds spaces or other characters that no key has; copy it again")]
     Malformed {
@@ -43,16 +65,17 @@ pub enum CredentialsError {
     },
 }
 
-/// An HMAC key pair of one world. `Debug` shows the digest of the public half only.
+/// Key and secret of one world; the secret is an HMAC secret, or an RSA or Ed25519 private key. `Debug` shows the digest of
+/// the public half and the kind only.
 #[derive(Clone)]
 pub struct Credentials<E> {
     key: Secret<String>,
-    secret: Secret<String>,
+    signer: SigningKey,
     environment: PhantomData<E>,
 }
 
 impl<E: World> Credentials<E> {
-    /// Checks the form of both halves.
+    /// Checks the form of both halves. The secret is an HMAC secret, or a private key in PEM: RSA or Ed25519 (PKCS#8).
     ///
     /// # Errors
     /// [`CredentialsError`]; it never shows a value.
@@ -65,11 +88,19 @@ impl<E: World> Credentials<E> {
             if value.is_empty() {
                 return Err(CredentialsError::Missing { name, environment: E::NAME });
             }
-            if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        }
+        let signer = SigningKey::parse(&Secret::new(secret.clone()))
+            .map_err(|why| CredentialsError::BadSecret { name: names[1], why })?;
+        // Only PEM text has lines and spaces.
+        let graphic = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
+        for (is_clean, name) in
+            [(graphic(&key), names[0]), (signer.kind() != KeyKind::Hmac || graphic(&secret), names[1])]
+        {
+            if !is_clean {
                 return Err(CredentialsError::Malformed { name });
             }
         }
-        Ok(Self { key: Secret::new(key), secret: Secret::new(secret), environment: PhantomData })
+        Ok(Self { key: Secret::new(key), signer, environment: PhantomData })
     }
 
     fn from_names(
@@ -80,7 +111,7 @@ impl<E: World> Credentials<E> {
             let found = lookup(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
             found.ok_or(CredentialsError::Missing { name, environment: E::NAME })
         };
-        Self::named(value(names[0])?, value(names[1])?, names)
+        Self::named(value(names[0])?, secret_of(names[1], value(names[1])?)?, names)
     }
 
     /// First 16 hex digits of the key's SHA-256: names the key in consent files and logs.
@@ -92,9 +123,55 @@ impl<E: World> Credentials<E> {
         &self.key
     }
 
-    pub(crate) fn signer(&self) -> Result<HmacSha256Hex, SignError> {
-        HmacSha256Hex::new(&self.secret)
+    /// How requests are signed.
+    pub const fn kind(&self) -> KeyKind {
+        self.signer.kind()
     }
+
+    pub(crate) const fn signer(&self) -> &SigningKey {
+        &self.signer
+    }
+}
+
+/// A secret is the text itself, or the path of a file with a private key.
+fn secret_of(name: &'static str, value: String) -> Result<String, CredentialsError> {
+    let is_path = value.starts_with(['/', '.', '~']) || value.ends_with(".pem");
+    if !is_path || value.starts_with("-----") {
+        return Ok(value);
+    }
+    let path = Path::new(&value);
+    let bad = |why: String| CredentialsError::KeyFile { name, path: path.to_owned(), why };
+    refuse_if_readable_by_others(path).map_err(bad)?;
+    let text = fs::read_to_string(path).map_err(|error| bad(unreadable(&error)))?;
+    if !text.trim_start().starts_with("-----BEGIN ") {
+        return Err(bad(
+            "it is not PEM text; a private key in PKCS#8 (BEGIN PRIVATE KEY) is expected".to_owned()
+        ));
+    }
+    Ok(text)
+}
+
+fn unreadable(error: &io::Error) -> String {
+    format!("it cannot be read: {error}; write its whole path, the program does not know what ~ stands for")
+}
+
+#[cfg(unix)]
+fn refuse_if_readable_by_others(path: &Path) -> Result<(), String> {
+    use std::os::unix::fs::PermissionsExt;
+    let found = fs::metadata(path).map_err(|error| unreadable(&error))?;
+    let mode = found.permissions().mode() & 0o777;
+    if !found.is_file() {
+        return Err("it is not a file".to_owned());
+    }
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(format!("others may access it (mode {mode:04o}); run: chmod 600 {}", path.display()))
+}
+
+#[cfg(not(unix))]
+fn refuse_if_readable_by_others(path: &Path) -> Result<(), String> {
+    fs::metadata(path).map(|_| ()).map_err(|error| unreadable(&error))
 }
 
 impl Credentials<Mainnet> {
@@ -136,6 +213,7 @@ impl<E: World> fmt::Debug for Credentials<E> {
         f.debug_struct("Credentials")
             .field("environment", &E::NAME)
             .field("key_digest", &self.key_digest())
+            .field("kind", &self.kind())
             .finish_non_exhaustive()
     }
 }
@@ -202,6 +280,66 @@ mod tests {
     fn a_key_with_a_line_end_inside_is_refused_without_showing_it() {
         let error = Credentials::<Mainnet>::new("se cret".into(), "x".into()).unwrap_err();
         assert!(!error.to_string().contains("se cret"));
+    }
+
+    const ED25519: &str = "MC4CAQAwBQYDK2VwBCIEIKpgGBHhbp52NpR0gRJoasPG5NDKTj+AbRnHVWpY1SDT";
+
+    fn pem(line_end: &str) -> String {
+        ["-----BEGIN PRIVATE KEY-----", ED25519, "-----END PRIVATE KEY-----", ""].join(line_end)
+    }
+
+    /// Mainnet credentials whose secret is this value.
+    fn with_secret(secret: &str) -> Result<Credentials<Mainnet>, CredentialsError> {
+        Credentials::<Mainnet>::from_env(&|name| match name {
+            "BINANCE_API_KEY" => Some("k".to_owned()),
+            "BINANCE_API_SECRET" => Some(secret.to_owned()),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn the_kind_of_key_is_read_from_the_secret() {
+        assert_eq!(with_secret("hush").unwrap().kind(), KeyKind::Hmac);
+        assert_eq!(with_secret(&pem("\n")).unwrap().kind(), KeyKind::Ed25519);
+        assert_eq!(with_secret(&pem("\\n")).unwrap().kind(), KeyKind::Ed25519, "in one line");
+        let error = with_secret("-----BEGIN PRIVATE KEY-----").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "BINANCE_API_SECRET: the signing key cannot be used: its PEM text has no matching END line; copy the whole file"
+        );
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_key_file_must_be_private_and_hold_a_key() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = std::env::temp_dir().join(format!("hedge-key-file-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("key.pem");
+        let shown = path.display().to_string();
+        let with = |text: &str, mode: u32| {
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            with_secret(&shown)
+        };
+        assert_eq!(with(&pem("\n"), 0o600).unwrap().kind(), KeyKind::Ed25519);
+        assert_eq!(
+            with(&pem("\n"), 0o644).unwrap_err().to_string(),
+            format!(
+                "BINANCE_API_SECRET names the key file {shown}: others may access it (mode 0644); run: chmod 600 {shown}"
+            )
+        );
+        let error = with("hush-hush", 0o600).unwrap_err().to_string();
+        assert!(error.contains("not PEM text") && !error.contains("hush"), "{error}");
+        fs::remove_dir_all(&folder).unwrap();
+        let error = with_secret(&shown).unwrap_err().to_string();
+        assert!(error.contains("cannot be read"), "{error}");
+        assert!(
+            with_secret(&std::env::temp_dir().display().to_string())
+                .unwrap_err()
+                .to_string()
+                .contains("not a file")
+        );
     }
 
     #[test]

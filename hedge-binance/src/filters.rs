@@ -98,10 +98,10 @@ impl Rules {
                     rules.market_lot = Some(lot(min_qty, max_qty, step_size));
                 }
                 Filter::MinNotional { notional } => rules.min_notional = Some(notional),
-                Filter::PercentPrice { multiplier_up, multiplier_down } => {
+                Filter::PercentPrice { multiplier_up, multiplier_down, .. } => {
                     rules.band = Some((multiplier_up.normalize(), multiplier_down.normalize()));
                 }
-                Filter::MaxNumOrders { .. } | Filter::Unknown => {}
+                Filter::MaxNumOrders { .. } | Filter::PositionRiskControl { .. } | Filter::Unknown => {}
             }
         }
         rules

@@ -13,8 +13,8 @@ pub mod stream;
 pub mod wire;
 
 pub use client::{
-    ArmError, Armed, Binance, Closing, ConnectError, Live, Mode, Prepared, Protecting, ReadOnly, Rest, Span,
-    SymbolSetup, prepare_account,
+    ArmError, Armed, AutoClose, Binance, Closing, ConnectError, Live, MarginMove, Mode, Period, Prepared,
+    Protecting, ReadOnly, Rest, Span, SymbolSetup, prepare_account,
 };
 pub use config::{BinanceConfig, RecvWindow, StreamConfig};
 pub use credentials::{Credentials, CredentialsError};

@@ -380,11 +380,17 @@ async fn cancelling_all_means_the_stated_id_spaces_only() {
 #[tokio::test]
 async fn the_dead_man_timer_is_armed_and_disarmed() {
     let server = server().await;
-    let armed = json!({"symbol":"ETHUSDT","countdownTime":"120000"});
-    mock(&server, "POST", "/fapi/v1/countdownCancelAll", 200, armed).await;
+    let set = |ms: &str| answer(200, json!({"symbol":"ETHUSDT","countdownTime":ms}));
+    Mock::given(method("POST"))
+        .and(path("/fapi/v1/countdownCancelAll"))
+        .respond_with(in_turn(vec![set("120000"), set("0"), set("60000")]))
+        .mount(&server)
+        .await;
     let client = live(client(&server));
     client.dead_man(&eth(), Some(Duration::from_secs(120))).await.unwrap();
     client.dead_man(&eth(), None).await.unwrap();
+    let error = client.dead_man(&eth(), None).await.unwrap_err();
+    assert!(matches!(error, BrokerError::Malformed { .. }), "a timer that was not asked for: {error}");
     let sent = requests(&server, "/fapi/v1/countdownCancelAll").await;
     assert_eq!(unsigned(&sent[0]), "POST symbol=ETHUSDT&countdownTime=120000");
     assert_eq!(unsigned(&sent[1]), "POST symbol=ETHUSDT&countdownTime=0");

@@ -7,10 +7,11 @@ use hedge_binance::{
     wire::{
         account::{
             Account, AccountConfig, BalanceRow, CommissionRate, IncomeRow, LeverageBrackets, ListenKeyAnswer,
-            OneOrMany, PositionRow, SymbolConfig,
+            PositionRow, SymbolConfig,
         },
         algo::{AlgoCancel, AlgoRow},
         event::{AggTradeEvent, BookTickerEvent, Combined, KlineEvent, MarkPriceEvent},
+        list::OneOrMany,
         market::{BookTicker, Depth, ExchangeInfo, FundingRate, Kline, PremiumIndex, SymbolInfo},
         order::{CodeMessage, OrderRow, TradeRow},
     },
@@ -136,9 +137,9 @@ proptest! {
         all::<KlineEvent>(&bytes);
         if let Ok(text) = std::str::from_utf8(&bytes) {
             let _ = serde_json::from_str::<Combined<'_>>(text);
-            let _ = serde_json::from_str::<MarkPriceEvent<'_>>(text);
-            let _ = serde_json::from_str::<BookTickerEvent<'_>>(text);
-            let _ = serde_json::from_str::<AggTradeEvent<'_>>(text);
+            let _ = serde_json::from_str::<MarkPriceEvent>(text);
+            let _ = serde_json::from_str::<BookTickerEvent>(text);
+            let _ = serde_json::from_str::<AggTradeEvent>(text);
             let _ = hot::frame(text);
         }
         let _ = ErrorBody::parse(&bytes);

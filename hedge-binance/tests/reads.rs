@@ -5,7 +5,7 @@ mod support;
 
 use std::sync::Arc;
 
-use hedge_binance::Span;
+use hedge_binance::{Span, wire::text::FundingRateType};
 use hedge_core::{
     BarQuery, BrokerError, ClientOrderId, Decimal, Interval, OrderRef, OrderSpace, PositionMode,
     PositionSide, RejectReason, ReportedState, Timestamp, VenueOrderId, VenueReader,
@@ -65,7 +65,7 @@ async fn the_market_data_reads_are_typed() {
     assert_eq!(rest.premium_index("ETHUSDT").await.unwrap().mark_price.to_string(), "2502.11");
     let span = Span::since(Timestamp::from_ms(1_795_000_000_000));
     let funding = rest.funding_rate("ETHUSDT", span, 10).await.unwrap();
-    assert_eq!(funding[0].rate_type.as_deref(), Some("Regular"));
+    assert_eq!(funding[0].rate_type, Some(FundingRateType::Regular));
     assert_eq!(rest.book_ticker("ETHUSDT").await.unwrap().ask_qty.to_string(), "4.5");
     assert_eq!(rest.depth("ETHUSDT", 20).await.unwrap().asks.len(), 2);
     assert_eq!(
@@ -109,7 +109,7 @@ async fn the_order_reads_are_typed() {
     let client = client(&server);
     let rest = client.rest();
     let span = Span { from: Some(Timestamp::from_ms(1)), to: Some(Timestamp::from_ms(2)) };
-    assert_eq!(rest.all_orders("ETHUSDT", span, 500).await.unwrap()[0].order_id, 70_112_233_445);
+    assert_eq!(rest.all_orders(Some("ETHUSDT"), span, 500).await.unwrap()[0].order_id, 70_112_233_445);
     assert_eq!(rest.user_trades_from("ETHUSDT", 7, 1_000).await.unwrap()[0].id, 5_511_223_344);
     assert_eq!(rest.open_algo_orders(Some("ETHUSDT")).await.unwrap()[0].algo_id, 4_000_000_987_654_321);
     assert_eq!(rest.all_algo_orders("ETHUSDT", Span::default()).await.unwrap().len(), 1);

@@ -15,7 +15,8 @@ use crate::{
     risk::{GateCheck, Posture, Verdict},
     time::{Interval, Timestamp},
     venue::{
-        AccountEvent, AccountSnapshot, CashFlow, Fill, MarketEvent, OrderRef, OrderReport, ReportedState,
+        AccountEvent, AccountSnapshot, CashFlow, Fill, ForcedClose, MarketEvent, OrderRef, OrderReport,
+        ReportedState,
     },
 };
 
@@ -202,8 +203,10 @@ pub enum OperatorCommand {
     Halt,
     /// No openings.
     ExitOnly,
-    /// Back to normal.
+    /// Back to normal; legs that a forced close has halted may open again.
     Resume,
+    /// Back to normal, by the process that lifts what it has ordered itself. A halted leg stays halted: a person has to look.
+    Lift,
     /// Close every leg at the market.
     Flatten,
     /// Close every leg at the market, from the next start on: commanded while no process runs that could send anything.
@@ -313,6 +316,15 @@ pub enum Decision {
         position: Option<PositionKey>,
         /// What happened and what is done about it.
         text: Cow<'static, str>,
+    },
+    /// The venue closed the leg, or part of it, by force: it opens nothing until a person resumes.
+    LegHalted {
+        /// Which leg.
+        position: PositionKey,
+        /// What the venue did.
+        forced: ForcedClose,
+        /// By which order.
+        because: Cow<'static, str>,
     },
     /// A symbol opens nothing until then.
     Muted {

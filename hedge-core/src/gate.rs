@@ -162,6 +162,10 @@ impl<'a> Gate<'a> {
         checks.push(GateCheck::holds("outcome_known", !book.has_doubt(key), None));
         checks.push(GateCheck::holds("entry_in_flight", !book.has_live_entry(key), None));
         checks.push(GateCheck::holds("leg_not_closing", !book.must_flatten(key), None));
+        let halt = book.leg_halt(key);
+        let mut check = GateCheck::at_most("leg_halted", u8::from(halt.is_some()).into(), Decimal::ZERO);
+        check.note = halt.map(|halt| Cow::Owned(format!("{} at {}; resume it", halt.forced, halt.since)));
+        checks.push(check);
         let muted = book.muted_until(&key.instrument).filter(|&until| self.now < until);
         let note = muted.map(|until| Cow::Owned(format!("until {until}")));
         checks.push(GateCheck::holds("not_muted", muted.is_none(), note));

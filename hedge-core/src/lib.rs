@@ -25,7 +25,7 @@ pub mod time;
 pub mod venue;
 
 pub use bar::{Bar, InvalidBar};
-pub use book::{Book, LegState, OrderRecord, Totals};
+pub use book::{Book, LegHalt, LegState, OrderRecord, Totals};
 pub use brokerage::{Brokerage, Changed, EventSource, OrderAck, SubmitError, VenueReader};
 pub use engine::{Effect, Engine, EngineConfig, ForeignOrders, Step};
 pub use error::{BoxError, BrokerError, Outcome, RejectReason, StoreError};
@@ -58,6 +58,6 @@ pub use strategy::{DataNeed, Output, Strategy, StrategyEvent, StrategyView};
 pub use time::{Clock, Interval, InvalidTime, Timestamp};
 pub use venue::{
     AccountEvent, AccountSnapshot, Balance, BarQuery, Capabilities, CashFlow, CashFlowKind, Channel,
-    Environment, Fill, ForeignId, LegSize, MarketEvent, OrderRef, OrderReport, OrderSpace, OrderSpaces,
-    ReportedId, ReportedKind, ReportedSide, ReportedState, Subscription, VenueFingerprint,
+    Environment, Fill, ForcedClose, ForeignId, LegSize, MarketEvent, OrderRef, OrderReport, OrderSpace,
+    OrderSpaces, ReportedId, ReportedKind, ReportedSide, ReportedState, Subscription, VenueFingerprint,
 };

@@ -144,6 +144,8 @@ fn orders(book: &Book, snapshot: &VenueSnapshot, found: &mut Vec<Difference>) {
                     });
                 }
             }
+            // The venue's own: it is no difference, it is what the book has been told of just now.
+            (None, None) if report.forced().is_some() && report.side.leg().is_some() => {}
             (None, Some(_)) => found.push(Difference::OwnOrder { report: Box::new(report.clone()) }),
             _ => found.push(Difference::ForeignOrder { report: Box::new(report.clone()) }),
         }

@@ -25,30 +25,87 @@ pub struct ForeignId(pub String);
 pub enum ReportedId {
     /// In the form that this product writes; possibly from another run.
     Ours(ClientOrderId),
-    /// Somebody else's, or the venue's own (liquidations).
+    /// Somebody else's.
     Foreign(ForeignId),
+    /// The venue's own: it closes a leg by force.
+    Venue {
+        /// What for.
+        forced: ForcedClose,
+        /// As the venue wrote it.
+        id: ForeignId,
+    },
+}
+
+/// Why a venue closes a leg by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ForcedClose {
+    /// The margin did not hold.
+    Liquidation,
+    /// Auto-deleveraging: somebody else's liquidation found no other taker.
+    Adl,
+    /// The symbol is delisted or settled.
+    Settlement,
+    /// A dated contract was delivered.
+    Delivery,
+}
+
+/// How ids begin that only venues give. Source: Binance USD-M docs, Order Update; fact sheet 7.1 and 9.2.
+const FORCED_PREFIXES: &[(&str, ForcedClose)] = &[
+    ("autoclose-", ForcedClose::Liquidation),
+    ("adl_autoclose", ForcedClose::Adl),
+    ("settlement_autoclose-", ForcedClose::Settlement),
+    ("delivery_autoclose-", ForcedClose::Delivery),
+];
+
+impl ForcedClose {
+    /// The kind that an order's client id tells of; `None` for an id that a client may give.
+    pub fn of_id(text: &str) -> Option<Self> {
+        FORCED_PREFIXES.iter().find(|(prefix, _)| text.starts_with(prefix)).map(|(_, kind)| *kind)
+    }
+}
+
+impl fmt::Display for ForcedClose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Liquidation => "liquidation",
+            Self::Adl => "auto-deleveraging",
+            Self::Settlement => "settlement",
+            Self::Delivery => "delivery",
+        })
+    }
 }
 
 impl ReportedId {
-    /// Sorts a venue's text into ours or foreign.
+    /// Sorts a venue's text into ours, the venue's own, or foreign.
     pub fn parse(text: &str) -> Self {
         match ClientOrderId::parse(text) {
             Ok(id) if crate::id::OrderIds::is_ours(text) => Self::Ours(id),
-            _ => Self::Foreign(ForeignId(text.to_owned())),
+            _ => match ForcedClose::of_id(text) {
+                Some(forced) => Self::Venue { forced, id: ForeignId(text.to_owned()) },
+                None => Self::Foreign(ForeignId(text.to_owned())),
+            },
+        }
+    }
+    /// Why the venue acts by itself, if this id is the venue's own.
+    pub const fn forced(&self) -> Option<ForcedClose> {
+        match self {
+            Self::Venue { forced, .. } => Some(*forced),
+            Self::Ours(_) | Self::Foreign(_) => None,
         }
     }
     /// Our id, if it is one.
     pub const fn ours(&self) -> Option<&ClientOrderId> {
         match self {
             Self::Ours(id) => Some(id),
-            Self::Foreign(_) => None,
+            Self::Foreign(_) | Self::Venue { .. } => None,
         }
     }
     /// The text.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Ours(id) => id.as_str(),
-            Self::Foreign(ForeignId(text)) => text,
+            Self::Foreign(ForeignId(text)) | Self::Venue { id: ForeignId(text), .. } => text,
         }
     }
 }
@@ -232,6 +289,11 @@ pub struct OrderReport {
 }
 
 impl OrderReport {
+    /// Why the venue closes the leg with this order, if it does.
+    pub fn forced(&self) -> Option<ForcedClose> {
+        let by_kind = || (self.kind == ReportedKind::Liquidation).then_some(ForcedClose::Liquidation);
+        self.client_id.forced().or_else(by_kind)
+    }
     /// Whether it reduces its leg: SELL on LONG or BUY on SHORT. `None` in one-way mode.
     pub fn is_close(&self) -> Option<bool> {
         let leg = self.side.leg()?;
@@ -269,6 +331,10 @@ pub struct Fill {
 }
 
 impl Fill {
+    /// Why the venue closed the leg by force, if this execution says that it did.
+    pub fn forced(&self) -> Option<ForcedClose> {
+        self.client_id.as_ref().and_then(ReportedId::forced)
+    }
     /// Whether it reduces its leg. `None` in one-way mode.
     pub fn is_close(&self) -> Option<bool> {
         let leg = self.side.leg()?;

@@ -336,7 +336,7 @@ pub(crate) fn checked(url: &str) -> Result<Url, &'static str> {
     }
     match url.scheme() {
         "https" => Ok(url),
-        "http" if is_loopback(&url) => Ok(url),
+        "http" if is_loopback(&url) || is_metadata_server(&url) => Ok(url),
         "http" => Err("plain http is for loopback hosts only; use https"),
         _ => Err("only https (and http on loopback) is possible"),
     }
@@ -344,6 +344,12 @@ pub(crate) fn checked(url: &str) -> Result<Url, &'static str> {
 
 fn is_loopback(url: &Url) -> bool {
     url.host_str().is_some_and(is_loopback_host)
+}
+
+/// The metadata server of Google's machines speaks plain http only, on a link that does not leave the machine.
+/// Source: fact sheet "services", section a.8.
+fn is_metadata_server(url: &Url) -> bool {
+    matches!(url.host_str(), Some("metadata.google.internal" | "169.254.169.254"))
 }
 
 /// Whether a host name or address (brackets of IPv6 allowed, no port) is this machine.
@@ -359,13 +365,19 @@ mod tests {
 
     #[test]
     fn only_https_or_loopback_is_accepted() {
-        for url in
-            ["https://api.example.com/x", "http://127.0.0.1:80/x", "http://localhost/x", "http://[::1]:9/x"]
-        {
+        for url in [
+            "https://api.example.com/x",
+            "http://127.0.0.1:80/x",
+            "http://localhost/x",
+            "http://[::1]:9/x",
+            "http://metadata.google.internal/computeMetadata/v1/",
+            "http://169.254.169.254/computeMetadata/v1/",
+        ] {
             assert!(checked(url).is_ok(), "{url}");
         }
         for url in [
             "http://api.example.com/x",
+            "http://metadata.google.internal.example.com/x",
             "http://127.0.0.1.example.com/",
             "ftp://localhost/",
             "https://u:p@h/",

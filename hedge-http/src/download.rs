@@ -61,11 +61,8 @@ impl Incoming {
     /// # Errors
     /// [`HttpError::Unknown`] when the connection breaks, or is silent for too long. What was read before is good.
     pub async fn piece(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, HttpError> {
-        let broken = |source| HttpError::Unknown {
-            target: self.target.clone(),
-            status: Some(self.status),
-            source,
-        };
+        let broken =
+            |source| HttpError::Unknown { target: self.target.clone(), status: Some(self.status), source };
         match tokio::time::timeout(self.idle, self.response.chunk()).await {
             Ok(piece) => piece.map_err(|error| broken(plain(error))),
             Err(_) => Err(broken(format!("nothing came for {} s", self.idle.as_secs()).into())),

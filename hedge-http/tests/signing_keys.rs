@@ -83,7 +83,7 @@ fn a_text_that_is_no_pem_is_a_shared_secret() {
 fn a_base64_signature_travels_percent_encoded_and_signs_the_query_before_it() {
     let key = SigningKey::parse(&private(RSA)).unwrap();
     let mut query = PAYLOAD.to_owned();
-    key.append_signature(&mut query).unwrap();
+    key.append_signature(&mut query, 0).unwrap();
     let signature = query.strip_prefix(PAYLOAD).unwrap().strip_prefix("&signature=").unwrap();
     assert!(!signature.contains(['+', '/', '=']), "{signature}");
     let decoded = signature.replace("%2B", "+").replace("%2F", "/").replace("%3D", "=");

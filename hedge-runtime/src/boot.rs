@@ -397,7 +397,7 @@ fn orders_at_start(
         }
         // What a person has ordered stays; only what an earlier start has forbidden is lifted.
         None if was_held => {
-            orders.push((OperatorCommand::Resume, format!("{START}this process may open again")));
+            orders.push((OperatorCommand::Lift, format!("{START}this process may open again")));
         }
         _ => {}
     }

@@ -346,9 +346,10 @@ impl Runtime {
     /// A process that must not open is not talked out of it by whoever lifts an order of his own.
     fn within_hold(&self, fact: Fact) -> Fact {
         match (fact, &self.settings.hold) {
-            (Fact::Operator { command: OperatorCommand::Resume, .. }, Some(reason)) => {
-                Fact::Operator { command: OperatorCommand::ExitOnly, because: held(reason) }
-            }
+            (
+                Fact::Operator { command: OperatorCommand::Resume | OperatorCommand::Lift, .. },
+                Some(reason),
+            ) => Fact::Operator { command: OperatorCommand::ExitOnly, because: held(reason) },
             (fact, _) => fact,
         }
     }

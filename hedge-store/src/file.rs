@@ -8,13 +8,14 @@ use std::{
 };
 
 use async_trait::async_trait;
-use hedge_core::{BoxError, Envelope, Page, Seq, StateStore, StoreError, View, ViewName};
+use hedge_core::{BoxError, Envelope, Page, Seq, StateStore, StoreError, Timestamp, View, ViewName};
 use tokio::{sync::oneshot, task::spawn_blocking};
 
 use crate::{
     disk::{create_private_dir, failed},
     journal::Records,
     line,
+    pack::{self, Packed},
     segment::Repair,
     view,
     writer::{Index, Job, Writer, next_of},
@@ -93,6 +94,13 @@ impl FileStore {
     /// What opening had to repair. Worth a line in the log each.
     pub fn repairs(&self) -> &[Repair] {
         &self.repairs
+    }
+    /// Compresses the segments whose newest record is older than that; the one that is being written is never one of them.
+    /// Every record stays readable, by this store and every tool of ours. Blocking, some seconds for a large segment.
+    ///
+    /// Errors: [`StoreError::Corrupt`] and [`StoreError::Io`], with the plain segment untouched.
+    pub fn pack_older(&self, before: Timestamp) -> Result<Packed, StoreError> {
+        pack::pack_older(&self.dir.join("journal"), &self.index, before)
     }
     /// The records from a place on, as far as they are durable now. Blocking; for the boot.
     pub fn records(&self, from: Seq) -> Records {

@@ -1,8 +1,9 @@
 //! Reading a journal: beside its writer, without its lock, changing nothing.
 
 use std::{
+    fmt,
     fs::File,
-    io::{BufRead, BufReader, Seek, SeekFrom},
+    io::{self, BufRead, BufReader, Seek, SeekFrom},
     num::NonZeroU32,
     path::{Path, PathBuf},
 };
@@ -11,7 +12,7 @@ use hedge_core::{Envelope, Page, Seq, StoreError};
 
 use crate::{
     disk::failed,
-    line,
+    line, pack,
     segment::{self, Repair, Segment, check_at, corrupt_line, without_zeros},
 };
 
@@ -67,7 +68,7 @@ pub struct Records {
     segments: Vec<Segment>,
     /// Which segment `reader` reads.
     current: usize,
-    reader: Option<BufReader<File>>,
+    reader: Option<Reader>,
     /// The line of the segment that comes next, from 1.
     line: u64,
     /// The record that `reader` stands before.
@@ -144,10 +145,30 @@ impl Records {
     }
 }
 
+/// A segment that is being read, plain or packed.
+struct Reader(Box<dyn BufRead + Send>);
+
+impl Reader {
+    fn open(segment: &Segment, offset: u64) -> io::Result<Self> {
+        if segment.packed {
+            return pack::open_at(&segment.path, offset).map(Self);
+        }
+        let mut file = File::open(&segment.path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        Ok(Self(Box::new(BufReader::with_capacity(64 * 1024, file))))
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reader")
+    }
+}
+
 /// Reads the next line of a segment into `text`, opening the file near `wanted` if need be.
 fn advance(
     segment: &Segment,
-    reader: &mut Option<BufReader<File>>,
+    reader: &mut Option<Reader>,
     line: &mut u64,
     at: &mut Seq,
     text: &mut Vec<u8>,
@@ -158,14 +179,13 @@ fn advance(
         Some(open) => open,
         None => {
             let (first, offset) = segment.mark_before(wanted);
-            let mut file = File::open(&segment.path).map_err(failed(doing()))?;
-            file.seek(SeekFrom::Start(offset)).map_err(failed(doing()))?;
+            let opened = Reader::open(segment, offset).map_err(failed(doing()))?;
             (*at, *line) = (first, first.0 - segment.first.0);
-            reader.insert(BufReader::with_capacity(64 * 1024, file))
+            reader.insert(opened)
         }
     };
     text.clear();
-    open.read_until(b'\n', text).map_err(failed(doing()))?;
+    open.0.read_until(b'\n', text).map_err(failed(doing()))?;
     *line += 1;
     if text.last() == Some(&b'\n') {
         text.pop();

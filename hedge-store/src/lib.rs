@@ -3,12 +3,19 @@
 pub mod control;
 mod disk;
 mod file;
+#[cfg(feature = "firestore")]
+pub mod firestore;
 mod journal;
 mod line;
+mod lock;
 mod memory;
+mod pack;
 mod segment;
 mod space;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 mod state_dir;
+pub mod tee;
 mod view;
 mod writer;
 
@@ -16,6 +23,7 @@ pub use control::{ControlDir, ControlError, FenceAck, FenceRecord, PanicGuard, P
 pub use file::{Durability, FileOptions, FileStore};
 pub use journal::{FileJournal, Records};
 pub use memory::MemoryStore;
+pub use pack::Packed;
 pub use segment::{Repair, Tear};
 pub use space::free_mb;
 pub use state_dir::{Owner, Resolved, StateDir, StateDirError};

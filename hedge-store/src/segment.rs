@@ -1,6 +1,7 @@
 //! Segments: the files a journal consists of, how they are found and checked.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     fs::{self, File},
     io::{BufRead, BufReader},
@@ -9,7 +10,7 @@ use std::{
 
 use hedge_core::{Seq, StoreError};
 
-use crate::{disk::failed, line};
+use crate::{disk::failed, line, pack};
 
 /// Every how many records the place in the file is remembered.
 pub(crate) const STRIDE: u64 = 256;
@@ -60,9 +61,11 @@ pub(crate) struct Segment {
     pub(crate) first: Seq,
     /// The place after its last record.
     pub(crate) next: Seq,
-    /// Bytes of whole records.
+    /// Bytes of whole records in the file.
     pub(crate) len: u64,
-    /// Where the records `first`, `first + STRIDE`, … begin.
+    /// Whether the file is compressed: then it is never written again.
+    pub(crate) packed: bool,
+    /// Where the records `first`, `first + stride`, … begin; in a packed file the parts that can be read by themselves.
     marks: Vec<u64>,
 }
 
@@ -73,8 +76,23 @@ impl Segment {
             first,
             next: first,
             len: 0,
+            packed: false,
             marks: Vec::new(),
         }
+    }
+    /// A compressed one that nothing was read of yet.
+    pub(crate) fn packed(dir: &Path, first: Seq) -> Self {
+        let path = dir.join(format!("{:020}{}", first.0, pack::SUFFIX));
+        Self { path, packed: true, ..Self::empty(dir, first) }
+    }
+    /// Notes a part of a packed file: where it begins, where it ends, how many records it holds.
+    pub(crate) fn push_part(&mut self, begin: u64, end: u64, records: u64) {
+        self.marks.push(begin);
+        self.len = end;
+        self.next = Seq(self.next.0 + records);
+    }
+    const fn stride(&self) -> u64 {
+        if self.packed { pack::STRIDE } else { STRIDE }
     }
     /// Notes a record of `bytes` bytes at its end.
     pub(crate) fn push(&mut self, bytes: u64) {
@@ -86,9 +104,9 @@ impl Segment {
     }
     /// The nearest remembered record at or before `seq`: its place in the journal and in the file.
     pub(crate) fn mark_before(&self, seq: Seq) -> (Seq, u64) {
-        let step = seq.0.saturating_sub(self.first.0) / STRIDE;
+        let step = seq.0.saturating_sub(self.first.0) / self.stride();
         match self.marks.get(usize::try_from(step).unwrap_or(usize::MAX)) {
-            Some(&offset) => (Seq(self.first.0 + step * STRIDE), offset),
+            Some(&offset) => (Seq(self.first.0 + step * self.stride()), offset),
             None => (self.first, 0),
         }
     }
@@ -99,28 +117,40 @@ pub(crate) fn scan(dir: &Path) -> Result<(Vec<Segment>, Option<Repair>), StoreEr
     let firsts = list(dir)?;
     let mut segments: Vec<Segment> = Vec::with_capacity(firsts.len());
     let mut torn = None;
-    for (position, first) in firsts.iter().enumerate() {
+    for (position, (first, packed)) in firsts.iter().enumerate() {
         let expected = segments.last().map_or(Seq(0), |before| before.next);
-        let mut segment = Segment::empty(dir, *first);
+        let mut segment = if *packed { Segment::packed(dir, *first) } else { Segment::empty(dir, *first) };
         if *first != expected {
             return Err(StoreError::Corrupt {
                 place: segment.path.display().to_string(),
                 detail: format!("it begins at {first} but the journal before it ends at {expected}"),
             });
         }
-        torn = scan_one(&mut segment, position + 1 == firsts.len())?;
+        torn = if *packed {
+            pack::scan(&mut segment)?;
+            None
+        } else {
+            scan_one(&mut segment, position + 1 == firsts.len())?
+        };
         segments.push(segment);
     }
     Ok((segments, torn))
 }
 
-fn list(dir: &Path) -> Result<Vec<Seq>, StoreError> {
+/// The first seq of each segment, and whether it is packed. One that is there in both forms was being packed when its process
+/// died: the plain one counts.
+fn list(dir: &Path) -> Result<Vec<(Seq, bool)>, StoreError> {
     let doing = || format!("listing {}", dir.display());
-    let mut firsts = Vec::new();
+    let mut firsts = BTreeMap::new();
     for entry in fs::read_dir(dir).map_err(failed(doing()))? {
         let entry = entry.map_err(failed(doing()))?;
         let name = entry.file_name();
-        let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(".jsonl")) else { continue };
+        let Some(name) = name.to_str() else { continue };
+        let (stem, packed) = match (name.strip_suffix(".jsonl"), name.strip_suffix(pack::SUFFIX)) {
+            (Some(stem), _) => (stem, false),
+            (None, Some(stem)) => (stem, true),
+            (None, None) => continue,
+        };
         let first = (stem.len() == 20 && stem.bytes().all(|b| b.is_ascii_digit()))
             .then(|| stem.parse().ok())
             .flatten()
@@ -128,10 +158,10 @@ fn list(dir: &Path) -> Result<Vec<Seq>, StoreError> {
                 place: entry.path().display().to_string(),
                 detail: "a segment is named by the 20 digits of its first seq".to_owned(),
             })?;
-        firsts.push(Seq(first));
+        let is_packed = firsts.entry(Seq(first)).or_insert(packed);
+        *is_packed &= packed;
     }
-    firsts.sort_unstable();
-    Ok(firsts)
+    Ok(firsts.into_iter().collect())
 }
 
 fn scan_one(segment: &mut Segment, is_last: bool) -> Result<Option<Repair>, StoreError> {

@@ -1,7 +1,7 @@
 //! The one writer of a journal: lock, repair, compare-and-swap, group commit, rotation.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::File,
     io::{self, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -14,6 +14,7 @@ use crate::{
     disk::{create_private_dir, failed, private, sync_dir},
     file::{Durability, FileOptions},
     journal::Records,
+    lock,
     segment::{self, Repair, Segment, Tear},
 };
 
@@ -51,13 +52,14 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn open(dir: &Path, options: FileOptions) -> Result<(Self, Option<Repair>), StoreError> {
         create_private_dir(dir).map_err(failed(format!("creating {}", dir.display())))?;
-        let lock = lock(dir)?;
+        let lock = lock::hold(&dir.join("lock"), dir)?;
         let (mut segments, torn) = segment::scan(dir)?;
         if let Some(repair) = &torn {
             mend(repair, segments.last())?;
         }
-        if segments.is_empty() {
-            segments.push(Segment::empty(dir, Seq(0)));
+        // A packed segment is never written again.
+        if segments.last().is_none_or(|last| last.packed) {
+            segments.push(Segment::empty(dir, next_of(&segments)));
         }
         let path = segments[segments.len() - 1].path.clone();
         let file = private()
@@ -236,31 +238,6 @@ fn closed(dir: &Path, why: &str) -> StoreError {
             "{why}; stop this process and look at the journal before restarting"
         ))
         .into(),
-    }
-}
-
-fn lock(dir: &Path) -> Result<File, StoreError> {
-    let path = dir.join("lock");
-    let doing = || format!("locking {}", path.display());
-    let mut file =
-        private().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed(doing()))?;
-    match file.try_lock() {
-        Ok(()) => {
-            file.set_len(0)
-                .and_then(|()| file.seek(SeekFrom::Start(0)))
-                .and_then(|_| writeln!(file, "{}", std::process::id()))
-                .map_err(failed(doing()))?;
-            Ok(file)
-        }
-        Err(TryLockError::WouldBlock) => {
-            let holder = fs::read_to_string(&path).unwrap_or_default();
-            let holder = match holder.trim() {
-                "" => "process unknown".to_owned(),
-                pid => format!("pid {pid}"),
-            };
-            Err(StoreError::Locked { what: dir.display().to_string(), holder })
-        }
-        Err(TryLockError::Error(error)) => Err(failed(doing())(error)),
     }
 }
 

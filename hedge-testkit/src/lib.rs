@@ -7,6 +7,8 @@
 
 pub mod bars;
 pub mod conformance;
+#[cfg(feature = "firestore")]
+pub mod firestore;
 pub mod mint;
 pub mod records;
 pub mod rehearsal;

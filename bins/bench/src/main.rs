@@ -1,10 +1,13 @@
 //! `hedge-bench`: one figure a line, as JSON, each beside a floor that was measured in the same run.
 
 mod bars;
+mod cold_start;
 mod decode;
 mod durable;
 mod figure;
+mod memory;
 mod replay;
+mod round_trip;
 mod sign;
 mod symbols;
 mod tick_to_order;
@@ -36,6 +39,11 @@ enum Bench {
     B1,
     /// A hedge-mode limit order, from the order type to the signed query.
     B2,
+    /// An order to a loopback server and back, beside a plain hyper client.
+    B3 {
+        /// Port of a server on this machine that answers every POST with one order.
+        port: u16,
+    },
     /// A backtest over a million one-minute bars or ticks: bars.csv or ticks.csv in BENCH_DATA, or generated ones.
     B4 {
         /// What to play.
@@ -46,6 +54,14 @@ enum Bench {
     Symbols,
     /// From the text of a book ticker to the signed bytes of an order, with every rule asked and recorded.
     B6,
+    /// From the start of the executor (beside this program) to the first order on its embedded exchange.
+    ColdStart,
+    /// Resident memory.
+    B5 {
+        /// After construction, or after a million decoded messages (ws.ndjson in BENCH_DATA, five times).
+        #[arg(value_parser = ["idle", "busy"])]
+        state: String,
+    },
     /// A 300-byte record appended to the journal and made durable, alone and 16 at a time.
     B7 {
         /// A folder on the disk to measure; a folder of our own is made in it and removed.
@@ -58,6 +74,9 @@ fn main() -> ExitCode {
         Bench::B1 => decode::run(),
         Bench::B2 => sign::run(),
         Bench::B4 { what } if what == "ticks" => ticks::run(),
+        Bench::B3 { port } => round_trip::run(port),
+        Bench::ColdStart => cold_start::run(),
+        Bench::B5 { state } => memory::run(state == "busy"),
         Bench::B4 { .. } => bars::run(),
         Bench::Symbols => symbols::run(),
         Bench::B6 => tick_to_order::run(),

@@ -44,7 +44,12 @@ pub const VARIABLES: &[Variable] = &[
         "none",
         "Key of the mainnet account. The paper profile uses it only for an exchange on this machine at binance.rest_url.",
     ),
-    variable("BINANCE_API_SECRET", "text", "none", "Secret that belongs to BINANCE_API_KEY. Never shown."),
+    variable(
+        "BINANCE_API_SECRET",
+        "text",
+        "none",
+        "Secret that belongs to BINANCE_API_KEY: the HMAC secret, or a private RSA or Ed25519 key (PKCS#8) as PEM text or as the path of a PEM file with mode 0600. Never shown.",
+    ),
     variable(
         "BINANCE_UM_API_KEY_TESTNET",
         "text",
@@ -55,7 +60,7 @@ pub const VARIABLES: &[Variable] = &[
         "BINANCE_UM_API_SECRET_TESTNET",
         "text",
         "none",
-        "Secret of the demo (testnet) account. Never shown.",
+        "Secret of the demo (testnet) account, of the same kinds as BINANCE_API_SECRET. Never shown.",
     ),
     variable(
         "BINANCE_TESTNET",

@@ -7,6 +7,7 @@ pub mod consent;
 pub mod control;
 pub mod doctor;
 pub mod env;
+pub mod fetch;
 pub mod journal;
 mod live;
 pub mod logging;
@@ -17,6 +18,7 @@ pub mod preflight;
 pub mod progress;
 pub mod report;
 pub mod runs;
+pub mod sweep;
 #[cfg(test)]
 mod temp;
 pub mod trade;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use hedge_core::Interval;
 use hedge_sim::binance::{
-    ApiKey, Environment, ExchangeConfig, Instruments, MarketSource, Pace, SecondCloseAll,
+    ApiKey, Environment, ExchangeConfig, Instruments, MarketSource, Pace, PublicKey, SecondCloseAll,
 };
 use rust_decimal::Decimal;
 
@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// Secret of the API key, else SIM_API_SECRET.
     #[arg(long, allow_hyphen_values = true)]
     api_secret: Option<String>,
+    /// Public keys to accept beside it: a JSON file, [{"api_key":"…","public_key":"-----BEGIN PUBLIC KEY-----…"}, …].
+    #[arg(long)]
+    api_key_file: Option<PathBuf>,
     /// Instruments as an exchangeInfo file; built-in ones otherwise.
     #[arg(long)]
     instruments: Option<PathBuf>,
@@ -42,6 +45,9 @@ pub(crate) struct Args {
     /// Recorded klines to play: a file or a folder.
     #[arg(long, conflicts_with = "seed")]
     data: Option<PathBuf>,
+    /// Recorded tick streams to play as the live market: a file or a folder of raw frames (.jsonl) or tables (.csv).
+    #[arg(long, conflicts_with_all = ["data", "seed", "history"])]
+    ticks: Option<PathBuf>,
     /// Seed of the generated market.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -87,6 +93,14 @@ impl Args {
         }
     }
 
+    /// The public keys of the key file.
+    ///
+    /// # Errors
+    /// One line: what is wrong with the file, and what was expected.
+    pub(crate) fn public_keys(&self) -> Result<Vec<PublicKey>, String> {
+        self.api_key_file.as_deref().map_or_else(|| Ok(Vec::new()), crate::keys::read)
+    }
+
     /// How the account begins.
     pub(crate) fn beginning(&self) -> Beginning {
         Beginning {
@@ -98,17 +112,19 @@ impl Args {
     }
 
     /// The exchange that is asked for.
-    pub(crate) fn config(self, api_key: ApiKey) -> ExchangeConfig {
+    pub(crate) fn config(self, api_key: ApiKey, public_keys: Vec<PublicKey>) -> ExchangeConfig {
         let symbols = self.symbols;
         let (is_demo, refuses) = (self.environment == "demo", self.second_close_all == "refuse");
-        let market = match self.data {
-            Some(path) => MarketSource::Recorded { path, symbols },
-            None => MarketSource::Generated { seed: self.seed, symbols, bars: Interval::M15 },
+        let market = match (self.ticks, self.data) {
+            (Some(path), _) => MarketSource::Ticks { path, symbols },
+            (None, Some(path)) => MarketSource::Recorded { path, symbols },
+            (None, None) => MarketSource::Generated { seed: self.seed, symbols, bars: Interval::M15 },
         };
         ExchangeConfig {
             listen: self.listen,
             environment: if is_demo { Environment::Demo } else { Environment::Mainnet },
             api_key,
+            public_keys,
             instruments: self.instruments.map_or(Instruments::Builtin, Instruments::File),
             balance_usdt: self.balance,
             market,

@@ -2,6 +2,7 @@
 
 mod args;
 mod beginning;
+mod keys;
 
 use std::{io::Write, process::ExitCode};
 
@@ -45,7 +46,8 @@ async fn serve(args: Args) -> Result<(), (u8, String)> {
     let given = args.api_key().map_err(|problem| usage(&problem))?;
     let is_default = given.is_none();
     let beginning = args.beginning();
-    let config = args.config(given.unwrap_or_else(ApiKey::demo));
+    let public_keys = args.public_keys().map_err(failed)?;
+    let config = args.config(given.unwrap_or_else(ApiKey::demo), public_keys);
     let handle = Exchange::start(config).await.map_err(|error| failed(error.to_string()))?;
     handle.notes().iter().for_each(|note| eprintln!("hedge-exchange-sim: {note}"));
     tell_faults(handle.fault_log());

@@ -216,3 +216,52 @@ fn a_beginning_that_cannot_be_is_one_line() {
     }
     let _ = std::fs::remove_file(wrong);
 }
+
+#[test]
+fn recorded_ticks_are_played_from_a_folder() {
+    let folder = std::env::temp_dir().join(format!("hedge-exchange-sim-ticks-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let best = "update_id,best_bid_price,best_bid_qty,best_ask_price,best_ask_qty,transaction_time,event_time\n1,3000.00,1.000,3000.10,2.000,1700000000000,1700000000000\n";
+    let trades = "id,price,qty,quote_qty,time,is_buyer_maker\n5,3000.10,0.100,300.01,1700000000005,false\n";
+    std::fs::write(folder.join("ETHUSDT-bookTicker-1.csv"), best).unwrap();
+    std::fs::write(folder.join("ETHUSDT-trades-1.csv"), trades).unwrap();
+    let (mut running, ready) =
+        Running::start(program(&["--venue", "binance", "--ticks", folder.to_str().unwrap()]));
+    let ticker = get(ready["rest"].as_str().unwrap(), "/fapi/v1/ticker/bookTicker?symbol=ETHUSDT");
+    assert!(
+        ticker.contains("\"askPrice\":\"3000.10\"") && ticker.contains("\"bidPrice\":\"3000.00\""),
+        "{ticker}"
+    );
+    assert!(running.signal("TERM"));
+    let mut said = String::new();
+    running.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.contains("ticks of ETHUSDT: 2 events over 0 s"), "{said}");
+    std::fs::remove_dir_all(&folder).unwrap();
+    let (code, line) = refused(program(&["--venue", "binance", "--ticks", "a", "--data", "b"]));
+    assert!(code == 2 && line.contains("--data"), "{code} {line}");
+    let (code, line) = refused(program(&["--venue", "binance", "--ticks", "/nowhere/at/all"]));
+    assert!(code == 1 && line.contains("/nowhere/at/all"), "{code} {line}");
+}
+
+#[test]
+fn public_keys_of_a_file_are_accepted_and_bad_ones_named() {
+    const PEM: &str = "-----BEGIN PUBLIC KEY-----\\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\\n-----END PUBLIC KEY-----\\n";
+    let good = file("keys.json", &format!("[{{\"api_key\":\"ed\",\"public_key\":\"{PEM}\"}}]"));
+    let (mut running, ready) =
+        Running::start(program(&["--venue", "binance", "--api-key-file", good.to_str().unwrap()]));
+    assert!(get(ready["rest"].as_str().unwrap(), "/fapi/v1/time").contains("serverTime"));
+    assert!(running.signal("TERM"));
+    let _ = std::fs::remove_file(good);
+    for (name, text, said) in [
+        ("keys-1.json", "{}", "expected a list of keys"),
+        ("keys-2.json", "[{\"api_key\":\"ed\"}]", "key 1: no text \"public_key\""),
+        ("keys-3.json", "[{\"api_key\":\"ed\",\"public_key\":\"x\"}]", "key 1: no PEM block"),
+        ("keys-4.json", "[", "not JSON"),
+    ] {
+        let path = file(name, text);
+        let (code, line) =
+            refused(program(&["--venue", "binance", "--api-key-file", path.to_str().unwrap()]));
+        assert!(code == 1 && line.contains(said), "{code} {line}");
+        let _ = std::fs::remove_file(path);
+    }
+}

@@ -51,6 +51,9 @@ pub(crate) enum Command {
     Disarm(DisarmArgs),
     Doctor(DoctorArgs),
     Backtest(BacktestArgs),
+    Sweep(crate::sweep::SweepArgs),
+    #[command(subcommand)]
+    Data(crate::data::DataCommand),
     Why(WhyArgs),
     /// Check or read the journal.
     #[command(subcommand)]
@@ -358,7 +361,7 @@ pub(crate) struct ExplainArgs {
     pub(crate) key: String,
 }
 
-fn symbol(text: &str) -> Result<Symbol, String> {
+pub(crate) fn symbol(text: &str) -> Result<Symbol, String> {
     Symbol::parse(text).map_err(|error| error.to_string())
 }
 

@@ -1,6 +1,8 @@
 //! `hedgectl backtest`.
 
-use hedge_core::Timestamp;
+use std::path::Path;
+
+use hedge_core::{Symbol, Timestamp};
 use hedge_desk::{
     backtest::{self, RecordedMarket, SummaryTable, play, prepare_folder, write_folder},
     compose::intervals,
@@ -13,7 +15,16 @@ use crate::{args::BacktestArgs, failure::Failure, output};
 pub(crate) fn run(args: &BacktestArgs) -> Result<(), Failure> {
     let env = Env::load(args.env.env_file.as_deref())?;
     let config = Config::load(args.config.as_deref(), &env)?;
-    let market = open(args, &config)?;
+    let market = open_market(
+        &MarketArgs {
+            data: &args.data,
+            symbols: args.symbols.as_deref(),
+            instruments: args.instruments.as_deref(),
+            from: args.from,
+            to: args.to,
+        },
+        &config,
+    )?;
     if let Some(folder) = &args.out {
         prepare_folder(folder).map_err(Failure::failed)?;
     }
@@ -44,13 +55,23 @@ pub(crate) fn run(args: &BacktestArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn open(args: &BacktestArgs, config: &Config) -> Result<RecordedMarket, Failure> {
+/// Which part of which data.
+pub(crate) struct MarketArgs<'a> {
+    pub(crate) data: &'a Path,
+    pub(crate) symbols: Option<&'a [Symbol]>,
+    pub(crate) instruments: Option<&'a Path>,
+    pub(crate) from: Option<Timestamp>,
+    pub(crate) to: Option<Timestamp>,
+}
+
+/// Opens recorded data for a configuration.
+pub(crate) fn open_market(args: &MarketArgs<'_>, config: &Config) -> Result<RecordedMarket, Failure> {
     let market = RecordedMarket::open(
-        &args.data,
-        args.symbols.as_deref(),
+        args.data,
+        args.symbols,
         &config.universe.symbols,
         &intervals(config),
-        args.instruments.as_deref(),
+        args.instruments,
     )?;
     if args.from.is_none() && args.to.is_none() {
         return Ok(market);

@@ -4,6 +4,7 @@ mod args;
 mod arm;
 mod backtest;
 mod config;
+mod data;
 mod doctor;
 mod failure;
 mod journal;
@@ -11,6 +12,7 @@ mod operate;
 mod output;
 mod preflight;
 mod profile;
+mod sweep;
 mod terminal;
 mod why;
 
@@ -36,6 +38,8 @@ fn main() -> ExitCode {
         Command::Disarm(args) => arm::disarm(args),
         Command::Doctor(args) => wait(doctor::run(args)),
         Command::Backtest(args) => backtest::run(args),
+        Command::Sweep(args) => sweep::run(args),
+        Command::Data(command) => wait(data::run(command)),
         Command::Why(args) => why::run(args),
         Command::Journal(args) => journal::run(args),
         Command::Config(args) => config::run(args),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hedge_core::{
     Approved, BrokerError, Brokerage, Changed, ClientOrderId, Close, InstrumentId, Leg, Leverage, MarginMode,
-    Order, OrderAck, OrderRef, OrderSide, OrderSpaces, PositionMode, Qty, RejectReason, SubmitError,
-    Timestamp,
+    Order, OrderAck, OrderRef, OrderSide, OrderSpace, OrderSpaces, PositionMode, Qty, RejectReason,
+    SubmitError, Timestamp,
 };
 
 use super::{
@@ -157,10 +157,10 @@ async fn cancel_all(
     which: OrderSpaces,
 ) -> Result<(), BrokerError> {
     if which != OrderSpaces::Algo {
-        shared.rest.cancel_all_plain(name(instrument)).await?;
+        shared.rest.cancel_all_in(name(instrument), OrderSpace::Plain).await?;
     }
     if which != OrderSpaces::Plain {
-        shared.rest.cancel_all_algo(name(instrument)).await?;
+        shared.rest.cancel_all_in(name(instrument), OrderSpace::Algo).await?;
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use hedge_http::{
     limiter::{Acquire, Limiter, Priority},
     retry::{RandomSource, RetryPolicy, SplitMix64, retry_read},
     secret::Secret,
-    sign::{HmacSha256Hex, SignError},
+    sign::{SignError, SigningKey},
 };
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
@@ -30,6 +30,8 @@ use crate::{
     wire::market::{RateLimit, ServerTime},
 };
 
+/// Room for window, timestamp and the longest signature that is usual.
+const SIGNATURE_BYTES: usize = 512;
 /// How often the venue's time is asked for one estimate, and how long an estimate is good for reads.
 const TIME_SAMPLES: usize = 3;
 /// 2017 to 2100: a time outside is a damaged answer, and nothing is signed with it.
@@ -49,7 +51,7 @@ pub struct Rest {
     http: HttpClient,
     base: String,
     key: Secret<String>,
-    signer: HmacSha256Hex,
+    signer: SigningKey,
     clock: Arc<dyn Clock>,
     limiter: Limiter,
     offset: Mutex<Option<(ClockOffset, Instant)>>,
@@ -75,7 +77,7 @@ pub(crate) struct RestParts {
     pub(crate) http: HttpClient,
     pub(crate) base: String,
     pub(crate) key: Secret<String>,
-    pub(crate) signer: HmacSha256Hex,
+    pub(crate) signer: SigningKey,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) retry: RetryPolicy,
     pub(crate) jitter_seed: u64,
@@ -125,6 +127,18 @@ impl Rest {
 
     fn is_urgent(&self) -> bool {
         self.urgent.load(Ordering::Relaxed)
+    }
+
+    /// The key that signs, for other ways to the same account.
+    #[allow(dead_code, reason = "for the WebSocket API")]
+    pub(crate) const fn signing_key(&self) -> &SigningKey {
+        &self.signer
+    }
+
+    /// The public half of the key.
+    #[allow(dead_code, reason = "for the WebSocket API")]
+    pub(crate) const fn api_key(&self) -> &Secret<String> {
+        &self.key
     }
 
     /// Until when the venue has banned this address, as far as it has told us. Units: the venue's clock.
@@ -322,17 +336,24 @@ impl Rest {
 
     fn sign(&self, request: &ApiRequest) -> Result<(Request, Option<Timestamp>), SignError> {
         let mut until = None;
-        let query = match request.security {
-            Security::Open | Security::Key => request.params.encoded().to_owned(),
+        let room = request.path.len() + request.params.encoded().len() + SIGNATURE_BYTES;
+        let mut url = String::with_capacity(self.base.len() + room);
+        url.push_str(&self.base);
+        url.push_str(request.path);
+        match request.security {
+            Security::Open | Security::Key if request.params.is_empty() => {}
+            Security::Open | Security::Key => {
+                url.push('?');
+                url.push_str(request.params.encoded());
+            }
             Security::Signed => {
                 let stamp_ms = self.stamp_ms();
                 let window_ends = Timestamp::from_ms(stamp_ms + i64::from(self.recv_window.ms()));
                 until = Some(window_ends.plus(self.extra_visibility));
-                request.signed_query(self.recv_window.ms(), stamp_ms, &self.signer)?
+                url.push('?');
+                request.append_signed_query(&mut url, self.recv_window.ms(), stamp_ms, &self.signer)?;
             }
-        };
-        let separator = if query.is_empty() { "" } else { "?" };
-        let url = format!("{}{}{separator}{query}", self.base, request.path);
+        }
         let http = Request::new(request.method, url);
         let http = match request.security {
             Security::Open => http,
@@ -366,6 +387,13 @@ impl Rest {
             _ => self.back_off(request, verdict, body.as_ref(), response.retry_after()),
         };
         Err(CallError::Answer { verdict, status: response.status, body, retry_after })
+    }
+
+    /// One refused item of a batch: its code means what it means in an answer of its own.
+    pub(super) fn refused_item(&self, request: &ApiRequest, body: ErrorBody) -> CallError {
+        let verdict = judge(400, Some(&body));
+        let retry_after = self.back_off(request, verdict, Some(&body), None);
+        CallError::Answer { verdict, status: 200, body: Some(body), retry_after }
     }
 
     /// Freezes what the venue wants frozen, and says for how long.

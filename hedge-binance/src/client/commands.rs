@@ -13,15 +13,14 @@ use serde_json::{Value, json};
 use super::{
     call::{Exchange, Rest},
     call_error::CallError,
-    rest::{algo_ref, plain_ref},
 };
 use crate::{
     decode::{self, json as decode_json},
-    encode::{ApiRequest, NewOrder, OrderLeg, OrderType, Params},
+    encode::{self, ApiRequest, NewOrder, OrderLeg, OrderType, Params},
     wire::{
         account::{LeverageSet, ListenKeyAnswer},
         algo::{AlgoCancel, AlgoRow},
-        order::{CodeMessage, OrderRow},
+        order::{CodeMessage, Countdown, OrderRow},
     },
 };
 
@@ -81,22 +80,11 @@ impl Rest {
     ///
     /// Source: fact sheet 4.4, 5.1, 5.3.
     pub(crate) async fn cancel(&self, name: &str, order: &OrderRef) -> Result<(), BrokerError> {
-        let is_plain = matches!(
-            order,
-            OrderRef::Plain(_)
-                | OrderRef::Algo { child: Some(_), .. }
-                | OrderRef::Client { space: OrderSpace::Plain, .. }
-        );
-        let (path, params) = if is_plain {
-            ("/fapi/v1/order", plain_ref(Params::new().with("symbol", name), order))
-        } else {
-            ("/fapi/v1/algoOrder", algo_ref(Params::new(), order))
-        };
-        let request = ApiRequest::command(Method::Delete, path, 1, Priority::Protect, params);
+        let request = encode::cancel(name, order);
         let exchange = self.exchange(&request).await;
         trace_order(&request, self.named(order), &exchange);
         let response = exchange.result?;
-        if is_plain {
+        if encode::cancelled_in(order) == OrderSpace::Plain {
             decode_json::<OrderRow>("cancel", &response.body)?;
             return Ok(());
         }
@@ -127,36 +115,24 @@ impl Rest {
         Value::Object(names)
     }
 
-    /// `DELETE /fapi/v1/allOpenOrders`: plain orders of a symbol.
-    pub(crate) async fn cancel_all_plain(&self, name: &str) -> Result<(), BrokerError> {
-        self.acknowledged(Method::Delete, "/fapi/v1/allOpenOrders", Params::new().with("symbol", name)).await
-    }
-
-    /// `DELETE /fapi/v1/algoOpenOrders`: conditional orders of a symbol.
-    pub(crate) async fn cancel_all_algo(&self, name: &str) -> Result<(), BrokerError> {
-        self.acknowledged(Method::Delete, "/fapi/v1/algoOpenOrders", Params::new().with("symbol", name)).await
+    /// Cancels every open order of a symbol in one id space.
+    pub(crate) async fn cancel_all_in(&self, name: &str, space: OrderSpace) -> Result<(), BrokerError> {
+        self.acknowledged(&encode::cancel_all(name, space)).await
     }
 
     /// `POST /fapi/v1/positionSide/dual`.
     pub(crate) async fn set_position_mode(&self, mode: PositionMode) -> Result<(), BrokerError> {
-        let params = Params::new().with("dualSidePosition", mode == PositionMode::Hedge);
-        self.acknowledged(Method::Post, "/fapi/v1/positionSide/dual", params).await
+        self.acknowledged(&encode::set_position_mode(mode)).await
     }
 
     /// `POST /fapi/v1/marginType`.
     pub(crate) async fn set_margin_mode(&self, name: &str, mode: MarginMode) -> Result<(), BrokerError> {
-        let word = match mode {
-            MarginMode::Crossed => "CROSSED",
-            MarginMode::Isolated => "ISOLATED",
-        };
-        let params = Params::new().with("symbol", name).with("marginType", word);
-        self.acknowledged(Method::Post, "/fapi/v1/marginType", params).await
+        self.acknowledged(&encode::set_margin_mode(name, mode)).await
     }
 
     /// `POST /fapi/v1/leverage`; the answer must name what was asked for.
     pub(crate) async fn set_leverage(&self, name: &str, leverage: Leverage) -> Result<(), BrokerError> {
-        let params = Params::new().with("symbol", name).with("leverage", leverage.get());
-        let set: LeverageSet = self.command(Method::Post, "/fapi/v1/leverage", 1, params).await?;
+        let set: LeverageSet = self.command(&encode::set_leverage(name, leverage)).await?;
         if set.leverage == i64::from(leverage.get()) {
             return Ok(());
         }
@@ -170,21 +146,32 @@ impl Rest {
         name: &str,
         timer: Option<Duration>,
     ) -> Result<(), BrokerError> {
-        let ms = timer.unwrap_or_default().as_millis();
+        let ms = u64::try_from(timer.unwrap_or_default().as_millis()).unwrap_or(u64::MAX);
         let params = Params::new().with("symbol", name).with("countdownTime", ms);
-        let _: Value = self.command(Method::Post, "/fapi/v1/countdownCancelAll", 10, params).await?;
-        Ok(())
+        let path = "/fapi/v1/countdownCancelAll";
+        let request = ApiRequest::command(Method::Post, path, 10, Priority::Protect, params);
+        let set: Countdown = self.command(&request).await?;
+        if set.symbol == name && i128::from(set.countdown_time) == i128::from(ms) {
+            return Ok(());
+        }
+        let problem =
+            format!("asked for {name} {ms} ms, the venue set {} {}", set.symbol, set.countdown_time);
+        Err(decode::err("countdownTime", problem).into())
     }
 
     /// `POST /fapi/v1/listenKey`: a new key, or the active one with its hour renewed.
-    pub(crate) async fn create_listen_key(&self) -> Result<ListenKeyAnswer, BrokerError> {
+    ///
+    /// # Errors
+    /// [`BrokerError`].
+    pub async fn create_listen_key(&self) -> Result<ListenKeyAnswer, BrokerError> {
         self.listen_key(Method::Post).await
     }
 
     /// `PUT /fapi/v1/listenKey`: another hour.
     ///
-    /// There is no method for `DELETE`: the key belongs to every process of the account (fact sheet 4.10).
-    pub(crate) async fn renew_listen_key(&self) -> Result<ListenKeyAnswer, BrokerError> {
+    /// # Errors
+    /// [`BrokerError`]; not found means that the key is gone: create one and connect again (fact sheet 4.10).
+    pub async fn renew_listen_key(&self) -> Result<ListenKeyAnswer, BrokerError> {
         self.listen_key(Method::Put).await
     }
 
@@ -193,27 +180,16 @@ impl Rest {
         self.read("listenKey", ApiRequest::listen_key(method)).await
     }
 
-    async fn acknowledged(
-        &self,
-        method: Method,
-        path: &'static str,
-        params: Params,
-    ) -> Result<(), BrokerError> {
-        let answer: CodeMessage = self.command(method, path, 1, params).await?;
+    pub(super) async fn acknowledged(&self, request: &ApiRequest) -> Result<(), BrokerError> {
+        let answer: CodeMessage = self.command(request).await?;
         succeeded(answer.code, answer.msg)
     }
 
-    async fn command<T: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &'static str,
-        weight: u32,
-        params: Params,
-    ) -> Result<T, BrokerError> {
-        let request = ApiRequest::command(method, path, weight, Priority::Protect, params);
-        let exchange = self.exchange(&request).await;
+    pub(super) async fn command<T: DeserializeOwned>(&self, request: &ApiRequest) -> Result<T, BrokerError> {
+        let exchange = self.exchange(request).await;
         if let Err(error) = &exchange.result {
-            tracing::warn!(method = method.as_str(), path, status = error.status(), "account command failed");
+            let (method, path) = (request.method.as_str(), request.path);
+            tracing::warn!(method, path, status = error.status(), "account command failed");
         }
         let response = exchange.result?;
         Ok(decode_json("answer", &response.body)?)
@@ -235,7 +211,7 @@ pub(crate) fn is_already_so(error: &BrokerError) -> bool {
 
 /// One event per order request: the executor prints it as `ORDER_REQ` or `ORDER_ERR`. No secrets: the path is without its
 /// query, the body is the venue's answer.
-fn trace_order(request: &ApiRequest, names: Value, exchange: &Exchange) {
+pub(super) fn trace_order(request: &ApiRequest, names: Value, exchange: &Exchange) {
     let (method, path) = (request.method.as_str(), request.path);
     match &exchange.result {
         Ok(response) => {

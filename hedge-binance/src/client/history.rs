@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use hedge_core::{Bar, BarQuery, BrokerError, CashFlow, Fill, Interval, Timestamp};
 
-use super::{call::Rest, rest::Span};
+use super::{call::Rest, query::Span};
 use crate::{
     decode,
     wire::{account::IncomeRow, market::Kline, order::TradeRow},

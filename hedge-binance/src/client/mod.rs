@@ -1,22 +1,29 @@
 //! The async client. What it may do is its type: [`ReadOnly`] looks, [`Closing`] closes and cancels, [`Protecting`] keeps stops in
 //! place besides, [`Live`] trades.
 
+mod account;
+mod batch;
 mod brokerage;
 mod call;
 mod call_error;
 mod commands;
 mod history;
+mod market;
+mod modify;
 mod names;
+mod orders;
+mod query;
 mod reader;
-mod rest;
+mod settings;
 mod startup;
+mod statistics;
 
 use std::{marker::PhantomData, sync::Arc};
 
 use hedge_core::{
     Capabilities, Environment, ExitPass, MarginMode, PreflightPass, Timestamp, Venue, VenueFingerprint,
 };
-use hedge_http::{HttpClient, HttpError, sign::SignError};
+use hedge_http::{HttpClient, HttpError};
 
 use crate::{
     config::{BinanceConfig, StreamConfig},
@@ -26,8 +33,11 @@ use crate::{
 };
 
 pub use call::Rest;
-pub use rest::Span;
+pub use orders::AutoClose;
+pub use query::Span;
+pub use settings::MarginMove;
 pub use startup::{Prepared, SymbolSetup, prepare_account};
+pub use statistics::Period;
 
 use call::RestParts;
 
@@ -113,9 +123,6 @@ pub enum ConnectError {
     /// The HTTP or TLS stack.
     #[error("the HTTP client could not be set up: {0}")]
     Http(#[from] HttpError),
-    /// The secret.
-    #[error("the API secret cannot sign: {0}")]
-    Sign(#[from] SignError),
 }
 
 /// Why a client was not armed.
@@ -149,7 +156,7 @@ impl Binance<ReadOnly> {
             http: HttpClient::new(&config.http)?,
             base: config.endpoints.rest().to_owned(),
             key: credentials.key().clone(),
-            signer: credentials.signer()?,
+            signer: credentials.signer().clone(),
             clock: config.clock,
             retry: config.retry,
             jitter_seed: config.jitter_seed,

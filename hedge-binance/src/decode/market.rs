@@ -3,7 +3,7 @@
 use hedge_core::{Bar, Decimal, Interval, Timestamp};
 
 use super::{DecodeError, err};
-use crate::wire::{event::KlineBody, market::Kline};
+use crate::{hot, wire::market::Kline};
 
 /// The year 2100: a later bar is a damaged answer.
 const LAST_MS: i64 = 4_102_444_800_000;
@@ -20,7 +20,7 @@ pub fn bar(interval: Interval, row: &Kline) -> Result<Bar, DecodeError> {
 ///
 /// # Errors
 /// As [`bar`]; also an interval that was not asked for.
-pub fn bar_of_event(interval: Interval, row: &KlineBody) -> Result<Option<Bar>, DecodeError> {
+pub fn bar_of_event(interval: Interval, row: &hot::Kline<'_>) -> Result<Option<Bar>, DecodeError> {
     if !row.closed {
         return Ok(None);
     }
@@ -70,6 +70,7 @@ fn scale_u8(scale: u32) -> Result<u8, DecodeError> {
 mod tests {
     use super::super::json;
     use super::*;
+    use crate::wire::event::KlineEvent;
 
     #[test]
     fn a_kline_becomes_scaled_integers() {
@@ -81,11 +82,12 @@ mod tests {
 
     #[test]
     fn a_running_candle_is_no_bar() {
-        let text = r#"{"t":1795168800000,"T":1795168859999,"s":"ABCUSDT","i":"1m","o":"1","c":"1","h":"1","l":"1",
-          "v":"0","x":false}"#;
-        let body: KlineBody = json("kline", text.as_bytes()).unwrap();
+        let text = r#"{"e":"kline","E":1795168800500,"s":"ABCUSDT","k":{"t":1795168800000,"T":1795168859999,"s":"ABCUSDT",
+          "i":"1m","o":"1","c":"1","h":"1","l":"1","v":"0","q":"0","n":0,"x":false}}"#;
+        let event: KlineEvent = json("kline", text.as_bytes()).unwrap();
+        let body = hot::Kline::from(&event);
         assert_eq!(bar_of_event(Interval::M1, &body).unwrap(), None);
-        let closed = KlineBody { closed: true, ..body };
+        let closed = hot::Kline { closed: true, ..body };
         assert!(bar_of_event(Interval::M1, &closed).unwrap().is_some());
         assert!(bar_of_event(Interval::M5, &closed).is_err());
     }

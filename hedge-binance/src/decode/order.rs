@@ -1,14 +1,14 @@
 //! Orders and fills. Source: fact sheet 4.5, 4.6, 5.4, 5.6, 7.2, 9.2.
 
 use hedge_core::{
-    Amount, Asset, ClientOrderId, Coverage, Decimal, Fill, OrderAck, OrderRef, OrderReport, ReportedId,
-    ReportedKind, ReportedState, SignedAmount, Timestamp, TradeId, VenueOrderId,
+    Amount, Asset, ClientOrderId, Coverage, Decimal, Fill, ForcedClose, OrderAck, OrderRef, OrderReport,
+    ReportedId, ReportedKind, ReportedState, SignedAmount, Timestamp, TradeId, VenueOrderId,
 };
 
 use super::{DecodeError, err, instrument, leg_word, order_side, price, price_if_any, qty, qty_if_any};
 use crate::wire::{
     algo::AlgoRow,
-    event::{AlgoEvent, OrderEvent},
+    event::{AlgoEvent, OrderBody, OrderEvent},
     order::{OrderRow, TradeRow},
     text::{AlgoStatus, ExecutionType, OrderStatus, OrderType},
 };
@@ -71,7 +71,7 @@ pub fn order_event_report(event: &OrderEvent) -> Result<OrderReport, DecodeError
     let body = &event.order;
     Ok(OrderReport {
         instrument: instrument(&body.symbol)?,
-        client_id: ReportedId::parse(&body.client_order_id),
+        client_id: reported_id(body),
         order: OrderRef::Plain(VenueOrderId(body.order_id)),
         side: leg_word(&body.position_side)?,
         order_side: order_side(&body.side)?,
@@ -124,6 +124,22 @@ pub fn algo_event_report(event: &AlgoEvent) -> Result<OrderReport, DecodeError> 
     })
 }
 
+/// The client id, or the venue's own where anything says that the venue acts by itself: the id's prefix, an execution
+/// `CALCULATED`, a type `LIQUIDATION`, a historic status. Source: fact sheet 7.1, 7.2 and 9.2.
+fn reported_id(body: &OrderBody) -> ReportedId {
+    let forced = match (&body.order_type, &body.execution, &body.status) {
+        (_, _, OrderStatus::NewAdl) => ForcedClose::Adl,
+        (OrderType::Liquidation, _, _)
+        | (_, ExecutionType::Calculated, _)
+        | (_, _, OrderStatus::NewInsurance) => ForcedClose::Liquidation,
+        _ => return ReportedId::parse(&body.client_order_id),
+    };
+    match ReportedId::parse(&body.client_order_id) {
+        ReportedId::Foreign(id) => ReportedId::Venue { forced, id },
+        known => known,
+    }
+}
+
 /// The execution that an order event carries, if it is one: a `TRADE`, or a `CALCULATED` (liquidation) with a trade id.
 ///
 /// # Errors
@@ -143,7 +159,7 @@ pub fn fill_of_event(event: &OrderEvent) -> Result<Option<Fill>, DecodeError> {
         instrument: instrument(&body.symbol)?,
         trade_id: TradeId(trade_id),
         order: VenueOrderId(body.order_id),
-        client_id: Some(ReportedId::parse(&body.client_order_id)),
+        client_id: Some(reported_id(body)),
         side: leg_word(&body.position_side)?,
         order_side: order_side(&body.side)?,
         qty: qty("l", body.last_qty)?,
@@ -351,6 +367,37 @@ mod tests {
     fn a_liquidation_fill_is_a_fill() {
         let event = event(|text| text.replace(r#""x":"TRADE""#, r#""x":"CALCULATED""#));
         assert!(fill_of_event(&event).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_the_venue_does_by_itself_is_known_by_its_id_its_type_or_its_execution() {
+        let forced = |from: &str, to: &str| {
+            let event = event(|text| {
+                assert!(text.contains(from), "{from}");
+                text.replace(from, to)
+            });
+            let fill = fill_of_event(&event).unwrap().unwrap();
+            let report = order_event_report(&event).unwrap();
+            assert_eq!(fill.forced(), report.forced(), "{to}");
+            fill.forced()
+        };
+        let id = r#""c":"x1_close-long.7""#;
+        for (name, kind) in [
+            ("autoclose-1795168800158", ForcedClose::Liquidation),
+            ("adl_autoclose", ForcedClose::Adl),
+            ("settlement_autoclose-1", ForcedClose::Settlement),
+            ("delivery_autoclose-1", ForcedClose::Delivery),
+        ] {
+            assert_eq!(forced(id, &format!(r#""c":"{name}""#)), Some(kind), "{name}");
+        }
+        assert_eq!(forced(id, r#""c":"web_1""#), None);
+        let both =
+            event(|text| text.replace(id, r#""c":"web_1""#).replace(r#""x":"TRADE""#, r#""x":"CALCULATED""#));
+        assert_eq!(order_event_report(&both).unwrap().forced(), Some(ForcedClose::Liquidation));
+        let both = event(|text| {
+            text.replace(id, r#""c":"web_1""#).replace(r#""o":"MARKET""#, r#""o":"LIQUIDATION""#)
+        });
+        assert_eq!(fill_of_event(&both).unwrap().unwrap().forced(), Some(ForcedClose::Liquidation));
     }
 
     #[test]

@@ -9,7 +9,10 @@ use hedge_core::{
 };
 use hedge_http::{Method, limiter::Priority};
 
-use super::{ApiRequest, Cost, Params, Security};
+use super::{
+    ApiRequest, Cost, Params, Security, VenueClientId,
+    params::{Pairs, Sink},
+};
 
 /// Which leg, and what the order does to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,39 +151,70 @@ impl NewOrder {
 
     /// The request without timestamp and signature.
     pub fn request(&self) -> ApiRequest {
-        let (path, params) = if self.is_algo() {
-            ("/fapi/v1/algoOrder", Params::new().with("algoType", "CONDITIONAL"))
-        } else {
-            ("/fapi/v1/order", Params::new())
-        };
-        let id_name = if self.is_algo() { "clientAlgoId" } else { "newClientOrderId" };
-        let params = self
-            .type_params(self.leg_params(params))
-            .with_text(id_name, self.client_id.as_str())
-            .with_text("newOrderRespType", "RESULT");
+        self.request_under(self.client_id.as_str())
+    }
+
+    /// The same under a client id that need not be ours.
+    pub fn request_as(&self, id: &VenueClientId) -> ApiRequest {
+        self.request_under(id.as_str())
+    }
+
+    fn request_under(&self, client_id: &str) -> ApiRequest {
+        let mut params = Params::for_order();
+        self.write(&mut params, client_id);
         ApiRequest {
             method: Method::Post,
-            path,
+            path: if self.is_algo() { ALGO_PATH } else { PLAIN_PATH },
             params,
             security: Security::Signed,
             cost: Cost::Order,
-            priority: if self.leg.closes() { Priority::Protect } else { Priority::Open },
+            priority: self.priority(),
         }
     }
 
-    fn leg_params(&self, params: Params) -> Params {
-        let params = params
-            .with_text("symbol", self.symbol.as_str())
-            .with_text("side", self.leg.order_side().as_str())
-            .with_text("type", self.type_word());
+    /// `POST /fapi/v1/order/test`: the same checks, and nothing is placed. `None` for conditional orders, which the venue
+    /// cannot test (fact sheet 4.4).
+    pub fn test_request(&self) -> Option<ApiRequest> {
+        let request = self.request();
+        (!self.is_algo()).then_some(ApiRequest {
+            path: "/fapi/v1/order/test",
+            // Its price is not documented; one unit is what comparable reads cost.
+            cost: Cost::Weight(1),
+            priority: Priority::Read,
+            ..request
+        })
+    }
+
+    /// The parameters raw, in their order: what goes into a batch, and what the WebSocket API takes.
+    pub fn pairs(&self) -> Pairs {
+        let mut pairs = Pairs::with_capacity(12);
+        self.write(&mut pairs, self.client_id.as_str());
+        pairs
+    }
+
+    /// Share of the budgets: closes may use all of them.
+    pub const fn priority(&self) -> Priority {
+        if self.leg.closes() { Priority::Protect } else { Priority::Open }
+    }
+
+    fn write(&self, to: &mut impl Sink, client_id: &str) {
+        if self.is_algo() {
+            to.text("algoType", "CONDITIONAL");
+        }
+        to.text("symbol", self.symbol.as_str());
+        to.text("side", self.leg.order_side().as_str());
+        to.text("type", self.type_word());
         match self.leg {
-            OrderLeg::Hedge { side, .. } => params.with_text("positionSide", side.as_str()),
+            OrderLeg::Hedge { side, .. } => to.text("positionSide", side.as_str()),
             // Close-all orders reduce by nature; the flag beside them is refused (-4138).
             OrderLeg::OneWay { reduce_only: true, .. } if !self.covers_whole_leg() => {
-                params.with("reduceOnly", "true")
+                to.text("reduceOnly", "true");
             }
-            OrderLeg::OneWay { .. } => params,
+            OrderLeg::OneWay { .. } => {}
         }
+        self.write_type(to);
+        to.text(if self.is_algo() { "clientAlgoId" } else { "newClientOrderId" }, client_id);
+        to.text("newOrderRespType", "RESULT");
     }
 
     const fn covers_whole_leg(&self) -> bool {
@@ -203,39 +237,54 @@ impl NewOrder {
         }
     }
 
-    fn type_params(&self, params: Params) -> Params {
+    fn write_type(&self, to: &mut impl Sink) {
         match self.order_type {
-            OrderType::Market(qty) => params.with_decimal("quantity", qty.get()),
-            OrderType::Limit(qty, limit) => limit_params(params.with_decimal("quantity", qty.get()), limit),
+            OrderType::Market(qty) => to.decimal("quantity", qty.get()),
+            OrderType::Limit(qty, limit) => {
+                to.decimal("quantity", qty.get());
+                write_limit(to, limit);
+            }
             OrderType::StopMarket(size, trigger, by) | OrderType::TakeProfitMarket(size, trigger, by) => {
-                let params = match size {
-                    AlgoSize::Qty(qty) => params.with_decimal("quantity", qty.get()),
-                    AlgoSize::WholeLeg => params.with("closePosition", "true"),
-                };
-                params.with_decimal("triggerPrice", trigger.get()).with("workingType", working_type(by))
+                match size {
+                    AlgoSize::Qty(qty) => to.decimal("quantity", qty.get()),
+                    AlgoSize::WholeLeg => to.text("closePosition", "true"),
+                }
+                to.decimal("triggerPrice", trigger.get());
+                to.text("workingType", working_type(by));
             }
             OrderType::Stop(qty, trigger, by, limit) | OrderType::TakeProfit(qty, trigger, by, limit) => {
-                let params =
-                    params.with_decimal("quantity", qty.get()).with_decimal("triggerPrice", trigger.get());
-                limit_params(params.with("workingType", working_type(by)), limit)
+                to.decimal("quantity", qty.get());
+                to.decimal("triggerPrice", trigger.get());
+                to.text("workingType", working_type(by));
+                write_limit(to, limit);
             }
-            OrderType::Trailing { qty, activate, callback_percent, by } => params
-                .with_decimal("quantity", qty.get())
-                .with_opt("activatePrice", activate)
-                .with("callbackRate", callback_percent)
-                .with("workingType", working_type(by)),
+            OrderType::Trailing { qty, activate, callback_percent, by } => {
+                to.decimal("quantity", qty.get());
+                if let Some(activate) = activate {
+                    to.decimal("activatePrice", activate.get());
+                }
+                to.decimal("callbackRate", callback_percent);
+                to.text("workingType", working_type(by));
+            }
         }
     }
 }
 
-fn limit_params(params: Params, limit: Limit) -> Params {
-    let params = params.with_decimal("price", limit.price.get());
-    match limit.tif {
-        Tif::Gtc => params.with_text("timeInForce", "GTC"),
-        Tif::Ioc => params.with_text("timeInForce", "IOC"),
-        Tif::Fok => params.with_text("timeInForce", "FOK"),
-        Tif::PostOnly => params.with_text("timeInForce", "GTX"),
-        Tif::Gtd { until } => params.with_text("timeInForce", "GTD").with("goodTillDate", until.ms()),
+const PLAIN_PATH: &str = "/fapi/v1/order";
+const ALGO_PATH: &str = "/fapi/v1/algoOrder";
+
+fn write_limit(to: &mut impl Sink, limit: Limit) {
+    to.decimal("price", limit.price.get());
+    let word = match limit.tif {
+        Tif::Gtc => "GTC",
+        Tif::Ioc => "IOC",
+        Tif::Fok => "FOK",
+        Tif::PostOnly => "GTX",
+        Tif::Gtd { .. } => "GTD",
+    };
+    to.text("timeInForce", word);
+    if let Tif::Gtd { until } = limit.tif {
+        to.int("goodTillDate", until.ms());
     }
 }
 

@@ -7,6 +7,53 @@ use hedge_core::Decimal;
 /// Room for an order with its signature: most requests are written without growing.
 const USUAL_BYTES: usize = 384;
 
+/// Where an order writes its parameters: the text of a request, or a list of pairs.
+pub(super) trait Sink: Sized {
+    /// One parameter whose text is at hand.
+    fn text(&mut self, name: &'static str, value: &str);
+    /// One decimal, as its `Display` shows it.
+    fn decimal(&mut self, name: &'static str, value: Decimal);
+    /// One whole number.
+    fn int(&mut self, name: &'static str, value: i64);
+}
+
+/// Parameters in their order, raw: for JSON, and for the WebSocket API, which signs raw values.
+pub type Pairs = Vec<(&'static str, String)>;
+
+impl Sink for Pairs {
+    fn text(&mut self, name: &'static str, value: &str) {
+        self.push((name, value.to_owned()));
+    }
+
+    fn decimal(&mut self, name: &'static str, value: Decimal) {
+        let mut text = String::new();
+        push_decimal(&mut text, value);
+        self.push((name, text));
+    }
+
+    fn int(&mut self, name: &'static str, value: i64) {
+        self.push((name, value.to_string()));
+    }
+}
+
+impl Sink for Params {
+    fn text(&mut self, name: &'static str, value: &str) {
+        self.name(name);
+        // Writing to a String cannot fail.
+        let _ = Encoded(&mut self.0).write_str(value);
+    }
+
+    fn decimal(&mut self, name: &'static str, value: Decimal) {
+        self.name(name);
+        push_decimal(&mut self.0, value);
+    }
+
+    fn int(&mut self, name: &'static str, value: i64) {
+        self.name(name);
+        push_int(&mut self.0, value);
+    }
+}
+
 /// Parameters in their order, percent-encoded as they travel and as they are signed (fact sheet 2.2, rule 7).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Params(String);
@@ -15,6 +62,11 @@ impl Params {
     /// No parameters.
     pub const fn new() -> Self {
         Self(String::new())
+    }
+
+    /// No parameters yet, and room for an order with its signature.
+    pub(super) fn for_order() -> Self {
+        Self(String::with_capacity(USUAL_BYTES))
     }
 
     /// Appends one parameter.
@@ -33,23 +85,6 @@ impl Params {
         }
     }
 
-    /// Appends one parameter whose text is at hand: for orders, where every nanosecond counts.
-    #[must_use]
-    pub(super) fn with_text(mut self, name: &'static str, value: &str) -> Self {
-        self.name(name);
-        // Writing to a String cannot fail.
-        let _ = Encoded(&mut self.0).write_str(value);
-        self
-    }
-
-    /// Appends a decimal, as its `Display` shows it but faster.
-    #[must_use]
-    pub(super) fn with_decimal(mut self, name: &'static str, value: Decimal) -> Self {
-        self.name(name);
-        push_decimal(&mut self.0, value);
-        self
-    }
-
     fn push(&mut self, name: &'static str, value: &dyn fmt::Display) {
         self.name(name);
         // Writing to a String cannot fail.
@@ -57,9 +92,6 @@ impl Params {
     }
 
     fn name(&mut self, name: &'static str) {
-        if self.0.capacity() == 0 {
-            self.0.reserve(USUAL_BYTES);
-        }
         if !self.0.is_empty() {
             self.0.push('&');
         }
@@ -77,11 +109,13 @@ impl Params {
         &self.0
     }
 
-    /// A copy that can grow by so many bytes.
-    pub(super) fn with_room(&self, bytes: usize) -> Self {
-        let mut text = String::with_capacity(self.0.len() + bytes);
-        text.push_str(&self.0);
-        Self(text)
+    /// The parameters one by one, raw, in their order.
+    pub fn pairs(&self) -> Vec<(String, String)> {
+        let pair = |text: &str| {
+            let (name, value) = text.split_once('=').unwrap_or((text, ""));
+            (name.to_owned(), decoded(value))
+        };
+        self.0.split('&').filter(|text| !text.is_empty()).map(pair).collect()
     }
 
     /// The text itself.
@@ -102,18 +136,38 @@ fn push_decimal(text: &mut String, value: Decimal) {
     };
     let mut bytes = [b'0'; DECIMAL_BYTES];
     let mut at = DECIMAL_BYTES;
-    let mut digits = 0;
-    while rest > 0 || digits <= scale {
-        if digits == scale && scale > 0 {
+    if scale > 0 {
+        for _ in 0..scale {
             at -= 1;
-            bytes[at] = b'.';
+            bytes[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
         }
+        at -= 1;
+        bytes[at] = b'.';
+    }
+    at = whole_digits(&mut bytes, at, rest);
+    text.push_str(std::str::from_utf8(&bytes[at..]).unwrap_or_default());
+}
+
+pub(super) fn push_int(text: &mut String, value: i64) {
+    if value < 0 {
+        text.push('-');
+    }
+    let mut bytes = [b'0'; DECIMAL_BYTES];
+    let at = whole_digits(&mut bytes, DECIMAL_BYTES, value.unsigned_abs());
+    text.push_str(std::str::from_utf8(&bytes[at..]).unwrap_or_default());
+}
+
+/// Digits before `at`, at least one; gives where they begin.
+fn whole_digits(bytes: &mut [u8; DECIMAL_BYTES], mut at: usize, mut rest: u64) -> usize {
+    loop {
         at -= 1;
         bytes[at] = b'0' + (rest % 10) as u8;
         rest /= 10;
-        digits += 1;
+        if rest == 0 {
+            return at;
+        }
     }
-    text.push_str(std::str::from_utf8(&bytes[at..]).unwrap_or_default());
 }
 
 /// Encodes everything outside the unreserved set of RFC 3986.
@@ -134,6 +188,24 @@ impl fmt::Write for Encoded<'_> {
         }
         Ok(())
     }
+}
+
+/// The text before it was percent-encoded.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
+        match byte {
+            b'%' => {
+                let (high, low) = (digit(rest.next()), digit(rest.next()));
+                // Only what was encoded here is decoded here, so both digits are there.
+                bytes.extend(high.zip(low).and_then(|(high, low)| u8::try_from(high * 16 + low).ok()));
+            }
+            other => bytes.push(other),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 const fn is_unreserved(byte: u8) -> bool {
@@ -158,11 +230,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_decimal_is_written_as_it_is_displayed(mantissa in any::<i64>(), small in 0..100_i64, scale in 0..28_u32) {
+        fn a_number_is_written_as_it_is_displayed(mantissa in any::<i64>(), small in 0..100_i64, scale in 0..28_u32) {
             for mantissa in [mantissa, small] {
                 let value = Decimal::new(mantissa, scale);
-                let params = Params::new().with_decimal("q", value);
-                prop_assert_eq!(params.encoded(), format!("q={value}"));
+                let (mut params, mut pairs) = (Params::new(), Pairs::new());
+                params.decimal("q", value);
+                params.int("i", mantissa);
+                pairs.decimal("q", value);
+                prop_assert_eq!(params.encoded(), format!("q={value}&i={mantissa}"));
+                prop_assert_eq!(&pairs[0].1, &value.to_string());
             }
         }
     }
@@ -172,5 +248,8 @@ mod tests {
         let params =
             Params::new().with("symbol", "测试USDT").with("id", "a:b/c d").with_opt("limit", None::<u32>);
         assert_eq!(params.encoded(), "symbol=%E6%B5%8B%E8%AF%95USDT&id=a%3Ab%2Fc%20d");
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(params.pairs(), [pair("symbol", "测试USDT"), pair("id", "a:b/c d")]);
+        assert!(Params::new().pairs().is_empty());
     }
 }

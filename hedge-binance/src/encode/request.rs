@@ -6,7 +6,7 @@ use hedge_http::{
     sign::{SignError, Signer},
 };
 
-use super::Params;
+use super::params::{Params, push_int};
 
 /// Who may ask. Source: fact sheet 2.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,13 +41,15 @@ const WEIGHT_1M: PoolName = "used-weight-1m";
 const ORDERS_10S: PoolName = "order-count-10s";
 const ORDERS_1M: PoolName = "order-count-1m";
 const FUNDING_5M: PoolName = "funding-5m";
+const STATISTICS_5M: PoolName = "statistics-5m";
 
-/// Every budget. Header names are matched against the first three; the funding pool has no header.
-pub const POOLS: [Pool; 4] = [
+/// Every budget. Header names are matched against the first three; the others have no header.
+pub const POOLS: [Pool; 5] = [
     Pool { name: WEIGHT_1M, window_ms: 60_000, limit: 2_400 },
     Pool { name: ORDERS_10S, window_ms: 10_000, limit: 300 },
     Pool { name: ORDERS_1M, window_ms: 60_000, limit: 1_200 },
     Pool { name: FUNDING_5M, window_ms: 300_000, limit: 500 },
+    Pool { name: STATISTICS_5M, window_ms: 300_000, limit: 1_000 },
 ];
 
 /// Room for the window, the timestamp and the signature.
@@ -58,19 +60,26 @@ const SIGNED_BYTES: usize = 128;
 pub enum Cost {
     /// IP weight.
     Weight(u32),
-    /// One order, no IP weight (placing; fact sheet 4.4 and 5.1).
+    /// One order, no IP weight (placing and modifying; fact sheet 4.4 and 5.1).
     Order,
+    /// Five orders of the short window, one of the long one, and 5 of IP weight, however many orders are in it (batch placing
+    /// and modifying; fact sheet 4.4).
+    Batch,
     /// One unit of the funding pool (fact sheet 4.1).
     Funding,
+    /// One unit of the pool of `/futures/data` (fact sheet 4.1).
+    Statistics,
 }
 
 impl Cost {
     /// Units per pool.
-    pub const fn pools(self) -> [(PoolName, u32); 2] {
+    pub const fn pools(self) -> [(PoolName, u32); 3] {
         match self {
-            Self::Weight(weight) => [(WEIGHT_1M, weight), (ORDERS_10S, 0)],
-            Self::Order => [(ORDERS_10S, 1), (ORDERS_1M, 1)],
-            Self::Funding => [(FUNDING_5M, 1), (WEIGHT_1M, 0)],
+            Self::Weight(weight) => [(WEIGHT_1M, weight), (ORDERS_10S, 0), (ORDERS_1M, 0)],
+            Self::Order => [(ORDERS_10S, 1), (ORDERS_1M, 1), (WEIGHT_1M, 0)],
+            Self::Batch => [(ORDERS_10S, 5), (ORDERS_1M, 1), (WEIGHT_1M, 5)],
+            Self::Funding => [(FUNDING_5M, 1), (WEIGHT_1M, 0), (ORDERS_1M, 0)],
+            Self::Statistics => [(STATISTICS_5M, 1), (WEIGHT_1M, 0), (ORDERS_1M, 0)],
         }
     }
 
@@ -101,6 +110,16 @@ impl ApiRequest {
     /// A read that anybody may make.
     pub const fn public(path: &'static str, weight: u32, params: Params) -> Self {
         Self::get(path, Security::Open, weight, params)
+    }
+
+    /// A read that wants the key and no signature (`historicalTrades`).
+    pub const fn keyed_read(path: &'static str, weight: u32, params: Params) -> Self {
+        Self::get(path, Security::Key, weight, params)
+    }
+
+    /// A read that one of the pools of its own pays for.
+    pub const fn from_pool(path: &'static str, cost: Cost, params: Params) -> Self {
+        Self { method: Method::Get, path, params, security: Security::Open, cost, priority: Priority::Read }
     }
 
     /// A read of the account.
@@ -152,17 +171,54 @@ impl ApiRequest {
         timestamp_ms: i64,
         signer: &dyn Signer,
     ) -> Result<String, SignError> {
-        let params = self
-            .params
-            .with_room(SIGNED_BYTES)
-            .with_decimal("recvWindow", recv_window_ms.into())
-            .with_decimal("timestamp", timestamp_ms.into());
-        let mut query = params.into_encoded();
-        let signature = signer.sign(query.as_bytes())?;
-        query.push_str("&signature=");
-        query.push_str(&signature);
+        let mut query = String::with_capacity(self.params.encoded().len() + SIGNED_BYTES);
+        self.append_signed_query(&mut query, recv_window_ms, timestamp_ms, signer)?;
         Ok(query)
     }
+
+    /// The same for a request that is sent once and not looked at again: nothing is copied.
+    ///
+    /// # Errors
+    /// When the key cannot sign.
+    pub fn into_signed_query(
+        self,
+        recv_window_ms: u32,
+        timestamp_ms: i64,
+        signer: &dyn Signer,
+    ) -> Result<String, SignError> {
+        let mut query = self.params.into_encoded();
+        push_timing(&mut query, 0, recv_window_ms, timestamp_ms);
+        signer.append_signature(&mut query, 0)?;
+        Ok(query)
+    }
+
+    /// The same at the end of a URL.
+    pub(crate) fn append_signed_query(
+        &self,
+        url: &mut String,
+        recv_window_ms: u32,
+        timestamp_ms: i64,
+        signer: &dyn Signer,
+    ) -> Result<(), SignError> {
+        let from = url.len();
+        url.push_str(self.params.encoded());
+        push_timing(url, from, recv_window_ms, timestamp_ms);
+        signer.append_signature(url, from)
+    }
+
+    /// What is signed: the parameters, the window and the timestamp.
+    pub fn payload(&self, recv_window_ms: u32, timestamp_ms: i64) -> String {
+        let mut payload = self.params.encoded().to_owned();
+        push_timing(&mut payload, 0, recv_window_ms, timestamp_ms);
+        payload
+    }
+}
+
+fn push_timing(text: &mut String, from: usize, recv_window_ms: u32, timestamp_ms: i64) {
+    text.push_str(if text.len() == from { "recvWindow=" } else { "&recvWindow=" });
+    push_int(text, recv_window_ms.into());
+    text.push_str("&timestamp=");
+    push_int(text, timestamp_ms);
 }
 
 /// Both halves of a request that is split between query and body.
@@ -214,6 +270,9 @@ mod tests {
              &newClientOrderId=x1_close-long.7&newOrderRespType=RESULT&recvWindow=4000&timestamp=1795168800123\
              &signature=2fa44c9bdd4a46ff7eab080bf7943f695eb97f8f50f97eb503c1a4a07cfcb490"
         );
+        let copied = request.signed_query(4_000, 1_795_168_800_123, &signer()).unwrap();
+        assert!(copied.starts_with(&format!("{}&signature=", request.payload(4_000, 1_795_168_800_123))));
+        assert_eq!(request.into_signed_query(4_000, 1_795_168_800_123, &signer()).unwrap(), copied);
     }
 
     #[test]
@@ -279,7 +338,8 @@ mod tests {
 
     #[test]
     fn placing_costs_orders_and_everything_else_costs_weight() {
-        assert_eq!(Cost::Order.pools(), [(ORDERS_10S, 1), (ORDERS_1M, 1)]);
+        assert_eq!(Cost::Order.pools(), [(ORDERS_10S, 1), (ORDERS_1M, 1), (WEIGHT_1M, 0)]);
+        assert_eq!(Cost::Batch.pools(), [(ORDERS_10S, 5), (ORDERS_1M, 1), (WEIGHT_1M, 5)]);
         assert_eq!(Cost::Weight(40).main_pool(), WEIGHT_1M);
     }
 }

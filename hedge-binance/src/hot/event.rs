@@ -1,10 +1,8 @@
 //! What the reader gives: borrowed texts, exact numbers.
 
-use std::borrow::Cow;
-
 use rust_decimal::Decimal;
 
-use crate::wire::event::{AggTradeEvent, BookTickerEvent, KlineBody, MarkPriceEvent};
+use crate::wire::event::{AggTradeEvent, BookTickerEvent, KlineEvent, MarkPriceEvent};
 
 /// A message of a combined connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,10 +81,10 @@ pub struct MarkPrice<'a> {
     pub mark: Decimal,
     /// Index price.
     pub index: Decimal,
-    /// Running estimate of the next funding rate, a fraction.
-    pub funding_rate: Decimal,
-    /// Next settlement; 0 on dated contracts.
-    pub next_funding: i64,
+    /// Running estimate of the next funding rate, a fraction; none on dated contracts.
+    pub funding_rate: Option<Decimal>,
+    /// Next settlement; none or 0 on dated contracts.
+    pub next_funding: Option<i64>,
 }
 
 /// A candle, closed or running.
@@ -120,12 +118,13 @@ pub struct Kline<'a> {
     pub closed: bool,
 }
 
-impl<'a> From<&BookTicker<'a>> for BookTickerEvent<'a> {
-    fn from(event: &BookTicker<'a>) -> Self {
+impl<'a> From<&'a BookTickerEvent> for BookTicker<'a> {
+    fn from(event: &'a BookTickerEvent) -> Self {
         Self {
+            symbol: &event.symbol,
             update_id: event.update_id,
             event_time: event.event_time,
-            symbol: Cow::Borrowed(event.symbol),
+            transaction_time: event.transaction_time,
             bid: event.bid,
             bid_qty: event.bid_qty,
             ask: event.ask,
@@ -134,43 +133,52 @@ impl<'a> From<&BookTicker<'a>> for BookTickerEvent<'a> {
     }
 }
 
-impl<'a> From<&AggTrade<'a>> for AggTradeEvent<'a> {
-    fn from(event: &AggTrade<'a>) -> Self {
+impl<'a> From<&'a AggTradeEvent> for AggTrade<'a> {
+    fn from(event: &'a AggTradeEvent) -> Self {
         Self {
+            symbol: &event.symbol,
             id: event.id,
-            symbol: Cow::Borrowed(event.symbol),
+            first_trade: event.first_trade,
+            last_trade: event.last_trade,
+            event_time: event.event_time,
+            trade_time: event.trade_time,
             price: event.price,
             qty: event.qty,
-            trade_time: event.trade_time,
             buyer_is_maker: event.buyer_is_maker,
         }
     }
 }
 
-impl<'a> From<&MarkPrice<'a>> for MarkPriceEvent<'a> {
-    fn from(event: &MarkPrice<'a>) -> Self {
+impl<'a> From<&'a MarkPriceEvent> for MarkPrice<'a> {
+    fn from(event: &'a MarkPriceEvent) -> Self {
         Self {
+            symbol: &event.symbol,
             event_time: event.event_time,
-            symbol: Cow::Borrowed(event.symbol),
             mark: event.mark,
-            funding_rate: Some(event.funding_rate),
-            next_funding: Some(event.next_funding),
+            index: event.index,
+            funding_rate: event.funding_rate,
+            next_funding: event.next_funding,
         }
     }
 }
 
-impl From<&Kline<'_>> for KlineBody {
-    fn from(event: &Kline<'_>) -> Self {
+impl<'a> From<&'a KlineEvent> for Kline<'a> {
+    fn from(event: &'a KlineEvent) -> Self {
+        let body = &event.kline;
         Self {
-            open_time: event.open_time,
-            close_time: event.close_time,
-            interval: event.interval.to_owned(),
-            open: event.open,
-            close: event.close,
-            high: event.high,
-            low: event.low,
-            volume: event.volume,
-            closed: event.closed,
+            symbol: &event.symbol,
+            interval: &body.interval,
+            event_time: event.event_time,
+            open_time: body.open_time,
+            close_time: body.close_time,
+            open: body.open,
+            high: body.high,
+            low: body.low,
+            close: body.close,
+            volume: body.volume,
+            quote_volume: body.quote_volume,
+            trades: body.trades,
+            closed: body.closed,
         }
     }
 }

@@ -124,8 +124,8 @@ fn mark_price<'a>(cursor: &mut Cursor<'a>) -> Option<MarkPrice<'a>> {
         event_time: 0,
         mark: Decimal::ZERO,
         index: Decimal::ZERO,
-        funding_rate: Decimal::ZERO,
-        next_funding: 0,
+        funding_rate: None,
+        next_funding: None,
     };
     cursor.fields(|cursor, key| {
         match key {
@@ -133,8 +133,8 @@ fn mark_price<'a>(cursor: &mut Cursor<'a>) -> Option<MarkPrice<'a>> {
             b's' => event.symbol = seen.once(1, cursor.string())?,
             b'p' => event.mark = seen.once(2, cursor.decimal())?,
             b'i' => event.index = seen.once(3, cursor.decimal())?,
-            b'r' => event.funding_rate = seen.once(4, cursor.decimal())?,
-            b'T' => event.next_funding = seen.once(5, cursor.int())?,
+            b'r' => event.funding_rate = Some(seen.once(4, cursor.decimal())?),
+            b'T' => event.next_funding = Some(seen.once(5, cursor.int())?),
             _ => cursor.skip()?,
         }
         Some(())

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     client::Shared,
     decode::{self, DecodeError},
-    hot::{self, Hot},
+    hot::{self, AggTrade, BookTicker, Hot, MarkPrice},
     wire::event::{AggTradeEvent, BookTickerEvent, Combined, KlineEvent, MarkPriceEvent},
 };
 
@@ -305,35 +305,44 @@ impl Feed {
     }
 
     async fn on_text(&mut self, text: &str) -> Result<(), End> {
-        if let Some(frame) = hot::frame(text)
-            && let Some(at) = self.by_stream.get(frame.stream).copied()
-            && is_of(&frame.event, self.subs[at].what.channel)
-        {
-            self.heard(at);
-            self.on_hot(at, &frame.event).await?;
-            self.failures = 0;
-            return Ok(());
+        match hot::frame(text) {
+            Some(frame) => self.on_frame_of(frame.stream, Some(frame.event), "").await,
+            // Whatever the fast reader does not know is read, or refused, by the typed structs.
+            None => {
+                let frame: Combined<'_> =
+                    serde_json::from_str(text).map_err(|error| decode::err("combined frame", error))?;
+                self.on_frame_of(&frame.stream, None, frame.data.get()).await
+            }
         }
-        let frame: Combined<'_> = match serde_json::from_str(text) {
-            Ok(frame) => frame,
-            Err(error) => return Err(decode::err("combined frame", error).into()),
-        };
-        let Some(at) = self.by_stream.get(&*frame.stream).copied() else {
-            tracing::warn!(target: "hedge::stream", stream = &*frame.stream, "a stream that nobody asked for");
+    }
+
+    async fn on_frame_of(&mut self, stream: &str, event: Option<Hot<'_>>, data: &str) -> Result<(), End> {
+        let Some(at) = self.by_stream.get(stream).copied() else {
+            tracing::warn!(target: "hedge::stream", stream, "a stream that nobody asked for");
             return Ok(());
         };
         self.heard(at);
-        let data = frame.data.get();
-        match self.subs[at].what.channel {
-            Channel::Bars(interval) => {
-                let event: KlineEvent = read("kline", data)?;
-                if let Some(bar) = decode::bar_of_event(interval, &event.kline)? {
-                    self.on_bar(at, bar).await?;
-                }
+        match (event, self.subs[at].what.channel) {
+            (Some(event), channel) if is_of(&event, channel) => self.on_event(at, &event).await?,
+            (Some(_), channel) => {
+                return Err(End::Lost(format!("{stream} sent another event than {channel:?}")));
             }
-            Channel::Mark => self.on_mark(at, &read("markPrice", data)?).await?,
-            Channel::BookTicker => self.on_book(at, &read("bookTicker", data)?).await?,
-            Channel::Trades => self.on_trade(at, &read("aggTrade", data)?).await?,
+            (None, Channel::Bars(_)) => {
+                let event: KlineEvent = read("kline", data)?;
+                self.on_event(at, &Hot::Kline((&event).into())).await?;
+            }
+            (None, Channel::Mark) => {
+                let event: MarkPriceEvent = read("markPrice", data)?;
+                self.on_event(at, &Hot::MarkPrice((&event).into())).await?;
+            }
+            (None, Channel::BookTicker) => {
+                let event: BookTickerEvent = read("bookTicker", data)?;
+                self.on_event(at, &Hot::BookTicker((&event).into())).await?;
+            }
+            (None, Channel::Trades) => {
+                let event: AggTradeEvent = read("aggTrade", data)?;
+                self.on_event(at, &Hot::AggTrade((&event).into())).await?;
+            }
         }
         // Only now: a message that is unreadable on each new connection must not be asked for ever faster.
         self.failures = 0;
@@ -345,14 +354,14 @@ impl Feed {
         self.subs[at].heard_at = self.heard_at;
     }
 
-    async fn on_hot(&mut self, at: usize, event: &Hot<'_>) -> Result<(), End> {
+    async fn on_event(&mut self, at: usize, event: &Hot<'_>) -> Result<(), End> {
         match event {
-            Hot::BookTicker(event) => self.on_book(at, &event.into()).await,
-            Hot::AggTrade(event) => self.on_trade(at, &event.into()).await,
-            Hot::MarkPrice(event) => self.on_mark(at, &event.into()).await,
+            Hot::BookTicker(event) => self.on_book(at, event).await,
+            Hot::AggTrade(event) => self.on_trade(at, event).await,
+            Hot::MarkPrice(event) => self.on_mark(at, event).await,
             Hot::Kline(event) => {
                 if let Channel::Bars(interval) = self.subs[at].what.channel
-                    && let Some(bar) = decode::bar_of_event(interval, &event.into())?
+                    && let Some(bar) = decode::bar_of_event(interval, event)?
                 {
                     self.on_bar(at, bar).await?;
                 }
@@ -431,7 +440,7 @@ impl Feed {
         Ok(())
     }
 
-    async fn on_mark(&mut self, at: usize, event: &MarkPriceEvent<'_>) -> Result<(), End> {
+    async fn on_mark(&mut self, at: usize, event: &MarkPrice<'_>) -> Result<(), End> {
         let instrument = self.subs[at].what.instrument;
         // A symbol that does not trade (not yet, not any more) has a mark price of 0. That is no news about the others.
         if event.mark.is_zero() {
@@ -457,7 +466,7 @@ impl Feed {
         Ok(self.outlet.push(MarketEvent::Funding { instrument, rate, settles_at }).await?)
     }
 
-    async fn on_book(&mut self, at: usize, event: &BookTickerEvent<'_>) -> Result<(), End> {
+    async fn on_book(&mut self, at: usize, event: &BookTicker<'_>) -> Result<(), End> {
         if self.already_heard(at, event.update_id) {
             return Ok(());
         }
@@ -470,7 +479,7 @@ impl Feed {
         Ok(self.outlet.push(MarketEvent::Book { instrument, bid, bid_qty, ask, ask_qty, venue_time }).await?)
     }
 
-    async fn on_trade(&mut self, at: usize, event: &AggTradeEvent<'_>) -> Result<(), End> {
+    async fn on_trade(&mut self, at: usize, event: &AggTrade<'_>) -> Result<(), End> {
         if self.already_heard(at, event.id) {
             return Ok(());
         }

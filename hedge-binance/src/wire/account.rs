@@ -1,15 +1,15 @@
 //! Account, positions, settings. Source: fact sheet 4.7–4.10.
 
 use rust_decimal::Decimal;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
-    number::{boolean, int, opt_decimal, opt_int, opt_text},
+    number::{boolean, int, opt_boolean, opt_decimal, opt_int, opt_text},
     text::{IncomeType, LegWord, MarginWord},
 };
 
 /// `GET /fapi/v3/account` and `GET /fapi/v2/account`; flags exist in v2 only.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
     /// Initial margin of positions and orders.
@@ -22,16 +22,43 @@ pub struct Account {
     pub total_unrealized_profit: Decimal,
     /// Wallet plus unrealised profit.
     pub total_margin_balance: Decimal,
+    /// Initial margin of positions.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub total_position_initial_margin: Option<Decimal>,
+    /// Initial margin of orders.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub total_open_order_initial_margin: Option<Decimal>,
+    /// Wallet that crossed positions share.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub total_cross_wallet_balance: Option<Decimal>,
+    /// Profit of crossed positions.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub total_cross_un_pnl: Option<Decimal>,
+    /// What can be withdrawn.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub max_withdraw_amount: Option<Decimal>,
     /// What can be used for openings.
     pub available_balance: Decimal,
     /// v2: whether the account may trade.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub can_trade: Option<bool>,
+    /// v2: whether the account may deposit.
+    #[serde(default, deserialize_with = "opt_boolean", skip_serializing_if = "Option::is_none")]
+    pub can_deposit: Option<bool>,
+    /// v2: whether the account may withdraw.
+    #[serde(default, deserialize_with = "opt_boolean", skip_serializing_if = "Option::is_none")]
+    pub can_withdraw: Option<bool>,
+    /// v2: fees are paid in BNB.
+    #[serde(default, deserialize_with = "opt_boolean", skip_serializing_if = "Option::is_none")]
+    pub fee_burn: Option<bool>,
+    /// v2: accounts of one group do not trade with each other.
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
+    pub trade_group_id: Option<i64>,
     /// v2: several assets as one margin.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub multi_assets_margin: Option<bool>,
     /// v2: fee tier.
-    #[serde(default, deserialize_with = "opt_int")]
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
     pub fee_tier: Option<i64>,
     /// Per asset.
     pub assets: Vec<AccountAsset>,
@@ -41,7 +68,7 @@ pub struct Account {
 }
 
 /// One asset of the account.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountAsset {
     /// Name.
@@ -56,21 +83,33 @@ pub struct AccountAsset {
     pub maint_margin: Decimal,
     /// Initial margin.
     pub initial_margin: Decimal,
+    /// Initial margin of positions.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub position_initial_margin: Option<Decimal>,
+    /// Initial margin of orders.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub open_order_initial_margin: Option<Decimal>,
+    /// Profit of crossed positions.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub cross_un_pnl: Option<Decimal>,
     /// Wallet that crossed positions share.
-    #[serde(default, deserialize_with = "opt_decimal")]
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub cross_wallet_balance: Option<Decimal>,
     /// What can be used for openings.
     pub available_balance: Decimal,
     /// What can be withdrawn.
-    #[serde(default, deserialize_with = "opt_decimal")]
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub max_withdraw_amount: Option<Decimal>,
+    /// v2: whether it counts as margin in multi-assets mode.
+    #[serde(default, deserialize_with = "opt_boolean", skip_serializing_if = "Option::is_none")]
+    pub margin_available: Option<bool>,
     /// Last change.
-    #[serde(default, deserialize_with = "opt_int")]
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
     pub update_time: Option<i64>,
 }
 
 /// One leg inside the account answer.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountPosition {
     /// Name.
@@ -80,45 +119,84 @@ pub struct AccountPosition {
     /// Signed size.
     pub position_amt: Decimal,
     /// Profit at mark.
-    #[serde(default, deserialize_with = "opt_decimal")]
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub unrealized_profit: Option<Decimal>,
     /// v2 only.
-    #[serde(default, deserialize_with = "opt_decimal")]
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub entry_price: Option<Decimal>,
     /// v2 only; text there.
-    #[serde(default, deserialize_with = "opt_int")]
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
     pub leverage: Option<i64>,
+    /// v2 only.
+    #[serde(default, deserialize_with = "opt_boolean", skip_serializing_if = "Option::is_none")]
+    pub isolated: Option<bool>,
+    /// v2: largest notional at this leverage.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub max_notional: Option<Decimal>,
+    /// Initial margin.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub initial_margin: Option<Decimal>,
+    /// Maintenance margin.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub maint_margin: Option<Decimal>,
+    /// v2: initial margin of the position.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub position_initial_margin: Option<Decimal>,
+    /// v2: initial margin of its orders.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub open_order_initial_margin: Option<Decimal>,
+    /// v2: notional of its buy orders.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub bid_notional: Option<Decimal>,
+    /// v2: notional of its sell orders.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub ask_notional: Option<Decimal>,
+    /// v3: margin of an isolated leg, profit included.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub isolated_margin: Option<Decimal>,
+    /// v3: wallet of an isolated leg.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub isolated_wallet: Option<Decimal>,
+    /// v3: signed notional.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub notional: Option<Decimal>,
+    /// Last change.
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
+    pub update_time: Option<i64>,
 }
 
 /// One row of `GET /fapi/v2/balance` and `/fapi/v3/balance`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BalanceRow {
     /// Name.
     pub asset: String,
+    /// The account, in a way that tells nobody which.
+    #[serde(default, deserialize_with = "opt_text", skip_serializing_if = "Option::is_none")]
+    pub account_alias: Option<String>,
     /// Wallet.
     pub balance: Decimal,
     /// Wallet that crossed positions share.
-    #[serde(default, deserialize_with = "opt_decimal")]
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub cross_wallet_balance: Option<Decimal>,
     /// Profit of crossed positions.
-    #[serde(default, deserialize_with = "opt_decimal")]
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub cross_un_pnl: Option<Decimal>,
     /// What can be used for openings.
     pub available_balance: Decimal,
     /// What can be withdrawn.
-    #[serde(default, deserialize_with = "opt_decimal")]
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub max_withdraw_amount: Option<Decimal>,
     /// Whether it counts as margin in multi-assets mode.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub margin_available: Option<bool>,
     /// Last change.
-    #[serde(default, deserialize_with = "opt_int")]
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
     pub update_time: Option<i64>,
 }
 
 /// One row of `GET /fapi/v2/positionRisk` and `/fapi/v3/positionRisk`. In v3 a missing row means flat.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PositionRow {
     /// Name.
@@ -130,57 +208,101 @@ pub struct PositionRow {
     /// Average entry.
     pub entry_price: Decimal,
     /// Entry with fees folded in.
-    #[serde(default, deserialize_with = "opt_decimal")]
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub break_even_price: Option<Decimal>,
     /// Mark price.
-    #[serde(default, deserialize_with = "opt_decimal")]
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub mark_price: Option<Decimal>,
     /// Profit at mark. The capital R is the venue's.
-    #[serde(rename = "unRealizedProfit", default, deserialize_with = "opt_decimal")]
+    #[serde(
+        rename = "unRealizedProfit",
+        default,
+        deserialize_with = "opt_decimal",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub unrealized_profit: Option<Decimal>,
     /// Liquidation price; "0" when there is none.
-    #[serde(default, deserialize_with = "opt_decimal")]
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub liquidation_price: Option<Decimal>,
     /// v2: text.
-    #[serde(default, deserialize_with = "opt_int")]
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
     pub leverage: Option<i64>,
     /// v2: `cross` or `isolated`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub margin_type: Option<MarginWord>,
     /// v3.
-    #[serde(default, deserialize_with = "opt_decimal")]
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub initial_margin: Option<Decimal>,
     /// v3.
-    #[serde(default, deserialize_with = "opt_decimal")]
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub maint_margin: Option<Decimal>,
     /// v3: auto-deleveraging rank.
-    #[serde(default, deserialize_with = "opt_int")]
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
     pub adl: Option<i64>,
+    /// Margin of an isolated leg, profit included.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub isolated_margin: Option<Decimal>,
+    /// Wallet of an isolated leg.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub isolated_wallet: Option<Decimal>,
+    /// Signed notional.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub notional: Option<Decimal>,
+    /// v2: margin is topped up by itself; text there.
+    #[serde(default, deserialize_with = "opt_boolean", skip_serializing_if = "Option::is_none")]
+    pub is_auto_add_margin: Option<bool>,
+    /// v2: largest notional at this leverage.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub max_notional_value: Option<Decimal>,
+    /// v3: what profit is in.
+    #[serde(default, deserialize_with = "opt_text", skip_serializing_if = "Option::is_none")]
+    pub margin_asset: Option<String>,
+    /// v3: initial margin of the position.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub position_initial_margin: Option<Decimal>,
+    /// v3: initial margin of its orders.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub open_order_initial_margin: Option<Decimal>,
+    /// v3: notional of its buy orders.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub bid_notional: Option<Decimal>,
+    /// v3: notional of its sell orders.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub ask_notional: Option<Decimal>,
     /// Last change; 0 for a leg that never was.
-    #[serde(default, deserialize_with = "opt_int")]
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
     pub update_time: Option<i64>,
 }
 
 /// `GET /fapi/v1/accountConfig`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountConfig {
     /// Fee tier.
-    #[serde(default, deserialize_with = "opt_int")]
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
     pub fee_tier: Option<i64>,
     /// Whether the account may trade.
     pub can_trade: bool,
     /// Whether the account may withdraw.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub can_withdraw: Option<bool>,
+    /// Whether the account may deposit.
+    #[serde(default, deserialize_with = "opt_boolean", skip_serializing_if = "Option::is_none")]
+    pub can_deposit: Option<bool>,
     /// Hedge mode.
     pub dual_side_position: bool,
     /// Several assets as one margin.
     pub multi_assets_margin: bool,
+    /// Accounts of one group do not trade with each other; -1 for none.
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
+    pub trade_group_id: Option<i64>,
+    /// Last change.
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
+    pub update_time: Option<i64>,
 }
 
 /// One row of `GET /fapi/v1/symbolConfig`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SymbolConfig {
     /// Name.
@@ -194,12 +316,12 @@ pub struct SymbolConfig {
     #[serde(deserialize_with = "int")]
     pub leverage: i64,
     /// Largest notional at this leverage.
-    #[serde(default, deserialize_with = "opt_decimal")]
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub max_notional_value: Option<Decimal>,
 }
 
 /// `GET /fapi/v1/positionSide/dual`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DualSide {
     /// Hedge mode.
@@ -208,7 +330,7 @@ pub struct DualSide {
 }
 
 /// `GET /fapi/v1/multiAssetsMargin`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MultiAssets {
     /// Several assets as one margin.
@@ -217,7 +339,7 @@ pub struct MultiAssets {
 }
 
 /// `GET /fapi/v1/feeBurn`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FeeBurn {
     /// Fees are paid in BNB.
@@ -226,7 +348,7 @@ pub struct FeeBurn {
 }
 
 /// Answer of `POST /fapi/v1/leverage`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LeverageSet {
     /// Name.
@@ -235,25 +357,25 @@ pub struct LeverageSet {
     #[serde(deserialize_with = "int")]
     pub leverage: i64,
     /// Largest notional at this leverage.
-    #[serde(default, deserialize_with = "opt_decimal")]
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub max_notional_value: Option<Decimal>,
 }
 
 /// One symbol of `GET /fapi/v1/leverageBracket`. Its numbers are JSON numbers (fact sheet 4.9).
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LeverageBrackets {
     /// Name.
     pub symbol: String,
     /// Only for accounts with adjusted limits.
-    #[serde(default, deserialize_with = "opt_decimal")]
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub notional_coef: Option<Decimal>,
     /// From small to large notional.
     pub brackets: Vec<Bracket>,
 }
 
 /// One bracket.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Bracket {
     /// Number from 1.
@@ -272,28 +394,8 @@ pub struct Bracket {
     pub cum: Decimal,
 }
 
-/// The list, or one object with a symbol: both forms are documented.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub enum OneOrMany<T> {
-    /// An array.
-    Many(Vec<T>),
-    /// A single object.
-    One(T),
-}
-
-impl<T> OneOrMany<T> {
-    /// As a list.
-    pub fn into_vec(self) -> Vec<T> {
-        match self {
-            Self::Many(rows) => rows,
-            Self::One(row) => vec![row],
-        }
-    }
-}
-
 /// `GET /fapi/v1/commissionRate`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CommissionRate {
     /// Name.
@@ -302,14 +404,17 @@ pub struct CommissionRate {
     pub maker_commission_rate: Decimal,
     /// Fraction for taking orders.
     pub taker_commission_rate: Decimal,
+    /// Fraction for retail-price-improvement orders.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub rpi_commission_rate: Option<Decimal>,
 }
 
 /// One row of `GET /fapi/v1/income`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IncomeRow {
     /// Name; empty for transfers.
-    #[serde(default, deserialize_with = "opt_text")]
+    #[serde(default, deserialize_with = "opt_text", skip_serializing_if = "Option::is_none")]
     pub symbol: Option<String>,
     /// Why.
     pub income_type: IncomeType,
@@ -318,7 +423,7 @@ pub struct IncomeRow {
     /// In what.
     pub asset: String,
     /// Free text.
-    #[serde(default, deserialize_with = "opt_text")]
+    #[serde(default, deserialize_with = "opt_text", skip_serializing_if = "Option::is_none")]
     pub info: Option<String>,
     /// When.
     #[serde(deserialize_with = "int")]
@@ -327,7 +432,7 @@ pub struct IncomeRow {
     #[serde(deserialize_with = "int")]
     pub tran_id: i64,
     /// Trade, where there is one.
-    #[serde(default, deserialize_with = "opt_text")]
+    #[serde(default, deserialize_with = "opt_text", skip_serializing_if = "Option::is_none")]
     pub trade_id: Option<String>,
 }
 
@@ -336,7 +441,7 @@ pub struct IncomeRow {
 #[serde(rename_all = "camelCase")]
 pub struct ListenKeyAnswer {
     /// The key: whoever knows it reads the account's events.
-    #[serde(default, deserialize_with = "opt_text")]
+    #[serde(default, deserialize_with = "opt_text", skip_serializing_if = "Option::is_none")]
     pub listen_key: Option<String>,
 }
 

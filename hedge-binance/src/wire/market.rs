@@ -1,15 +1,15 @@
 //! General and market data. Source: fact sheet 4.1–4.3.
 
 use rust_decimal::Decimal;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, ser::SerializeSeq};
 
 use super::{
-    number::{int, opt_decimal, opt_int},
-    text::{ContractType, SymbolStatus},
+    number::{boolean, int, opt_decimal, opt_int, opt_text},
+    text::{ContractType, FundingRateType, OrderType, SymbolStatus, TimeInForce},
 };
 
 /// `GET /fapi/v1/time`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerTime {
     /// The venue's clock.
@@ -18,21 +18,30 @@ pub struct ServerTime {
 }
 
 /// `GET /fapi/v1/exchangeInfo`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExchangeInfo {
+    /// `UTC`.
+    #[serde(default, deserialize_with = "opt_text", skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+    /// `U_MARGINED`.
+    #[serde(default, deserialize_with = "opt_text", skip_serializing_if = "Option::is_none")]
+    pub futures_type: Option<String>,
     /// The venue's clock.
-    #[serde(default, deserialize_with = "opt_int")]
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
     pub server_time: Option<i64>,
     /// Budgets of this host.
     #[serde(default)]
     pub rate_limits: Vec<RateLimit>,
+    /// What margin may be in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assets: Vec<MarginAsset>,
     /// All symbols.
     pub symbols: Vec<SymbolInfo>,
 }
 
 /// One budget, also the row of `GET /fapi/v1/rateLimit/order`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RateLimit {
     /// `REQUEST_WEIGHT` or `ORDERS`.
@@ -47,20 +56,37 @@ pub struct RateLimit {
     pub limit: i64,
 }
 
+/// One margin asset of exchangeInfo.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MarginAsset {
+    /// Name.
+    pub asset: String,
+    /// Whether it counts as margin in multi-assets mode.
+    #[serde(deserialize_with = "boolean")]
+    pub margin_available: bool,
+    /// Debt at which other assets are exchanged into it.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub auto_asset_exchange: Option<Decimal>,
+}
+
 /// One symbol of exchangeInfo.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SymbolInfo {
     /// Name.
     pub symbol: String,
+    /// Pair.
+    #[serde(default, deserialize_with = "opt_text", skip_serializing_if = "Option::is_none")]
+    pub pair: Option<String>,
     /// Perpetual or dated.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contract_type: Option<ContractType>,
     /// Delivery or announced delisting.
-    #[serde(default, deserialize_with = "opt_int")]
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
     pub delivery_date: Option<i64>,
     /// First day.
-    #[serde(default, deserialize_with = "opt_int")]
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
     pub onboard_date: Option<i64>,
     /// Whether it trades.
     pub status: SymbolStatus,
@@ -71,23 +97,53 @@ pub struct SymbolInfo {
     /// What profit is in.
     pub margin_asset: String,
     /// Highest number of decimals of a price (not the tick).
-    #[serde(default, deserialize_with = "opt_int")]
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
     pub price_precision: Option<i64>,
     /// Highest number of decimals of a quantity (not the step).
-    #[serde(default, deserialize_with = "opt_int")]
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
     pub quantity_precision: Option<i64>,
+    /// Decimals of base amounts.
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
+    pub base_asset_precision: Option<i64>,
+    /// Decimals of quote amounts.
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
+    pub quote_precision: Option<i64>,
+    /// `COIN`, `INDEX`, …
+    #[serde(default, deserialize_with = "opt_text", skip_serializing_if = "Option::is_none")]
+    pub underlying_type: Option<String>,
+    /// Finer kinds of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub underlying_sub_type: Vec<String>,
+    /// Undocumented.
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
+    pub settle_plan: Option<i64>,
+    /// Fee of a forced close, as a fraction.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub liquidation_fee: Option<Decimal>,
+    /// Amendments that an order may have.
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
+    pub max_move_order_limit: Option<i64>,
+    /// What may be placed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub order_types: Vec<OrderType>,
+    /// How long orders may live.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub time_in_force: Vec<TimeInForce>,
+    /// Who may do what.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permission_sets: Vec<String>,
     /// Market orders fill within mark × (1 ± bound).
-    #[serde(default, deserialize_with = "opt_decimal")]
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub market_take_bound: Option<Decimal>,
     /// Largest deviation of mark and last at a protected trigger.
-    #[serde(default, deserialize_with = "opt_decimal")]
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub trigger_protect: Option<Decimal>,
     /// Order rules.
     pub filters: Vec<Filter>,
 }
 
 /// One filter row. Rows of kinds that we do not know are kept as [`Filter::Unknown`].
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "filterType", rename_all_fields = "camelCase")]
 pub enum Filter {
     /// Price grid and bounds; a bound of 0 is none.
@@ -140,6 +196,16 @@ pub enum Filter {
         multiplier_up: Decimal,
         /// Lowest sell, as a multiple of mark.
         multiplier_down: Decimal,
+        /// Decimals of both; text or a number.
+        #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
+        multiplier_decimal: Option<i64>,
+    },
+    /// Symbols whose risk the venue limits; what it forbids is not documented.
+    #[serde(rename = "POSITION_RISK_CONTROL")]
+    PositionRiskControl {
+        /// `NONE` usually.
+        #[serde(default, deserialize_with = "opt_text", skip_serializing_if = "Option::is_none")]
+        position_control_side: Option<String>,
     },
     /// Anything else.
     #[serde(other)]
@@ -163,11 +229,40 @@ pub struct Kline {
     pub volume: Decimal,
     /// Last millisecond.
     pub close_time: i64,
+    /// Quote volume.
+    pub quote_volume: Option<Decimal>,
+    /// Number of trades.
+    pub trades: Option<i64>,
+    /// Base volume that takers bought.
+    pub taker_buy_volume: Option<Decimal>,
+    /// Quote volume that takers bought.
+    pub taker_buy_quote_volume: Option<Decimal>,
+}
+
+/// As the row of twelve that it came from.
+impl Serialize for Kline {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut row = serializer.serialize_seq(Some(12))?;
+        row.serialize_element(&self.open_time)?;
+        for value in [self.open, self.high, self.low, self.close, self.volume] {
+            row.serialize_element(&value)?;
+        }
+        row.serialize_element(&self.close_time)?;
+        row.serialize_element(&self.quote_volume)?;
+        row.serialize_element(&self.trades)?;
+        row.serialize_element(&self.taker_buy_volume)?;
+        row.serialize_element(&self.taker_buy_quote_volume)?;
+        row.serialize_element("0")?;
+        row.end()
+    }
 }
 
 impl<'de> Deserialize<'de> for Kline {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Row;
+        /// Klines of marks and indices fill these columns with anything.
+        #[derive(Deserialize)]
+        struct Filler(#[serde(deserialize_with = "opt_decimal")] Option<Decimal>);
         impl<'de> serde::de::Visitor<'de> for Row {
             type Value = Kline;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -188,6 +283,10 @@ impl<'de> Deserialize<'de> for Kline {
                     close: entry(&mut row, 4)?,
                     volume: entry(&mut row, 5)?,
                     close_time: entry(&mut row, 6)?,
+                    quote_volume: row.next_element::<Filler>()?.and_then(|filler| filler.0),
+                    trades: row.next_element()?,
+                    taker_buy_volume: row.next_element::<Filler>()?.and_then(|filler| filler.0),
+                    taker_buy_quote_volume: row.next_element::<Filler>()?.and_then(|filler| filler.0),
                 };
                 while row.next_element::<serde::de::IgnoredAny>()?.is_some() {}
                 Ok(kline)
@@ -198,7 +297,7 @@ impl<'de> Deserialize<'de> for Kline {
 }
 
 /// `GET /fapi/v1/premiumIndex`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PremiumIndex {
     /// Name.
@@ -206,11 +305,17 @@ pub struct PremiumIndex {
     /// Mark price.
     pub mark_price: Decimal,
     /// Index price.
-    #[serde(default, deserialize_with = "opt_decimal")]
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub index_price: Option<Decimal>,
+    /// Estimate of the price at delivery; only meaningful in the last hour before it.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub estimated_settle_price: Option<Decimal>,
     /// Running estimate for the next settlement, not the last paid rate (fact sheet 14.3). Empty on dated contracts.
-    #[serde(default, deserialize_with = "opt_decimal")]
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub last_funding_rate: Option<Decimal>,
+    /// Interest part of the rate.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub interest_rate: Option<Decimal>,
     /// Next settlement; 0 on dated contracts.
     #[serde(deserialize_with = "int")]
     pub next_funding_time: i64,
@@ -220,7 +325,7 @@ pub struct PremiumIndex {
 }
 
 /// One row of `GET /fapi/v1/fundingRate`: a payment that happened.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FundingRate {
     /// Name.
@@ -231,15 +336,15 @@ pub struct FundingRate {
     #[serde(deserialize_with = "int")]
     pub funding_time: i64,
     /// Mark at that time; missing in old rows.
-    #[serde(default, deserialize_with = "opt_decimal")]
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub mark_price: Option<Decimal>,
     /// `Regular` or `Special`, since July 2026.
-    #[serde(default)]
-    pub rate_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_type: Option<FundingRateType>,
 }
 
 /// `GET /fapi/v1/ticker/bookTicker`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BookTicker {
     /// Name.
@@ -253,19 +358,22 @@ pub struct BookTicker {
     /// Quantity there.
     pub ask_qty: Decimal,
     /// When.
-    #[serde(default, deserialize_with = "opt_int")]
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
     pub time: Option<i64>,
 }
 
 /// `GET /fapi/v1/depth`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Depth {
     /// Joins the snapshot to the diff stream.
     #[serde(deserialize_with = "int")]
     pub last_update_id: i64,
+    /// When it was sent.
+    #[serde(rename = "E", default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
+    pub event_time: Option<i64>,
     /// Engine time.
-    #[serde(rename = "T", default, deserialize_with = "opt_int")]
+    #[serde(rename = "T", default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
     pub transaction_time: Option<i64>,
     /// Price and quantity, best first.
     pub bids: Vec<(Decimal, Decimal)>,
@@ -279,7 +387,7 @@ mod tests {
 
     #[test]
     fn a_filter_of_an_unknown_kind_does_not_spoil_the_list() {
-        let text = r#"[{"filterType":"POSITION_RISK_CONTROL","positionControlSide":"NONE"},
+        let text = r#"[{"filterType":"NOT_KNOWN_YET","side":"NONE"},
             {"filterType":"MIN_NOTIONAL","notional":"5"}]"#;
         let filters: Vec<Filter> = serde_json::from_str(text).unwrap();
         assert_eq!(filters, [Filter::Unknown, Filter::MinNotional { notional: Decimal::from(5) }]);

@@ -6,7 +6,13 @@
 pub mod account;
 pub mod algo;
 pub mod event;
+pub mod list;
+pub mod margin;
 pub mod market;
 pub mod number;
 pub mod order;
+pub mod reference;
+pub mod statistics;
 pub mod text;
+pub mod ticker;
+pub mod trades;

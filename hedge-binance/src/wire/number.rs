@@ -70,6 +70,15 @@ pub(crate) fn boolean<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool
     Scalar::deserialize(deserializer)?.bool().map_err(de::Error::custom)
 }
 
+/// A boolean, absent when missing, null or empty text.
+pub(crate) fn opt_boolean<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    match Option::<Scalar>::deserialize(deserializer)? {
+        None => Ok(None),
+        Some(Scalar::Text(text)) if text.trim().is_empty() => Ok(None),
+        Some(scalar) => scalar.bool().map(Some).map_err(de::Error::custom),
+    }
+}
+
 /// Text, or a number shown as text (`code` is `"200"` on one path and `200` on another).
 pub(crate) fn opt_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(match Option::<Scalar>::deserialize(deserializer)? {

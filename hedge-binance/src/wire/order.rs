@@ -1,15 +1,15 @@
 //! Plain orders and fills. Source: fact sheet 4.4–4.6.
 
 use rust_decimal::Decimal;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
-    number::{boolean, int, opt_decimal, opt_int, opt_text},
+    number::{boolean, int, opt_boolean, opt_decimal, opt_int, opt_text},
     text::{LegWord, OrderStatus, OrderType, Side, TimeInForce, WorkingType},
 };
 
 /// Answer to place and cancel, and row of every order query. What acks leave out is optional.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderRow {
     /// The venue's id.
@@ -22,42 +22,72 @@ pub struct OrderRow {
     /// The client's id.
     pub client_order_id: String,
     /// Limit price, 0 for market orders.
-    #[serde(default, deserialize_with = "opt_decimal")]
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub price: Option<Decimal>,
     /// Average fill price; left out of acks since July 2026.
-    #[serde(default, deserialize_with = "opt_decimal")]
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub avg_price: Option<Decimal>,
     /// Ordered quantity.
     pub orig_qty: Decimal,
     /// Filled quantity.
     pub executed_qty: Decimal,
+    /// Filled quantity again; in acks only.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub cum_qty: Option<Decimal>,
+    /// Filled notional; left out of acks since July 2026.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub cum_quote: Option<Decimal>,
     /// How long it lives.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_in_force: Option<TimeInForce>,
     /// Type now.
     #[serde(rename = "type")]
     pub order_type: OrderType,
     /// Type as placed.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub orig_type: Option<OrderType>,
     /// Close-all order.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub close_position: Option<bool>,
     /// Reduces only (also true for implicit closes in hedge mode).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reduce_only: Option<bool>,
     /// BUY or SELL.
     pub side: Side,
     /// Leg.
     pub position_side: LegWord,
     /// Trigger of conditional leftovers; "0" otherwise.
-    #[serde(default, deserialize_with = "opt_decimal")]
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub stop_price: Option<Decimal>,
     /// Which price triggers.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub working_type: Option<WorkingType>,
+    /// Refuses to trigger far from the other price.
+    #[serde(default, deserialize_with = "opt_boolean", skip_serializing_if = "Option::is_none")]
+    pub price_protect: Option<bool>,
+    /// How the price follows the book; `NONE` usually.
+    #[serde(default, deserialize_with = "opt_text", skip_serializing_if = "Option::is_none")]
+    pub price_match: Option<String>,
+    /// What happens when it would meet our own order.
+    #[serde(default, deserialize_with = "opt_text", skip_serializing_if = "Option::is_none")]
+    pub self_trade_prevention_mode: Option<String>,
+    /// Until when, for GTD; 0 otherwise.
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
+    pub good_till_date: Option<i64>,
+    /// Trailing leftovers: where it becomes active.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub activate_price: Option<Decimal>,
+    /// Trailing leftovers: distance in percent.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub price_rate: Option<Decimal>,
+    /// Pair; in modify, history and forced orders.
+    #[serde(default, deserialize_with = "opt_text", skip_serializing_if = "Option::is_none")]
+    pub pair: Option<String>,
+    /// Our number of the amendment, echoed.
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
+    pub modify_id: Option<i64>,
     /// Placed at; only in query rows.
-    #[serde(default, deserialize_with = "opt_int")]
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
     pub time: Option<i64>,
     /// Last change.
     #[serde(deserialize_with = "int")]
@@ -65,7 +95,7 @@ pub struct OrderRow {
 }
 
 /// One fill, from `GET /fapi/v1/userTrades`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TradeRow {
     /// Trade id, unique per symbol.
@@ -84,6 +114,9 @@ pub struct TradeRow {
     pub price: Decimal,
     /// Quantity.
     pub qty: Decimal,
+    /// Notional.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub quote_qty: Option<Decimal>,
     /// Profit before the fee.
     pub realized_pnl: Decimal,
     /// Fee; its sign is not certain (fact sheet 4.6).
@@ -91,23 +124,89 @@ pub struct TradeRow {
     /// What the fee is in.
     pub commission_asset: String,
     /// What profit is in.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub margin_asset: Option<String>,
     /// When.
     #[serde(deserialize_with = "int")]
     pub time: i64,
+    /// Whether we bought.
+    #[serde(default, deserialize_with = "opt_boolean", skip_serializing_if = "Option::is_none")]
+    pub buyer: Option<bool>,
     /// Whether we rested in the book.
     #[serde(deserialize_with = "boolean")]
     pub maker: bool,
 }
 
+/// One row of `GET /fapi/v1/orderAmendment`. Fields: Binance USD-M docs, trade, "Get Order Modify History".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AmendmentRow {
+    /// Id of the amendment.
+    #[serde(deserialize_with = "int")]
+    pub amendment_id: i64,
+    /// Name.
+    pub symbol: String,
+    /// Pair.
+    #[serde(default, deserialize_with = "opt_text", skip_serializing_if = "Option::is_none")]
+    pub pair: Option<String>,
+    /// Order.
+    #[serde(deserialize_with = "int")]
+    pub order_id: i64,
+    /// The client's id of it.
+    pub client_order_id: String,
+    /// When.
+    #[serde(deserialize_with = "int")]
+    pub time: i64,
+    /// What changed.
+    pub amendment: AmendmentChange,
+    /// How the price follows the book.
+    #[serde(default, deserialize_with = "opt_text", skip_serializing_if = "Option::is_none")]
+    pub price_match: Option<String>,
+}
+
+/// What an amendment changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AmendmentChange {
+    /// Limit price.
+    pub price: BeforeAfter,
+    /// Quantity.
+    pub orig_qty: BeforeAfter,
+    /// How many amendments the order has had, this one included.
+    #[serde(deserialize_with = "int")]
+    pub count: i64,
+    /// Our number of it, where one was sent.
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
+    pub modify_id: Option<i64>,
+}
+
+/// A value before and after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BeforeAfter {
+    /// Before.
+    pub before: Decimal,
+    /// After.
+    pub after: Decimal,
+}
+
+/// Answer of `POST /fapi/v1/countdownCancelAll`. The time is text there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Countdown {
+    /// Name.
+    pub symbol: String,
+    /// Milliseconds until all plain orders of the symbol are cancelled; 0 is off.
+    #[serde(deserialize_with = "int")]
+    pub countdown_time: i64,
+}
+
 /// `{"code":200,"msg":…}`; the code is text on some paths.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodeMessage {
     /// 200 for success.
     #[serde(deserialize_with = "int")]
     pub code: i64,
     /// Text.
-    #[serde(default, deserialize_with = "opt_text")]
+    #[serde(default, deserialize_with = "opt_text", skip_serializing_if = "Option::is_none")]
     pub msg: Option<String>,
 }

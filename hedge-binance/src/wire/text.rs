@@ -31,6 +31,16 @@ macro_rules! words {
             }
         }
 
+        impl serde::Serialize for $name {
+            /// A word that is not known is written as `{"unknown":"WORD"}`, so that it passes for none that is.
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self {
+                    Self::Unknown(text) => serializer.collect_map([("unknown", text)]),
+                    known => serializer.serialize_str(known.as_str()),
+                }
+            }
+        }
+
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 Ok(Self::from(<std::borrow::Cow<'de, str>>::deserialize(deserializer)?.as_ref()))
@@ -133,6 +143,22 @@ words!(
         AutoExchange = "AUTO_EXCHANGE", CoinSwapDeposit = "COIN_SWAP_DEPOSIT",
         CoinSwapWithdraw = "COIN_SWAP_WITHDRAW", Adl = "ADL",
     }
+);
+
+words!(
+    /// How likely auto-deleveraging is on a symbol. Source: Binance USD-M docs, market data, "ADL Risk".
+    AdlRisk { Low = "low", Medium = "medium", High = "high" }
+);
+words!(
+    /// What may be traded in a session. Source: Binance USD-M docs, market data, "Trading Schedule".
+    SessionType {
+        PreMarket = "PRE_MARKET", Regular = "REGULAR", AfterMarket = "AFTER_MARKET", Overnight = "OVERNIGHT",
+        NoTrading = "NO_TRADING",
+    }
+);
+words!(
+    /// What kind of payment a funding row was. Source: fact sheet 4.1.
+    FundingRateType { Regular = "Regular", Special = "Special" }
 );
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::leg::LegState;
 use super::order::OrderRecord;
 use super::orders::note_unknown_word;
 use super::remembered::Remembered;
-use super::state::{Book, Change, MAX_REQUEST_WINDOW};
+use super::state::{Book, Change, LegHalt, MAX_REQUEST_WINDOW};
 use super::value::Kept;
 use rust_decimal::Decimal;
 
@@ -251,6 +251,7 @@ impl Book {
         for report in &snapshot.orders {
             match report.client_id.ours() {
                 Some(id) if self.orders.contains_key(id) => self.apply_report(report, at, changes),
+                _ if self.note_forced(report, changes) => {}
                 _ => self.foreign.push(report.clone()),
             }
         }
@@ -263,8 +264,11 @@ impl Book {
             OperatorCommand::ExitOnly | OperatorCommand::Flatten | OperatorCommand::FlattenAtStart => {
                 Posture::ExitOnly
             }
-            OperatorCommand::Resume => Posture::Normal,
+            OperatorCommand::Resume | OperatorCommand::Lift => Posture::Normal,
         };
+        if command == OperatorCommand::Resume {
+            self.halted_legs.clear();
+        }
         self.operator_because = because.to_owned();
     }
 
@@ -335,6 +339,9 @@ impl Book {
                 self.adopted.insert((*instrument, *order), Some(at));
             }
             Decision::PostureChanged { posture, .. } => self.posture = *posture,
+            Decision::LegHalted { position, forced, .. } => {
+                self.halted_legs.entry(*position).or_insert(LegHalt { forced: *forced, since: at });
+            }
             Decision::Muted { instrument, until, .. } => {
                 self.muted.insert(*instrument, *until);
             }

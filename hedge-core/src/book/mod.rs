@@ -19,4 +19,4 @@ mod value;
 
 pub use leg::LegState;
 pub use order::{Doubt, OrderRecord};
-pub use state::{Book, Change, Totals};
+pub use state::{Book, Change, Forced, LegHalt, Totals};

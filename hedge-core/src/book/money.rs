@@ -1,7 +1,7 @@
 //! Folding executions and flows: money is conserved exactly.
 
 use super::keyed::Place;
-use super::state::{Book, Change, REMEMBERED_IDS};
+use super::state::{Book, Change, Forced, REMEMBERED_IDS};
 use rust_decimal::Decimal;
 
 use crate::{
@@ -57,17 +57,13 @@ impl Book {
                 self.credit(place, fill.qty.get(), at, changes);
             }
             None => {
-                if matches!(fill.client_id, Some(ReportedId::Foreign(_))) {
+                if matches!(fill.client_id, Some(ReportedId::Foreign(_) | ReportedId::Venue { .. })) {
                     self.strangers.insert((fill.instrument, fill.order));
                     if self.strangers.len() > REMEMBERED_IDS {
                         self.strangers.pop_first();
                     }
                 }
-                *self.unclaimed.entry((fill.instrument, fill.order)).or_default() += fill.qty.get();
-                if self.unclaimed.len() > REMEMBERED_IDS {
-                    self.unclaimed.pop_first();
-                }
-                changes.push(Change::ForeignFill(Box::new(fill.clone())));
+                self.unexplained(fill, key, changes);
             }
         }
         if fill.is_close() == Some(true) {
@@ -75,6 +71,27 @@ impl Book {
         } else {
             changes.push(Change::Grew(key, id));
         }
+    }
+
+    /// An execution that no order of ours made: the venue's own, or somebody else's.
+    fn unexplained(&mut self, fill: &Fill, position: PositionKey, changes: &mut Vec<Change>) {
+        let order = (fill.instrument, fill.order);
+        let Some(forced) = fill.forced().or_else(|| self.forced_orders.get(&order).copied()) else {
+            *self.unclaimed.entry(order).or_default() += fill.qty.get();
+            if self.unclaimed.len() > REMEMBERED_IDS {
+                self.unclaimed.pop_first();
+            }
+            changes.push(Change::ForeignFill(Box::new(fill.clone())));
+            return;
+        };
+        self.remember_forced(fill.instrument, fill.order, forced);
+        changes.push(Change::Forced(Box::new(Forced {
+            position,
+            forced,
+            order: fill.order,
+            client_id: fill.client_id.as_ref().map(|id| id.as_str().to_owned()),
+            closed: Some((fill.qty, fill.price)),
+        })));
     }
 
     /// Counts an execution towards its order.

@@ -2,7 +2,7 @@
 
 use super::keyed::Place;
 use super::order::Doubt;
-use super::state::{Book, Change, FILLS_DUE, MAX_REQUEST_WINDOW, VISIBILITY_DELAY};
+use super::state::{Book, Change, FILLS_DUE, Forced, MAX_REQUEST_WINDOW, REMEMBERED_IDS, VISIBILITY_DELAY};
 use std::time::Duration;
 
 use rust_decimal::Decimal;
@@ -14,7 +14,7 @@ use crate::{
     order_state::{OrderEvent, OrderState, transition},
     position::{Action, PositionKey},
     time::Timestamp,
-    venue::{OrderRef, OrderReport, OrderSpace, ReportedState},
+    venue::{ForcedClose, OrderRef, OrderReport, OrderSpace, ReportedState},
 };
 
 /// Says that a venue's word for a state is not known.
@@ -32,7 +32,9 @@ impl Book {
             self.orders.place(self.by_venue.get(&(report.instrument, number))?)
         });
         let Some(place) = known else {
-            self.note_foreign(report, changes);
+            if !self.note_forced(report, changes) {
+                self.note_foreign(report, changes);
+            }
             return;
         };
         let record = self.orders.at_mut(place);
@@ -59,6 +61,45 @@ impl Book {
             self.name_order(place, report.order, at, changes);
             self.report_state(place, &report.state, report.filled, at, changes);
         }
+    }
+
+    /// Whether the venue closes a leg by this order; the first report of it is news. A one-way report names no leg.
+    pub(super) fn note_forced(&mut self, report: &OrderReport, changes: &mut Vec<Change>) -> bool {
+        let (Some(forced), Some(side), OrderRef::Plain(order)) =
+            (report.forced(), report.side.leg(), report.order)
+        else {
+            return false;
+        };
+        let position = PositionKey::new(report.instrument, side);
+        if self.slot(&position).is_none() {
+            return false;
+        }
+        if self.remember_forced(report.instrument, order, forced) {
+            let client_id = Some(report.client_id.as_str().to_owned());
+            changes.push(Change::Forced(Box::new(Forced {
+                position,
+                forced,
+                order,
+                client_id,
+                closed: None,
+            })));
+        }
+        true
+    }
+
+    /// Whether the order is new.
+    pub(super) fn remember_forced(
+        &mut self,
+        instrument: InstrumentId,
+        order: VenueOrderId,
+        forced: ForcedClose,
+    ) -> bool {
+        let is_new = self.forced_orders.insert((instrument, order), forced).is_none();
+        if self.forced_orders.len() > REMEMBERED_IDS {
+            self.forced_orders.pop_first();
+        }
+        self.unclaimed.remove(&(instrument, order));
+        is_new
     }
 
     /// Keeps the list of orders that are not ours current between snapshots.

@@ -2,7 +2,7 @@
 
 use super::leg::LegState;
 use super::order::OrderRecord;
-use super::state::{BACK_FILL_OVERLAP, Book, Totals};
+use super::state::{BACK_FILL_OVERLAP, Book, LegHalt, Totals};
 use rust_decimal::Decimal;
 
 use crate::{
@@ -349,6 +349,16 @@ impl Book {
                 && report.kind == ReportedKind::StopMarket
                 && !report.state.is_terminal()
         })
+    }
+
+    /// Why a leg opens nothing until a person resumes, if so.
+    pub fn leg_halt(&self, key: &PositionKey) -> Option<LegHalt> {
+        self.halted_legs.get(key).copied()
+    }
+
+    /// Legs that open nothing until a person resumes.
+    pub fn halted_legs(&self) -> impl Iterator<Item = (PositionKey, LegHalt)> {
+        self.halted_legs.iter().map(|(key, halt)| (*key, *halt))
     }
 
     /// Until when a symbol is muted.

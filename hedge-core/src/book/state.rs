@@ -16,11 +16,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::{
     id::{Asset, ClientOrderId, InstrumentId, InstrumentIx, RunId, Seq, Term, VenueOrderId},
     instrument::InstrumentSpec,
-    money::Price,
+    money::{Price, Qty},
     position::{PositionKey, PositionMode},
     risk::Posture,
     time::Timestamp,
-    venue::{Fill, OrderRef, OrderReport},
+    venue::{Fill, ForcedClose, OrderRef, OrderReport},
 };
 
 /// The longest request window that this product ever sends; bounds how long a dead process's request can be accepted.
@@ -108,8 +108,23 @@ pub struct Book {
     #[serde(with = "pairs", default)]
     pub(super) adopted: BTreeMap<(InstrumentId, OrderRef), Option<Timestamp>>,
     pub(super) one_close_all_only: bool,
+    /// Legs that the venue has closed by force, until a person resumes.
+    #[serde(with = "pairs", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) halted_legs: BTreeMap<PositionKey, LegHalt>,
+    /// Orders by which the venue closes legs.
+    #[serde(with = "pairs", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) forced_orders: BTreeMap<(InstrumentId, VenueOrderId), ForcedClose>,
     #[serde(skip)]
     pub(super) kept: Kept,
+}
+
+/// Why a leg opens nothing until a person resumes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegHalt {
+    /// What the venue did.
+    pub forced: ForcedClose,
+    /// When this process learned it.
+    pub since: Timestamp,
 }
 
 /// Orders are written by id.
@@ -141,6 +156,21 @@ mod pairs {
     }
 }
 
+/// One sign of a forced close.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forced {
+    /// Which leg.
+    pub position: PositionKey,
+    /// What the venue does.
+    pub forced: ForcedClose,
+    /// The venue's number of its order.
+    pub order: VenueOrderId,
+    /// The venue's id of it, where stated.
+    pub client_id: Option<String>,
+    /// How much was closed and at what price; `None` while the order only stands.
+    pub closed: Option<(Qty, Price)>,
+}
+
 /// What changed besides numbers; the engine reacts to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -156,6 +186,8 @@ pub enum Change {
     LateFill(ClientOrderId),
     /// A fill belongs to no order of ours, or to a one-way account.
     ForeignFill(Box<Fill>),
+    /// The venue closes a leg by force: an order that does it became known, or has filled.
+    Forced(Box<Forced>),
     /// An order report that fits no row of the life cycle, or no order of ours.
     Unfitting(String),
     /// An order of somebody else changed on this leg.

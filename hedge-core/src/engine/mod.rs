@@ -9,6 +9,7 @@
 mod closing;
 mod deadline;
 mod doubt;
+mod forced;
 mod foreign;
 mod intents;
 mod market;

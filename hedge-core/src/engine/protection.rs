@@ -194,6 +194,7 @@ impl Engine {
         if purpose == OrderPurpose::Stop {
             self.retire_older_stops(cx, &key);
         }
+        self.withdraw_openings(cx, &key);
         self.drive_flat(cx, &key);
     }
 

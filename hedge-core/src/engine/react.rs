@@ -136,6 +136,7 @@ impl Engine {
                 self.alert(cx, None, Cow::Owned(text));
                 self.ask_snapshot(cx);
             }
+            Change::Forced(forced) => self.forced_close(cx, &forced),
             Change::Unfitting(text) => self.alert_once(cx, text),
             Change::ForeignOrder(key) => {
                 if self.book.leg(&key).is_some_and(|leg| leg.unprotected_since.is_some()) {

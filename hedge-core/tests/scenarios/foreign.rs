@@ -191,19 +191,6 @@ fn a_stranger_s_fill_is_booked_named_and_protected() {
 }
 
 #[test]
-fn a_liquidation_is_a_close_that_we_did_not_order() {
-    let mut rig = Rig::new();
-    let (_, stop) = rig.opened();
-    let mut fill = rig.strange_fill(long(), Action::Close, "1", "60");
-    fill.client_id = Some(ReportedId::parse("autoclose-1732100000"));
-    let outcomes = rig.account(AccountEvent::Fill { fill });
-    outcomes.none();
-    assert_eq!(outcomes.cancels(), [stop.id]);
-    assert_eq!(rig.leg(&long()).realized, d("-40"));
-    rig.identity_holds();
-}
-
-#[test]
 fn an_entry_that_never_filled_leaves_no_plan_for_a_stranger() {
     let mut rig = Rig::new();
     let entry = rig.open(long(), "95").only();

@@ -189,6 +189,7 @@ fn facts() -> Vec<Fact> {
         OperatorCommand::Halt,
         OperatorCommand::ExitOnly,
         OperatorCommand::Resume,
+        OperatorCommand::Lift,
         OperatorCommand::Flatten,
         OperatorCommand::FlattenAtStart,
     ] {
@@ -277,6 +278,11 @@ fn decisions() -> Vec<Decision> {
         Decision::FlattenRequested { position: long(), because: Cow::Borrowed("operator") },
         Decision::Alert { position: Some(short()), text: Cow::Borrowed("look") },
         Decision::Alert { position: None, text: Cow::Borrowed("look") },
+        Decision::LegHalted {
+            position: long(),
+            forced: ForcedClose::Adl,
+            because: Cow::Borrowed("auto-deleveraging by order adl_autoclose"),
+        },
         Decision::Muted {
             instrument: btc(),
             until: Timestamp::from_ms(9),
@@ -366,6 +372,7 @@ const fn decision_name(decision: &Decision) -> &'static str {
         Decision::PostureChanged { .. } => "posture_changed",
         Decision::Corrected { .. } => "corrected",
         Decision::Alert { .. } => "alert",
+        Decision::LegHalted { .. } => "leg_halted",
         Decision::Muted { .. } => "muted",
         Decision::FlattenRequested { .. } => "flatten_requested",
         Decision::OrderAdopted { .. } => "order_adopted",
@@ -408,7 +415,7 @@ fn every_decision_reads_back_as_it_was_written() {
         let text = reads_back(Event::Decision(decision));
         assert!(text.contains(&format!("{{\"decision\":{{\"decision\":\"{name}\"")), "{text}");
     }
-    assert_eq!(names.len(), 14, "{names:?}");
+    assert_eq!(names.len(), 15, "{names:?}");
 }
 
 proptest! {

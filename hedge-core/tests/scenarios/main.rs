@@ -6,6 +6,7 @@ mod rig;
 mod boot;
 mod doubt;
 mod exits;
+mod forced;
 mod foreign;
 mod gate;
 mod hedge;

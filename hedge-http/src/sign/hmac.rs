@@ -6,7 +6,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use super::{
-    signer::{SignError, Signer},
+    signer::{SignError, Signer, payload},
     text::{base64, push_hex},
 };
 use crate::secret::Secret;
@@ -58,8 +58,8 @@ impl Signer for HmacSha256Hex {
         Ok(text)
     }
 
-    fn append_signature(&self, query: &mut String) -> Result<(), SignError> {
-        let mac = self.mac(query.as_bytes());
+    fn append_signature(&self, query: &mut String, from: usize) -> Result<(), SignError> {
+        let mac = self.mac(payload(query, from));
         query.push_str("&signature=");
         push_hex(query, &mac);
         Ok(())
@@ -115,8 +115,8 @@ mod tests {
         let (hex, base64) =
             (HmacSha256Hex::new(&secret("Jefe")).unwrap(), HmacSha256Base64::new(&secret("Jefe")).unwrap());
         let appended = |signer: &dyn Signer| {
-            let mut query = "what do ya want for nothing?".to_owned();
-            signer.append_signature(&mut query).unwrap();
+            let mut query = "https://host/path?what do ya want for nothing?".to_owned();
+            signer.append_signature(&mut query, "https://host/path?".len()).unwrap();
             query.rsplit_once("&signature=").unwrap().1.to_owned()
         };
         assert_eq!(appended(&hex), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");

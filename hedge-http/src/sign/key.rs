@@ -11,7 +11,7 @@ use ring::{
 use super::{
     hmac::HmacSha256Hex,
     pem,
-    signer::{SignError, Signer},
+    signer::{SignError, Signer, payload, push_encoded},
     text::base64,
 };
 use crate::secret::Secret;
@@ -156,12 +156,12 @@ impl Signer for SigningKey {
         }
     }
 
-    fn append_signature(&self, query: &mut String) -> Result<(), SignError> {
+    fn append_signature(&self, query: &mut String, from: usize) -> Result<(), SignError> {
         match &self.0 {
-            Inner::Hmac(key) => key.append_signature(query),
+            Inner::Hmac(key) => key.append_signature(query, from),
             Inner::Rsa(_) | Inner::Ed25519(_) => {
-                let signature = self.sign(query.as_bytes())?;
-                super::signer::push_encoded(query, &signature);
+                let signature = self.sign(payload(query, from))?;
+                push_encoded(query, &signature);
                 Ok(())
             }
         }

@@ -10,15 +10,21 @@ pub trait Signer: fmt::Debug + Send + Sync + 'static {
     /// When the key cannot sign (for HMAC never, once constructed).
     fn sign(&self, payload: &[u8]) -> Result<String, SignError>;
 
-    /// Signs the query as it stands and appends `&signature=` with the signature, percent-encoded where it has to be.
+    /// Signs what follows `from` in a text and appends `&signature=` with the signature, percent-encoded where it has to be.
+    /// A `from` that is not inside the text signs nothing at all.
     ///
     /// # Errors
     /// As [`sign`](Self::sign); the query is unchanged then.
-    fn append_signature(&self, query: &mut String) -> Result<(), SignError> {
-        let signature = self.sign(query.as_bytes())?;
+    fn append_signature(&self, query: &mut String, from: usize) -> Result<(), SignError> {
+        let signature = self.sign(payload(query, from))?;
         push_encoded(query, &signature);
         Ok(())
     }
+}
+
+/// What is signed of a text.
+pub(super) fn payload(text: &str, from: usize) -> &[u8] {
+    text.as_bytes().get(from..).unwrap_or_default()
 }
 
 /// Appends a signature to a query. Base64 has three letters that a query must not carry (fact sheet 2.4); hex has none.

@@ -29,6 +29,6 @@ pub(crate) use protocol::Ask;
 pub use protocol::{Answer, Done, Request};
 #[cfg(unix)]
 pub(crate) use server::Server;
-pub use status::{LegStatus, Mute, Origin, Status, StopStatus};
+pub use status::{HaltedLeg, LegStatus, Mute, Origin, Status, StopStatus};
 
 mod client_error;

@@ -109,6 +109,7 @@ fn word(command: OperatorCommand) -> Result<&'static str, String> {
         OperatorCommand::ExitOnly => Ok("exit_only"),
         OperatorCommand::Resume => Ok("resume"),
         OperatorCommand::Flatten => Ok("flatten"),
+        OperatorCommand::Lift => Err("only a process lifts its own order; a person resumes".to_owned()),
         OperatorCommand::FlattenAtStart => Err("a running executor flattens at once".to_owned()),
     }
 }

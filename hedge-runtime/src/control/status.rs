@@ -1,8 +1,8 @@
 //! How a run stands, computed from the book at the moment of asking.
 
 use hedge_core::{
-    Book, Decimal, Exit, InstrumentId, Leg, LegState, OrderRecord, OrderState, PositionKey, PositionSide,
-    Posture, Seq, Term, Timestamp, time::as_text,
+    Book, Decimal, Exit, ForcedClose, InstrumentId, Leg, LegHalt, LegState, OrderRecord, OrderState,
+    PositionKey, PositionSide, Posture, Seq, Term, Timestamp, time::as_text,
 };
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +75,9 @@ pub struct Status {
     pub unknown_orders: u32,
     /// Orders of others on this account, as last seen.
     pub foreign_orders: usize,
+    /// Legs that the venue has closed by force and that open nothing until a person resumes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub halted_legs: Vec<HaltedLeg>,
     /// Symbols that open nothing for a while.
     pub mutes: Vec<Mute>,
     /// When the last fact came in.
@@ -113,6 +116,20 @@ pub struct StopStatus {
     pub trigger: Option<Decimal>,
     /// For how long the leg has been without a confirmed stop although it should have one. Units: milliseconds.
     pub unprotected_ms: Option<u64>,
+}
+
+/// A leg that opens nothing until a person resumes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HaltedLeg {
+    /// The venue's symbol.
+    pub symbol: String,
+    /// Which leg.
+    pub side: PositionSide,
+    /// What the venue did.
+    pub forced: ForcedClose,
+    /// When this process learned it.
+    #[serde(with = "as_text")]
+    pub since: Timestamp,
 }
 
 /// A symbol that opens nothing.
@@ -154,6 +171,7 @@ impl Status {
             live_orders: book.live_order_count(),
             unknown_orders: book.doubtful_orders(),
             foreign_orders: book.foreign_orders().len(),
+            halted_legs: halted_legs(book),
             mutes: mutes(book, at),
             last_fact_at: book.last_fact_at(),
             last_alert: standing.last_alert,
@@ -191,6 +209,16 @@ fn trigger_of(order: &OrderRecord) -> Option<Decimal> {
         }
         _ => None,
     }
+}
+
+fn halted_legs(book: &Book) -> Vec<HaltedLeg> {
+    let row = |(key, halt): (PositionKey, LegHalt)| HaltedLeg {
+        symbol: key.instrument.symbol.to_string(),
+        side: key.side,
+        forced: halt.forced,
+        since: halt.since,
+    };
+    book.halted_legs().map(row).collect()
 }
 
 fn mutes(book: &Book, at: Timestamp) -> Vec<Mute> {

@@ -1,4 +1,5 @@
-//! `/sim/state`: everything the exchange holds, for whoever watches a client from outside.
+//! `/sim/state`: everything the exchange holds, for whoever watches a client from outside. `/sim/contract` and
+//! `/sim/force`: what only the exchange itself can do.
 //!
 //! Numbers are text, times are milliseconds since 1970 on the venue clock.
 
@@ -8,20 +9,28 @@ use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::get;
-use serde::Serialize;
+use axum::routing::{get, post};
+use rust_decimal::Decimal;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::config::Environment;
+use super::contracts::Change;
 use super::error::ApiError;
 use super::faults::FaultStage;
 use super::server::{clock_json, json_response};
-use super::state::{App, Core};
-use crate::venue::{AccountId, AlgoView, OrderView, VenueError, Window};
+use super::state::{ACCOUNT, App, Core};
+use crate::venue::{
+    AccountId, AlgoView, Command, ForceClose, ForcedBy, OrderView, PositionSide, VenueError, Window,
+};
 
 /// The route of the state.
 pub(crate) fn routes() -> Router<Arc<App>> {
-    Router::new().route("/sim/state", get(show))
+    Router::new()
+        .route("/sim/state", get(show))
+        .route("/sim/contract", post(contract))
+        .route("/sim/force", post(force))
 }
 
 async fn show(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
@@ -40,6 +49,62 @@ async fn show(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Respons
             json_response(StatusCode::OK, &state)
         }
         Err(error) => json_response(StatusCode::INTERNAL_SERVER_ERROR, &json!({"error": error.to_string()})),
+    }
+}
+
+/// Changes what a contract is: status, dates, brackets.
+async fn contract(State(app): State<Arc<App>>, body: String) -> Response {
+    done(read(&body).map(|change: Change| app.with(|core| core.change_contract(&change))))
+}
+
+/// What `/sim/force` takes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Force {
+    symbol: String,
+    position_side: Option<String>,
+    by: String,
+    qty: Option<Decimal>,
+}
+
+/// Takes a leg away from the account: a liquidation or a deleveraging.
+async fn force(State(app): State<Arc<App>>, body: String) -> Response {
+    let forced = read(&body).and_then(|wanted: Force| {
+        let side = wanted.position_side.as_deref().unwrap_or("BOTH");
+        let position_side = PositionSide::parse(side)
+            .ok_or_else(|| format!("position_side {side:?} is unknown; expected LONG, SHORT or BOTH"))?;
+        let by = match (wanted.by.as_str(), wanted.qty) {
+            ("liquidation", None) => ForcedBy::Liquidation,
+            ("adl", qty) => ForcedBy::Adl { qty },
+            _ => {
+                return Err(
+                    "by must be \"liquidation\" (without qty: it takes the whole leg) or \"adl\"".to_owned()
+                );
+            }
+        };
+        Ok(ForceClose { account: ACCOUNT, symbol: wanted.symbol, position_side, by })
+    });
+    done(forced.map(|forced| {
+        app.with(|core| {
+            core.command_at(core.now_ms(), &Command::ForceClose(forced))??;
+            Ok(())
+        })
+    }))
+}
+
+fn read<T: DeserializeOwned>(body: &str) -> Result<T, String> {
+    serde_json::from_str(body).map_err(|error| format!("the body cannot be read: {error}"))
+}
+
+/// 200 when it was done, 400 for what cannot be read, 409 for what the exchange refuses.
+fn done(outcome: Result<Result<(), ApiError>, String>) -> Response {
+    match outcome {
+        Ok(Ok(())) => json_response(StatusCode::OK, &json!({"done": true})),
+        Ok(Err(error)) => {
+            let error = format!("the exchange refuses it: {} {}", error.code, error.msg);
+            json_response(StatusCode::CONFLICT, &json!({"error": error}))
+        }
+        Err(error) => json_response(StatusCode::BAD_REQUEST, &json!({"error": error})),
     }
 }
 

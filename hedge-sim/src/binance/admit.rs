@@ -1,13 +1,13 @@
-//! Every REST request in the venue's order of checks: ban, key, signature, clock, rate, parameters, core.
+//! Every request in the venue's order of checks: ban, key, signature, clock, rate, parameters, core.
 
 use std::net::IpAddr;
 
-use axum::http::Method;
 use serde_json::Value;
 
 use super::clock::wall_ms;
 use super::error::ApiError;
 use super::faults::Request;
+use super::keys::Credential;
 use super::params::Params;
 use super::perform::{Later, Outcome};
 use super::routes::{Call, Cost, Security};
@@ -19,21 +19,25 @@ const LONGEST_RECV_WINDOW_MS: i64 = 60_000;
 /// How far a timestamp may lie ahead. Source: fact sheet 2.2.
 const AHEAD_MS: i64 = 1_000;
 
-/// A request as it arrived.
-#[derive(Debug)]
+/// A request as it arrived, over REST or as a WS-API frame.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Asked<'a> {
-    pub(crate) method: &'a Method,
+    /// The HTTP method, or that of the REST twin.
+    pub(crate) method: &'a str,
     pub(crate) path: &'a str,
-    pub(crate) query: &'a str,
-    pub(crate) body: &'a str,
+    /// The path that a WS-API method has for faults.
+    pub(crate) alias: Option<&'a str>,
+    pub(crate) params: &'a Params,
     pub(crate) api_key: Option<&'a str>,
+    /// Whether the key was proven when its session began.
+    pub(crate) trusted: bool,
     pub(crate) address: IpAddr,
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
     /// The request as faults see it.
-    pub(crate) fn seen<'a>(&'a self, params: &'a Params) -> Request<'a> {
-        Request { method: self.method.as_str(), path: self.path, params }
+    pub(crate) fn seen(&self) -> Request<'a> {
+        Request { method: self.method, path: self.path, alias: self.alias, params: self.params }
     }
 }
 
@@ -67,24 +71,21 @@ impl Answer {
 }
 
 impl App {
-    /// Answers one REST request, but for what the answer may leave for [`later`](Answer::later).
+    /// Answers one request, but for what the answer may leave for [`later`](Answer::later).
     pub(crate) fn answer(&self, asked: &Asked<'_>) -> Answer {
         self.with(|core| {
             let window_ms = self.clock.window_ms();
             if let Some(ban) = core.limits.ban(asked.address, window_ms) {
                 return Answer::refused(&ban);
             }
-            let params = Params::read(asked.query, asked.body);
-            let skew_ms = self.faults.skew_ms(asked.seen(&params), self.clock.now_ms());
+            let skew_ms = self.faults.skew_ms(asked.seen(), self.clock.now_ms());
             let call = Call::find(asked.method, asked.path);
             let cost = call.map_or(Cost::Weight(1), Call::cost);
-            let used = core.limits.charge(asked.address, window_ms, cost.weight(&params));
+            let used = core.limits.charge(asked.address, window_ms, cost.weight(asked.params));
             let mut orders = None;
             let result = match call {
                 None => Err(not_found(asked)),
-                Some(call) => {
-                    self.checked(core, asked, call, &params, (window_ms, skew_ms), used, &mut orders)
-                }
+                Some(call) => self.checked(core, asked, call, (window_ms, skew_ms), used, &mut orders),
             };
             let mut answer = match result {
                 Ok(Outcome::Answer(mut value)) => {
@@ -98,24 +99,58 @@ impl App {
                 Ok(Outcome::Later(later)) => Answer::given(String::new(), Some(later)),
                 Err(error) => Answer::refused(&error),
             };
-            answer.used_weight = (cost != Cost::Funding).then_some(used);
+            answer.used_weight = (!matches!(cost, Cost::Funding | Cost::Data)).then_some(used);
             answer.orders = orders;
             answer
         })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one request's whole context, used once")]
+    /// Answers what is no call of the exchange, within the same limits; `work` is given the skew of the clock.
+    pub(crate) fn answer_with(
+        &self,
+        asked: &Asked<'_>,
+        weight: u32,
+        work: impl FnOnce(&Self, i64) -> Result<Value, ApiError>,
+    ) -> Answer {
+        let window_ms = self.clock.window_ms();
+        let charged = self.with(|core| {
+            if let Some(ban) = core.limits.ban(asked.address, window_ms) {
+                return Err(ban);
+            }
+            let used = core.limits.charge(asked.address, window_ms, weight);
+            core.limits.check_weight(asked.address, window_ms, used).map(|()| used)
+        });
+        let used = match charged {
+            Ok(used) => used,
+            Err(error) => return Answer::refused(&error),
+        };
+        let skew_ms = self.faults.skew_ms(asked.seen(), self.clock.now_ms());
+        let mut answer = match work(self, skew_ms) {
+            Ok(value) => Answer::given(value.to_string(), None),
+            Err(error) => Answer::refused(&error),
+        };
+        answer.used_weight = Some(used);
+        answer
+    }
+
     fn checked(
         &self,
         core: &mut Core,
         asked: &Asked<'_>,
         call: Call,
-        params: &Params,
         (window_ms, skew_ms): (i64, i64),
         used: u32,
         orders: &mut Option<(u32, u32)>,
     ) -> Result<Outcome, ApiError> {
-        self.authenticate(call, asked, params, skew_ms)?;
+        match call.security() {
+            Security::Open => {}
+            Security::Key => {
+                self.credential(asked)?;
+            }
+            Security::Signed => {
+                self.authenticate(asked, skew_ms)?;
+            }
+        }
         core.limits.check_weight(asked.address, window_ms, used)?;
         match call.cost() {
             cost @ (Cost::Order | Cost::Batch) => {
@@ -127,50 +162,49 @@ impl App {
                 core.limits.check_orders(asked.address, window_ms, counts)?;
             }
             Cost::Funding => core.limits.funding(asked.address, window_ms)?,
+            Cost::Data => core.limits.data(asked.address, window_ms)?,
             _ => {}
         }
-        if let Some(name) = params.duplicate() {
+        if let Some(name) = asked.params.duplicate() {
             return Err(ApiError::bad(-1101, format!("Duplicate values for parameter '{name}' detected.")));
         }
-        core.perform(call, params)
+        core.perform(call, asked.params)
     }
 
-    fn authenticate(
-        &self,
-        call: Call,
-        asked: &Asked<'_>,
-        params: &Params,
-        skew_ms: i64,
-    ) -> Result<(), ApiError> {
-        if call.security() == Security::Open {
-            return Ok(());
-        }
+    /// The key that the request names.
+    fn credential(&self, asked: &Asked<'_>) -> Result<&Credential, ApiError> {
         let key = asked.api_key.ok_or_else(ApiError::key_format)?;
-        if !self.api_key.is_key(key) {
+        self.keys.find(key).ok_or_else(|| {
             // Real keys are 64 letters and digits; anything else is malformed before it is unknown.
             let well_formed = key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_alphanumeric());
-            return Err(if well_formed { ApiError::key_unknown() } else { ApiError::key_format() });
-        }
-        if call.security() == Security::Key {
-            return Ok(());
-        }
+            if well_formed { ApiError::key_unknown() } else { ApiError::key_format() }
+        })
+    }
+
+    /// Who asks, when key, signature and time are in order.
+    pub(crate) fn authenticate(&self, asked: &Asked<'_>, skew_ms: i64) -> Result<&Credential, ApiError> {
+        let credential = self.credential(asked)?;
+        let params = asked.params;
         let timestamp = params.need_int("timestamp")?;
         let recv_window = match params.int("recvWindow")? {
             None => DEFAULT_RECV_WINDOW_MS,
             Some(window) if window >= 0 => window.min(LONGEST_RECV_WINDOW_MS),
             Some(_) => return Err(ApiError::invalid("recvWindow")),
         };
-        let signature = params.signature().filter(|text| !text.is_empty()).ok_or_else(|| {
-            match params.has("signature") {
-                // Sent, but not as the last parameter: it cannot cover what follows it.
-                true => ApiError::signature(),
-                false => ApiError::missing("signature"),
+        if !asked.trusted {
+            let signature = params.signature().filter(|text| !text.is_empty()).ok_or_else(|| {
+                match params.has("signature") {
+                    // Sent, but not as the last parameter: it cannot cover what follows it.
+                    true => ApiError::signature(),
+                    false => ApiError::missing("signature"),
+                }
+            })?;
+            if !credential.verifies(params.payload(), signature) {
+                return Err(ApiError::signature());
             }
-        })?;
-        if !self.api_key.verifies(params.payload(), signature) {
-            return Err(ApiError::signature());
         }
-        self.timely(timestamp, recv_window, skew_ms)
+        self.timely(timestamp, recv_window, skew_ms)?;
+        Ok(credential)
     }
 
     /// Accepts a timestamp inside the window of the venue clock or, while that is not the wall clock, of the latter.

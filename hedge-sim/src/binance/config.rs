@@ -8,6 +8,7 @@ use hedge_core::Interval;
 use rust_decimal::Decimal;
 
 use super::clock::Pace;
+use super::keys::PublicKey;
 use super::sign::ApiKey;
 use crate::market::DataSet;
 use crate::venue::{InstrumentRules, SecondCloseAll};
@@ -69,6 +70,13 @@ pub enum MarketSource {
         /// Symbols to play; empty means all that the data has.
         symbols: Vec<String>,
     },
+    /// Recorded tick streams: a file or a folder. Not in lockstep.
+    Ticks {
+        /// Raw frames (`….jsonl`), or tables of best prices and of trades (`SYMBOL-….csv`), plain or compressed.
+        path: PathBuf,
+        /// Symbols to play; empty means all that are there.
+        symbols: Vec<String>,
+    },
     /// Bars already read.
     Data(Arc<DataSet>),
 }
@@ -101,6 +109,8 @@ pub struct ExchangeConfig {
     pub environment: Environment,
     /// The account's API key.
     pub api_key: ApiKey,
+    /// Further keys of the account, by which clients sign with private keys of their own.
+    pub public_keys: Vec<PublicKey>,
     /// The instruments; those without a market are left out.
     pub instruments: Instruments,
     /// Wallet at the start. Units: USDT.
@@ -126,6 +136,7 @@ impl Default for ExchangeConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             environment: Environment::Demo,
             api_key: ApiKey::demo(),
+            public_keys: Vec::new(),
             instruments: Instruments::Builtin,
             balance_usdt: Decimal::new(10_000, 0),
             market: MarketSource::generated(1),

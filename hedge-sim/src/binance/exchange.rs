@@ -16,11 +16,13 @@ use tokio::time::MissedTickBehavior;
 
 use super::clock::{Pace, VenueClock, wall_ms};
 use super::config::{ExchangeConfig, Instruments, MarketSource};
+use super::contracts::Announced;
 use super::countdown::Countdowns;
 use super::faults::Faults;
 use super::feed::Feed;
 use super::handle::ExchangeHandle;
 use super::hub::Hub;
+use super::keys::KeyRing;
 use super::limits::Limits;
 use super::listen_key::ListenKey;
 use super::log::{CommandLog, LogError};
@@ -32,6 +34,7 @@ use super::server;
 use super::state::{ACCOUNT, App, Core, Record};
 use super::tape::Tape;
 use super::tick::TICK_MS;
+use super::ticks::{self, TickPlay};
 use crate::market::{
     DataSet, GeneratedMarket, KlineInterval, MarketError, SymbolProfile, inner_path, point_times_ms,
 };
@@ -113,11 +116,19 @@ impl Exchange {
         if let Some(problem) = config.api_key.problem() {
             return Err(ExchangeError::Setting(problem.to_owned()));
         }
+        let mut names: Vec<&str> = config.public_keys.iter().map(|key| key.key()).collect();
+        names.push(config.api_key.key());
+        names.sort_unstable();
+        if let Some(pair) = names.windows(2).find(|pair| matches!(pair, [a, b] if a == b)) {
+            let name = pair.first().copied().unwrap_or_default();
+            return Err(ExchangeError::Setting(format!("two keys have the name {name}; give each its own")));
+        }
         let built = build(&config)?;
         let listen = |source| ExchangeError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let app = Arc::new(App::new(built.clock, config.api_key.clone(), built.core));
+        let keys = KeyRing::new(config.api_key.clone(), &config.public_keys);
+        let app = Arc::new(App::new(built.clock, keys, built.core));
         let (problem, problems) = watch::channel(None);
         let server = tokio::spawn(server::run(Arc::clone(&app), listener));
         let market = tokio::spawn(drive(Arc::clone(&app), problem));
@@ -180,14 +191,18 @@ fn build(config: &ExchangeConfig) -> Result<Built, ExchangeError> {
         limits: Limits::new(config.environment.weight_per_minute()),
         key: ListenKey::new(seed),
         countdowns: Countdowns::default(),
+        announced: Announced::default(),
         play: market.play,
         feeds: Vec::new(),
         places: rules.iter().map(|rules| (rules.symbol.clone(), Places::of(rules))).collect(),
         log: None,
         live_until_ms: market.start_ms,
         held_news: Vec::new(),
+        liquidations: BTreeMap::new(),
     };
-    let clock = resume(config, &mut core, &header, market.start_ms, &mut notes)?.unwrap_or(clock);
+    let resumed = resume(config, &mut core, &header, market.start_ms, &mut notes)?;
+    let clock = resumed.clone().unwrap_or(clock);
+    let resumed = resumed.is_some();
     core.set_clock(clock.clone());
     let now_ms = clock.now_ms();
     core.live_until_ms = now_ms;
@@ -198,6 +213,7 @@ fn build(config: &ExchangeConfig) -> Result<Built, ExchangeError> {
         }
     }
     core.feeds = (0..symbols.len()).map(|ix| Feed::new(past_tape(&core, ix, now_ms), now_ms)).collect();
+    core.begin_recording(resumed, now_ms)?;
     Ok(Built { clock, core, notes })
 }
 
@@ -260,6 +276,19 @@ fn open_market(
             Ok(recorded(config, &Arc::new(data), start_ms, notes))
         }
         MarketSource::Data(data) => Ok(recorded(config, data, start_ms, notes)),
+        MarketSource::Ticks { path, symbols } => {
+            if config.pace == Pace::Lockstep {
+                let text = "recorded ticks go by a clock of their own; give a speed instead of lockstep";
+                return Err(ExchangeError::Setting(text.to_owned()));
+            }
+            let series = ticks::read(path, symbols, rules)?;
+            notes.extend(series.iter().flat_map(|one| one.notes.iter().cloned()));
+            let names = series.iter().map(|one| one.symbol).collect();
+            let digests: Vec<&str> = series.iter().map(|one| one.digest.as_str()).collect();
+            let source = format!("ticks {}", digests.join(" "));
+            let play = Play::ticks(names, TickPlay::new(series, rules, start_ms));
+            Ok(Market { play, start_ms, source })
+        }
     }
 }
 
@@ -334,7 +363,9 @@ fn left_out(
     known: &[InstrumentRules],
     played: &[InstrumentRules],
 ) -> Option<String> {
-    let (MarketSource::Generated { symbols, .. } | MarketSource::Recorded { symbols, .. }) = &config.market
+    let (MarketSource::Generated { symbols, .. }
+    | MarketSource::Recorded { symbols, .. }
+    | MarketSource::Ticks { symbols, .. }) = &config.market
     else {
         return None;
     };

@@ -145,8 +145,12 @@ impl ExchangeHandle {
     pub fn apply(&self, command: &Command) -> Result<Result<Reply, VenueError>, ExchangeError> {
         self.app.with(|core| {
             let reply = core.command_at(core.now_ms(), command)?;
-            if let (Command::SetStatus { symbol, .. }, Ok(_)) = (command, &reply) {
-                core.announce_contract(*symbol);
+            match (command, &reply) {
+                (Command::SetStatus { symbol, .. }, Ok(_)) => core.announce_contract(*symbol),
+                (Command::Contract(change), Ok(_)) => {
+                    core.announce_contract_with(change.symbol, change.brackets.is_some());
+                }
+                _ => {}
             }
             Ok(reply)
         })

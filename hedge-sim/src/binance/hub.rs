@@ -377,6 +377,13 @@ impl Hub {
         }
     }
 
+    /// Tells a socket's task something.
+    pub(crate) fn push(&self, id: u64, push: Push) {
+        if let Some(socket) = self.sockets.get(&id) {
+            socket.send(push);
+        }
+    }
+
     pub(crate) fn send(&self, id: u64, text: String) {
         if let Some(socket) = self.sockets.get(&id) {
             self.send_to(socket, Push::Text(text.into()));

@@ -1,4 +1,4 @@
-//! Rate limits: request weight per address, orders per account, the funding pool and bans.
+//! Rate limits: request weight per address, orders per account, the pools of funding and of statistics, and bans.
 //!
 //! Windows are calendar windows of the venue clock. Source: fact sheet 6.1 and 6.2. How much abuse leads to a ban is
 //! not published; the rule here: more than [`REFUSALS_BEFORE_BAN`] refused requests in one minute, then 2 minutes,
@@ -10,10 +10,12 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
+use super::ws_api::HANDSHAKE_WEIGHT;
 
 pub(crate) const ORDERS_10S: u32 = 300;
 pub(crate) const ORDERS_1M: u32 = 1_200;
 const FUNDING_5M: u32 = 500;
+const DATA_5M: u32 = 1_000;
 /// Connections that an address may open in 5 minutes. UNCONFIRMED for this venue. Source: fact sheet 6.1.
 const HANDSHAKES_5M: u32 = 300;
 /// Sockets cut for too many messages inside 5 minutes that are not yet a ban. "Repeated" is all that is published.
@@ -36,6 +38,7 @@ pub(crate) struct Limits {
 struct Address {
     weight: Window,
     funding: Window,
+    data: Window,
     refused: Window,
     handshakes: Window,
     floods: Window,
@@ -134,6 +137,19 @@ impl Limits {
         }))
     }
 
+    /// Counts one call of the pool of `/futures/data` (1000 per 5 minutes and address).
+    pub(crate) fn data(&mut self, ip: IpAddr, now_ms: i64) -> Result<(), ApiError> {
+        let used = self.addresses.entry(ip).or_default().data.add(now_ms.div_euclid(300_000), 1);
+        if used <= DATA_5M {
+            return Ok(());
+        }
+        Err(self.refuse(ip, now_ms, 300_000, || {
+            let text =
+                format!("Too many requests; current limit of IP({ip}) is {DATA_5M} requests per 5 minutes.");
+            ApiError::new(429, -1003, text)
+        }))
+    }
+
     /// Counts one WebSocket handshake; what it is refused with.
     pub(crate) fn handshake(&mut self, ip: IpAddr, now_ms: i64) -> Result<(), ApiError> {
         let address = self.addresses.entry(ip).or_default();
@@ -197,6 +213,7 @@ impl Limits {
                 "address": ip.to_string(),
                 "weight_1m": share(&address.weight, 60_000, self.weight_1m),
                 "funding_5m": share(&address.funding, 300_000, FUNDING_5M),
+                "data_5m": share(&address.data, 300_000, DATA_5M),
                 "handshakes_5m": share(&address.handshakes, 300_000, HANDSHAKES_5M),
                 "refused_1m": share(&address.refused, 60_000, REFUSALS_BEFORE_BAN),
                 "banned_until_ms": Some(address.banned_until_ms).filter(|until_ms| *until_ms > now_ms),
@@ -208,6 +225,15 @@ impl Limits {
             "orders_10s": share(&self.orders_10s, 10_000, ORDERS_10S),
             "orders_1m": share(&self.orders_1m, 60_000, ORDERS_1M),
         })
+    }
+
+    /// Counts the weight of a WS-API handshake; what it is refused with.
+    pub(crate) fn api_handshake(&mut self, ip: IpAddr, now_ms: i64) -> Result<(), ApiError> {
+        if let Some(ban) = self.ban(ip, now_ms) {
+            return Err(ban);
+        }
+        let used = self.charge(ip, now_ms, HANDSHAKE_WEIGHT);
+        self.check_weight(ip, now_ms, used)
     }
 
     fn refuse(

@@ -4,12 +4,12 @@
 //! the query wins when a key is in both).
 
 use rust_decimal::Decimal;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::error::ApiError;
 
 /// The parameters of one request, decoded, with the text that its signature covers.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Params {
     items: Vec<(String, String)>,
     duplicate: Option<String>,
@@ -24,7 +24,7 @@ impl Params {
         let (signed_query, query_signature) = split_signature(query);
         let (signed_body, body_signature) = split_signature(body);
         params.payload = format!("{signed_query}{signed_body}");
-        params.signature = query_signature.or(body_signature).map(str::to_owned);
+        params.signature = query_signature.or(body_signature).map(decode);
         params.take(signed_query, true);
         params.take(signed_body, false);
         params
@@ -45,6 +45,25 @@ impl Params {
             params.items.push((name.clone(), text));
         }
         Ok(params)
+    }
+
+    /// The parameters of a WS-API frame: the signature covers all others, sorted by name, their values raw.
+    /// Source: fact sheet 10.
+    pub(crate) fn of_frame(fields: &Map<String, Value>) -> Result<Self, ApiError> {
+        let mut params = Self::of_json(&Value::Object(fields.clone()))?;
+        params.items.sort_by(|a, b| a.0.cmp(&b.0));
+        let signature = params.items.iter().position(|(name, _)| name == "signature");
+        params.signature = signature.map(|at| params.items.remove(at).1);
+        let pairs: Vec<String> = params.items.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        params.payload = pairs.join("&");
+        Ok(params)
+    }
+
+    /// Gives a parameter that was not sent a value.
+    pub(crate) fn or_else(&mut self, name: &str, value: &str) {
+        if !self.has(name) {
+            self.items.push((name.to_owned(), value.to_owned()));
+        }
     }
 
     /// What the signature must cover: query and body as sent, joined by nothing.

@@ -9,6 +9,7 @@ use hedge_core::{Bar, Symbol};
 use rust_decimal::Decimal;
 
 use super::candle::Candle;
+use super::ticks;
 use crate::market::{
     DataSet, FundingPayment, GeneratedMarket, KlineInterval, KlineQuery, MarketError, price_along,
 };
@@ -21,6 +22,8 @@ pub(crate) const FUNDING_EVERY_MS: i64 = 8 * 3_600_000;
 pub(crate) enum Past {
     /// A generated market of its own: it tells the same as the one that is played, which stays free.
     Generated(Arc<Mutex<GeneratedMarket>>, Symbol),
+    /// What recorded ticks traded until now, by minute.
+    Ticks(Vec<(i64, Candle)>),
     /// Recorded data, of which `begun` bars of the symbol have begun.
     Recorded { data: Arc<DataSet>, ix: usize, begun: usize },
 }
@@ -33,6 +36,7 @@ impl Past {
                 let klines = generated(market, |market| market.klines(*symbol, query));
                 klines.iter().map(|kline| (kline.open_ms, Candle::of_kline(kline))).collect()
             }
+            Self::Ticks(minutes) => ticks::klines(minutes, query),
             Self::Recorded { .. } => recorded_klines(self.bars(), query),
         }
     }
@@ -53,6 +57,8 @@ impl Past {
                 let from_ms = start_ms.unwrap_or(end_ms.saturating_sub(reach_ms).saturating_add(1));
                 generated(market, |market| market.funding(*symbol, from_ms, end_ms, limit))
             }
+            // Nothing was settled in the time of a recording.
+            Self::Ticks(_) => Vec::new(),
             Self::Recorded { data, ix, .. } => {
                 let payments = data.funding.get(*ix).map(|one| one.payments.as_slice()).unwrap_or_default();
                 let from = start_ms.map_or(0, |start| payments.partition_point(|p| p.at_ms < start));
@@ -78,7 +84,7 @@ impl Past {
             Self::Recorded { data, ix, begun } => {
                 data.series.get(*ix).and_then(|series| series.bars.get(..*begun)).unwrap_or_default()
             }
-            Self::Generated(..) => &[],
+            Self::Generated(..) | Self::Ticks(_) => &[],
         }
     }
 }

@@ -7,11 +7,13 @@ use serde_json::{Value, json};
 use super::error::ApiError;
 use super::listen_key::KeyChange;
 use super::params::Params;
+use super::rest_data::Figure;
 use super::routes::Call;
-use super::state::Core;
+use super::state::{ACCOUNT, Core};
 use super::{
-    rest_account as account, rest_algos as algos, rest_amend as amend, rest_batch as batch,
-    rest_klines as klines, rest_margin as margin, rest_market as market, rest_orders as orders,
+    composite, rest_account as account, rest_algos as algos, rest_amend as amend, rest_batch as batch,
+    rest_data as data, rest_klines as klines, rest_margin as margin, rest_market as market,
+    rest_orders as orders, sessions,
 };
 
 /// What a call comes to.
@@ -52,6 +54,16 @@ impl Core {
             Call::MarkKlines => return klines::of_mark(self, params).map(Outcome::Later),
             Call::PremiumKlines => return klines::of_premium(self, params).map(Outcome::Later),
             Call::IndexKlines => return klines::of_index(self, params).map(Outcome::Later),
+            Call::HeldHistory => return data::rows(self, params, Figure::OpenInterest).map(Outcome::Later),
+            Call::GlobalRatio => return data::rows(self, params, Figure::GlobalAccounts).map(Outcome::Later),
+            Call::TopAccountRatio => {
+                return data::rows(self, params, Figure::TopAccounts).map(Outcome::Later);
+            }
+            Call::TopPositionRatio => {
+                return data::rows(self, params, Figure::TopPositions).map(Outcome::Later);
+            }
+            Call::TakerRatio => return data::rows(self, params, Figure::TakerVolume).map(Outcome::Later),
+            Call::BasisHistory => return data::rows(self, params, Figure::Basis).map(Outcome::Later),
             Call::FundingRate => return market::funding_rate(self, params).map(Outcome::Later),
 
             Call::Ping => Ok(json!({})),
@@ -60,6 +72,7 @@ impl Core {
             Call::PremiumIndex => market::premium_index(self, params),
             Call::FundingInfo => Ok(market::funding_info(self)),
             Call::BookTicker => market::book_ticker(self, params),
+            Call::BookTickerOfFrames => market::book_ticker_with_id(self, params),
             Call::PriceTicker | Call::PriceTickerV2 => market::price_ticker(self, params),
             Call::DayTicker => market::day_ticker(self, params),
             Call::DepthOf => market::depth(self, params),
@@ -67,6 +80,13 @@ impl Core {
             Call::Trades => market::trades(self, params),
             Call::HistoricalTrades => market::historical_trades(self, params),
             Call::RpiDepth => market::rpi_depth(self, params),
+            Call::Constituents => composite::constituents(self, params),
+            Call::IndexInfo => composite::index_info(self, params),
+            Call::AssetIndexes => composite::asset_index(self, params),
+            Call::DeliveryPrices => data::delivery_prices(self, params),
+            Call::InsuranceBalance => market::insurance_balance(self, params),
+            Call::AdlRisk => market::adl_risk(self, params),
+            Call::TradingSchedule => Ok(sessions::schedule(self.now_ms())),
             Call::OpenInterest => market::open_interest(self, params),
 
             Call::PlaceOrder => orders::place(self, params),
@@ -107,10 +127,10 @@ impl Core {
             Call::LeverageBracket => account::leverage_bracket(self, params),
             Call::CommissionRate => account::commission_rate(self, params),
             Call::Income => account::income(self, params),
-            Call::FeeBurn => Ok(json!({"feeBurn": false})),
-            Call::MultiAssets => Ok(json!({"multiAssetsMargin": false})),
-            Call::SetFeeBurn => margin::set_fee_burn(params),
-            Call::SetMultiAssets => margin::set_multi_assets(params),
+            Call::FeeBurn => Ok(json!({"feeBurn": self.venue.fee_burn(ACCOUNT)?})),
+            Call::MultiAssets => margin::multi_assets(self),
+            Call::SetFeeBurn => margin::set_fee_burn(self, params),
+            Call::SetMultiAssets => margin::set_multi_assets(self, params),
             Call::AdjustMargin => margin::adjust(self, params),
             Call::MarginRecord => margin::record(self, params),
             Call::AdlQuantile => margin::adl_quantile(self, params),

@@ -12,6 +12,7 @@ use rust_decimal::Decimal;
 use super::candle::Candle;
 use super::past::{FUNDING_EVERY_MS, Past, recorded_kline};
 use super::tape::Print;
+use super::ticks::TickPlay;
 use crate::market::{
     DataSet, FundingPayment, GeneratedMarket, GeneratedTrade, KlineInterval, KlineQuery, MarketError,
     MarketStep, Schedule, Series, price_along,
@@ -26,6 +27,8 @@ pub(crate) struct Play {
     symbols: Vec<Symbol>,
     script: Option<Script>,
     generator: Option<RefCell<GeneratedMarket>>,
+    /// Recorded ticks, which are played by themselves.
+    ticks: Option<TickPlay>,
     /// The same generated market once more, for questions about the past that take their time.
     archive: Option<Arc<Mutex<GeneratedMarket>>>,
 }
@@ -80,7 +83,13 @@ impl Play {
     /// Plays recorded bars with `history` bar times before the start.
     pub(crate) fn recorded(data: Arc<DataSet>, history: usize) -> Self {
         let symbols = data.symbols().collect();
-        Self { symbols, script: Some(Script::new(data, history, None)), generator: None, archive: None }
+        let script = Some(Script::new(data, history, None));
+        Self { symbols, script, generator: None, ticks: None, archive: None }
+    }
+
+    /// Plays recorded ticks.
+    pub(crate) fn ticks(symbols: Vec<Symbol>, ticks: TickPlay) -> Self {
+        Self { symbols, script: None, generator: None, ticks: Some(ticks), archive: None }
     }
 
     /// The generated market at its own pace.
@@ -103,7 +112,7 @@ impl Play {
 
     fn from_generator(symbols: Vec<Symbol>, script: Option<Script>, generator: GeneratedMarket) -> Self {
         let archive = Some(Arc::new(Mutex::new(generator.clone())));
-        Self { symbols, script, generator: Some(RefCell::new(generator)), archive }
+        Self { symbols, script, generator: Some(RefCell::new(generator)), ticks: None, archive }
     }
 
     pub(crate) fn symbols(&self) -> &[Symbol] {
@@ -123,7 +132,17 @@ impl Play {
 
     /// Whether time goes by itself: prices come from [`Play::prints_between`], not from steps.
     pub(crate) fn is_live(&self) -> bool {
-        self.script.is_none()
+        self.script.is_none() && self.ticks.is_none()
+    }
+
+    /// The recording that is played, if one is.
+    pub(crate) fn recording(&mut self) -> Option<&mut TickPlay> {
+        self.ticks.as_mut()
+    }
+
+    /// Whether recorded ticks are played.
+    pub(crate) const fn is_recording(&self) -> bool {
+        self.ticks.is_some()
     }
 
     /// The step that comes next.
@@ -181,6 +200,9 @@ impl Play {
 
     /// The price a symbol is listed at: that of its first bar, or the present one of a live market.
     pub(crate) fn first_price(&self, ix: u16, now_ms: i64) -> Option<Decimal> {
+        if let Some(ticks) = &self.ticks {
+            return ticks.first_price(ix);
+        }
         let Some(script) = &self.script else {
             let price = self.price_now(ix, now_ms)?;
             return Some(Decimal::new(price, u32::from(self.price_scale(ix))));
@@ -201,6 +223,9 @@ impl Play {
         open_ms: i64,
         now_ms: i64,
     ) -> Option<Candle> {
+        if let Some(ticks) = &self.ticks {
+            return ticks.kline(ix, interval, open_ms);
+        }
         let Some(generator) = &self.generator else {
             let bars = self.script.as_ref()?.bars(ix, now_ms);
             return recorded_kline(bars, interval, open_ms, now_ms);
@@ -212,6 +237,9 @@ impl Play {
 
     /// The rolling figures of the last `minutes`.
     pub(crate) fn rolling(&self, ix: u16, minutes: u16, now_ms: i64) -> Option<Candle> {
+        if let Some(ticks) = &self.ticks {
+            return ticks.over(ix, now_ms - i64::from(minutes) * 60_000, now_ms.saturating_add(1));
+        }
         let Some(generator) = &self.generator else {
             let bars = self.script.as_ref()?.bars(ix, now_ms);
             return Candle::over(bars, now_ms - i64::from(minutes) * 60_000, now_ms.saturating_add(1));
@@ -225,6 +253,9 @@ impl Play {
 
     /// The past of a symbol as it stands now.
     pub(crate) fn past(&self, ix: u16, now_ms: i64) -> Option<Past> {
+        if let Some(ticks) = &self.ticks {
+            return Some(Past::Ticks(ticks.minutes(ix)));
+        }
         if let Some(archive) = &self.archive {
             return Some(Past::Generated(Arc::clone(archive), self.symbol(ix)?));
         }

@@ -6,13 +6,15 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::candle::Candle;
-use super::numbers::{Places, money, padded, plain};
+use super::clock::Pace;
+use super::numbers::{Places, money, number, padded, plain};
 use super::rest_market::{agg_row, day_figures, levels};
+use super::sessions;
 use super::state::Core;
 use super::streams::{DepthPace, Topic};
 use super::tape::Print;
 use crate::market::KlineInterval;
-use crate::venue::{EventBody, ExecutionType, OrderType, OrderUpdate, SymbolId, VenueEvent};
+use crate::venue::{Bracket, EventBody, ExecutionType, OrderType, OrderUpdate, SymbolId, VenueEvent};
 
 /// The venue says 1 for USD-M. Source: fact sheet 8.2 (`st`).
 const USD_M: u8 = 1;
@@ -44,7 +46,7 @@ impl Core {
         self.send_print(ix, print);
     }
 
-    fn send_print(&self, ix: u16, print: &Print) {
+    pub(crate) fn send_print(&self, ix: u16, print: &Print) {
         let now_ms = self.now_ms().max(print.at_ms);
         let Some((symbol, places)) = self.instrument(ix) else { return };
         self.hub.publish(Topic::AggTrade(ix), || agg_trade(&symbol, print, places, now_ms));
@@ -313,17 +315,78 @@ impl Core {
                 "T": order.update_ms,
             },
         });
-        self.tell_news(Topic::Liquidation(ix), || event.to_string());
-        self.tell_news(Topic::AllLiquidations, || event.to_string());
+        if self.clock.state().pace == Pace::Lockstep {
+            return self.tell_liquidation(ix, &event.to_string());
+        }
+        // Of one second only the largest is told. Source: fact sheet 8.2 (`forceOrder`).
+        let notional = fill.price * fill.qty;
+        if self.liquidations.get(&ix).is_none_or(|(largest, _)| notional > *largest) {
+            self.liquidations.insert(ix, (notional, event.to_string()));
+        }
+    }
+
+    /// Pushes the largest liquidation of each symbol since the last push.
+    pub(crate) fn push_liquidations(&mut self) {
+        for (ix, (_, event)) in std::mem::take(&mut self.liquidations) {
+            self.tell_liquidation(ix, &event);
+        }
+    }
+
+    fn tell_liquidation(&mut self, ix: u16, event: &str) {
+        self.tell_news(Topic::Liquidation(ix), || event.to_owned());
+        self.tell_news(Topic::AllLiquidations, || event.to_owned());
+    }
+
+    /// Pushes asset indices, the composite and the trading sessions.
+    pub(crate) fn push_indices(&self) {
+        let now_ms = self.now_ms();
+        if self
+            .hub
+            .topics()
+            .iter()
+            .any(|topic| matches!(topic, Topic::AssetIndex(_) | Topic::AllAssetIndices))
+        {
+            let rows = self.asset_indices();
+            for row in &rows {
+                self.hub.publish(Topic::AssetIndex(row.asset), || row.event(now_ms).to_string());
+            }
+            let all = || rows.iter().map(|row| row.event(now_ms)).collect::<Value>().to_string();
+            self.hub.publish(Topic::AllAssetIndices, all);
+        }
+        if self.hub.has(Topic::CompositeIndex)
+            && let Some(event) = self.composite_event()
+        {
+            self.hub.publish(Topic::CompositeIndex, || event.to_string());
+        }
+        if self.hub.has(Topic::TradingSession) {
+            for event in sessions::now(now_ms) {
+                self.hub.publish(Topic::TradingSession, || event.to_string());
+            }
+        }
     }
 
     /// Tells `!contractInfo` of a symbol whose status changed.
     pub(crate) fn announce_contract(&mut self, id: SymbolId) {
+        self.announce_contract_with(id, false);
+    }
+
+    /// Tells `!contractInfo` of a symbol, with its brackets when they changed.
+    pub(crate) fn announce_contract_with(&mut self, id: SymbolId, brackets: bool) {
         let Some(rules) = self.venue.rules(id) else { return };
-        let event = json!({
+        let mut event = json!({
             "e": "contractInfo", "E": self.now_ms(), "s": rules.symbol, "ct": rules.contract_type,
             "dt": rules.delivery_ms, "ot": rules.onboard_ms, "cs": rules.status.as_str(), "st": USD_M,
         });
+        if brackets {
+            let least = |at: usize| rules.brackets.get(at + 1).map_or(1, |next| next.initial_leverage + 1);
+            let row = |(at, one): (usize, &Bracket)| {
+                json!({
+                    "bs": one.bracket, "bnf": number(one.notional_floor), "bnc": number(one.notional_cap),
+                    "mmr": number(one.maint_ratio), "cf": number(one.cum), "mi": least(at), "ma": one.initial_leverage,
+                })
+            };
+            event["bks"] = rules.brackets.iter().enumerate().map(row).collect();
+        }
         self.tell_news(Topic::ContractInfo, || event.to_string());
     }
 }

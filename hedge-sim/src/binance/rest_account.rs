@@ -73,7 +73,7 @@ pub(crate) fn account_v2(core: &Core) -> Result<Value, ApiError> {
     let config = core.venue.account_config(ACCOUNT)?;
     let mut account = totals(&assets);
     account["feeTier"] = json!(config.fee_tier);
-    account["feeBurn"] = json!(false);
+    account["feeBurn"] = json!(core.venue.fee_burn(ACCOUNT)?);
     account["canTrade"] = json!(config.can_trade);
     account["canDeposit"] = json!(true);
     account["canWithdraw"] = json!(true);

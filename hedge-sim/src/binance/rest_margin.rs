@@ -1,4 +1,4 @@
-//! Isolated margin by hand, account switches that cannot be thrown here, and what the venue says about risk.
+//! Isolated margin by hand, account switches, and what the venue says about risk.
 //!
 //! Source: fact sheet 4.7, 4.9.
 
@@ -12,10 +12,13 @@ use super::numbers::{number, plain};
 use super::params::Params;
 use super::rest_orders::{position_side, row, time_window};
 use super::state::{ACCOUNT, Core};
-use crate::venue::{Command, MarginChangeView, MarginType, PositionSide, PositionView, Window};
+use crate::venue::{
+    AccountSwitch, Command, MarginChangeView, MarginType, PositionSide, PositionView, Window,
+};
 
 /// Client id of an order by which the venue takes a position away. Source: fact sheet 7.1.
 const LIQUIDATION_PREFIX: &str = "autoclose-";
+const DELEVERAGING_ID: &str = "adl_autoclose";
 
 pub(crate) fn adjust(core: &mut Core, params: &Params) -> Result<Value, ApiError> {
     let symbol = params.need("symbol")?.to_owned();
@@ -59,28 +62,30 @@ pub(crate) fn record(core: &Core, params: &Params) -> Result<Value, ApiError> {
     Ok(rows.into_iter().rev().take(limit).rev().collect())
 }
 
-/// A switch that is off and stays off: turning it off succeeds or is refused as needless, on is not open.
-/// Source: fact sheet 11 (-4084, -4171).
-pub(crate) fn set_multi_assets(params: &Params) -> Result<Value, ApiError> {
-    match switch(params, "multiAssetsMargin")? {
-        true => Err(not_open()),
-        false => Err(ApiError::bad(-4171, "No need to change multi-assets mode.")),
-    }
+pub(crate) fn multi_assets(core: &Core) -> Result<Value, ApiError> {
+    Ok(json!({"multiAssetsMargin": core.venue.account_config(ACCOUNT)?.multi_assets}))
 }
 
-pub(crate) fn set_fee_burn(params: &Params) -> Result<Value, ApiError> {
-    match switch(params, "feeBurn")? {
-        true => Err(not_open()),
-        false => Ok(json!({"code": 200, "msg": "success"})),
-    }
+/// With one margin asset the mode changes no number; an exchange with several refuses it. Source: fact sheet 4.7, 9.5.
+pub(crate) fn set_multi_assets(core: &mut Core, params: &Params) -> Result<Value, ApiError> {
+    let on = throw(core, params, "multiAssetsMargin", AccountSwitch::MultiAssets)?;
+    let now_ms = core.now_ms();
+    let event = json!({"e": "ACCOUNT_CONFIG_UPDATE", "E": now_ms, "T": now_ms, "ai": {"j": on}});
+    let key = core.key.active();
+    core.hub.publish_user(key.as_deref(), "ACCOUNT_CONFIG_UPDATE", event.to_string());
+    Ok(json!({"code": 200, "msg": "success"}))
 }
 
-fn switch(params: &Params, name: &str) -> Result<bool, ApiError> {
-    params.boolean(name)?.ok_or_else(|| ApiError::missing(name))
+/// Fees are paid in BNB as long as there is BNB, and here is none: the switch is kept, fees stay as they are.
+pub(crate) fn set_fee_burn(core: &mut Core, params: &Params) -> Result<Value, ApiError> {
+    throw(core, params, "feeBurn", AccountSwitch::FeeBurn)?;
+    Ok(json!({"code": 200, "msg": "success"}))
 }
 
-fn not_open() -> ApiError {
-    ApiError::bad(-4084, "Method is not allowed currently. Upcoming soon.")
+fn throw(core: &mut Core, params: &Params, name: &str, switch: AccountSwitch) -> Result<bool, ApiError> {
+    let on = params.boolean(name)?.ok_or_else(|| ApiError::missing(name))?;
+    core.command(Command::Switch { account: ACCOUNT, switch, on })?;
+    Ok(on)
 }
 
 /// Deleveraging ranks of the symbols that are held, or of the one that is asked for.
@@ -112,17 +117,21 @@ pub(crate) fn trading_status(core: &Core, params: &Params) -> Result<Value, ApiE
     Ok(json!({"indicators": {}, "updateTime": core.now_ms()}))
 }
 
-/// Orders by which the venue took positions away. There is no deleveraging. Source: fact sheet 4.4.
+/// Orders by which the venue took positions away. Source: fact sheet 4.4, 7.1.
 pub(crate) fn force_orders(core: &Core, params: &Params) -> Result<Value, ApiError> {
-    match params.get("autoCloseType") {
-        None | Some("LIQUIDATION") => {}
-        Some("ADL") => return Ok(json!([])),
+    let (liquidations, deleveragings) = match params.get("autoCloseType") {
+        None => (true, true),
+        Some("LIQUIDATION") => (true, false),
+        Some("ADL") => (false, true),
         Some(_) => return Err(ApiError::invalid("autoCloseType")),
-    }
+    };
     let limit = params.limit(50, 100)?;
     let window = Window { limit: 0, ..time_window(params, 50, 100)? };
     let orders = core.venue.all_orders(ACCOUNT, params.get("symbol"), window)?;
-    let forced = orders.iter().filter(|order| order.client_order_id.starts_with(LIQUIDATION_PREFIX));
+    let forced = orders.iter().filter(|order| {
+        (liquidations && order.client_order_id.starts_with(LIQUIDATION_PREFIX))
+            || (deleveragings && order.client_order_id == DELEVERAGING_ID)
+    });
     let rows: Vec<Value> = forced
         .map(|order| {
             let mut row = row(core, order);

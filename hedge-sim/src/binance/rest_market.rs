@@ -2,6 +2,7 @@
 //!
 //! Source: fact sheet 4.1 to 4.3.
 
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
@@ -10,10 +11,11 @@ use super::numbers::{money, padded, plain};
 use super::params::Params;
 use super::past::Past;
 use super::perform::Later;
+use super::rest_data::held_by_crowd;
 use super::state::{ACCOUNT, Core};
 use super::tape::Print;
 use crate::market::FundingPayment;
-use crate::venue::{InstrumentRules, SymbolId};
+use crate::venue::{BestView, IncomeType, InstrumentRules, SymbolId, Window};
 
 pub(crate) const DAY_MS: i64 = 86_400_000;
 const HOUR_MS: i64 = 3_600_000;
@@ -194,16 +196,28 @@ pub(crate) fn funding_info(core: &Core) -> Value {
 }
 
 pub(crate) fn book_ticker(core: &Core, params: &Params) -> Result<Value, ApiError> {
+    one_or_all(core, params, |id, rules| Some(best_row(core, rules, &core.venue.best(id)?)))
+}
+
+/// The WS-API tells the id of the book beside it. Source: fact sheet 4.1.
+pub(crate) fn book_ticker_with_id(core: &Core, params: &Params) -> Result<Value, ApiError> {
     one_or_all(core, params, |id, rules| {
-        let (best, places) = (core.venue.best(id)?, core.places(&rules.symbol));
-        Some(json!({
-            "symbol": rules.symbol,
-            "bidPrice": places.price(best.bid),
-            "bidQty": places.qty(best.bid_qty),
-            "askPrice": places.price(best.ask),
-            "askQty": places.qty(best.ask_qty),
-            "time": core.now_ms(),
-        }))
+        let best = core.venue.best(id)?;
+        let mut row = best_row(core, rules, &best);
+        row["lastUpdateId"] = json!(best.update_id);
+        Some(row)
+    })
+}
+
+fn best_row(core: &Core, rules: &InstrumentRules, best: &BestView) -> Value {
+    let places = core.places(&rules.symbol);
+    json!({
+        "symbol": rules.symbol,
+        "bidPrice": places.price(best.bid),
+        "bidQty": places.qty(best.bid_qty),
+        "askPrice": places.price(best.ask),
+        "askQty": places.qty(best.ask_qty),
+        "time": core.now_ms(),
     })
 }
 
@@ -329,14 +343,46 @@ fn book(core: &Core, params: &Params, limit: usize) -> Result<Value, ApiError> {
     }))
 }
 
-/// What the account holds against the made-up market, both legs: there is no other open interest.
+/// What the made-up crowd holds, and the account on both legs.
 pub(crate) fn open_interest(core: &Core, params: &Params) -> Result<Value, ApiError> {
-    let (_, rules) = core.symbol(params)?;
+    let (id, rules) = core.symbol(params)?;
     let legs = core.venue.positions(ACCOUNT, Some(&rules.symbol))?;
-    let held: rust_decimal::Decimal = legs.iter().map(|leg| leg.qty.abs()).sum();
+    let held: Decimal = legs.iter().map(|leg| leg.qty.abs()).sum();
+    let day = core.play.rolling(id.0, 1_440, core.now_ms()).map(|candle| candle.volume).unwrap_or_default();
     Ok(json!({
-        "openInterest": core.places(&rules.symbol).qty(held), "symbol": rules.symbol, "time": core.now_ms(),
+        "openInterest": core.places(&rules.symbol).qty(held_by_crowd(day) + held), "symbol": rules.symbol,
+        "time": core.now_ms(),
     }))
+}
+
+/// What the insurance fund began with. Units: USDT.
+const INSURANCE_START: Decimal = Decimal::from_parts(1_000_000, 0, 0, false, 0);
+
+/// One fund for everything: what it began with, what forced closes paid in, less what they cost.
+pub(crate) fn insurance_balance(core: &Core, params: &Params) -> Result<Value, ApiError> {
+    let symbols: Vec<&str> = core.venue.instruments().map(|(_, rules)| rules.symbol.as_str()).collect();
+    let cleared = core.venue.income(ACCOUNT, None, Some(IncomeType::InsuranceClear), Window::default())?;
+    let row = |asset: &crate::venue::AssetView| {
+        let start = if asset.asset == "USDT" { INSURANCE_START } else { Decimal::ZERO };
+        let paid: Decimal = cleared.iter().filter(|row| row.asset == asset.asset).map(|row| row.income).sum();
+        json!({"asset": asset.asset, "marginBalance": money(start - paid), "updateTime": core.now_ms()})
+    };
+    let assets: Vec<Value> = core.venue.assets(ACCOUNT)?.iter().map(row).collect();
+    let fund = json!({"symbols": symbols, "assets": assets});
+    if params.get("symbol").is_some() {
+        core.symbol(params)?;
+        return Ok(fund);
+    }
+    Ok(json!([fund]))
+}
+
+/// Nobody is deleveraged unless somebody commands it.
+pub(crate) fn adl_risk(core: &Core, params: &Params) -> Result<Value, ApiError> {
+    const RATED_EVERY_MS: i64 = 30 * 60_000;
+    let rated_ms = core.now_ms() - core.now_ms().rem_euclid(RATED_EVERY_MS);
+    one_or_all(core, params, |_, rules| {
+        Some(json!({"symbol": rules.symbol, "adlRisk": "low", "updateTime": rated_ms}))
+    })
 }
 
 /// `[price, quantity]` pairs as text.

@@ -2,8 +2,6 @@
 //!
 //! Source: fact sheet 4.1, 4.4, 4.7, 4.10, 5.1.
 
-use axum::http::Method;
-
 use super::params::Params;
 
 /// What a caller must show. Source: fact sheet 2.1.
@@ -31,6 +29,8 @@ pub(crate) enum Cost {
     Batch,
     /// One call of the funding pool, no weight and no weight header.
     Funding,
+    /// One call of the pool of `/futures/data`, likewise.
+    Data,
 }
 
 impl Cost {
@@ -58,7 +58,7 @@ impl Cost {
                 _ => 20,
             },
             Self::Batch => 5,
-            Self::Order | Self::Funding => 0,
+            Self::Order | Self::Funding | Self::Data => 0,
         }
     }
 }
@@ -72,10 +72,13 @@ macro_rules! endpoints {
             $($call),+
         }
 
+        /// Method and path of every call, in the order of the table.
+        pub(crate) const ALL: &[(&str, &str)] = &[$((stringify!($method), $path)),+];
+
         impl Call {
             /// The call behind a method and a path.
-            pub(crate) fn find(method: &Method, path: &str) -> Option<Self> {
-                match (method.as_str(), path) {
+            pub(crate) fn find(method: &str, path: &str) -> Option<Self> {
+                match (method, path) {
                     $((stringify!($method), $path) => Some(Self::$call),)+
                     _ => None,
                 }
@@ -88,7 +91,7 @@ macro_rules! endpoints {
             }
 
             pub(crate) const fn cost(self) -> Cost {
-                use Cost::{Batch, BySymbol, Depth, Funding, Klines, Order, Weight};
+                use Cost::{Batch, BySymbol, Data, Depth, Funding, Klines, Order, Weight};
                 match self {
                     $(Self::$call => $cost),+
                 }
@@ -116,6 +119,19 @@ endpoints! {
     GET "/fapi/v1/depth" => DepthOf, Open, Depth;
     GET "/fapi/v1/rpiDepth" => RpiDepth, Open, Weight(20);
     GET "/fapi/v1/openInterest" => OpenInterest, Open, Weight(1);
+    GET "/fapi/v1/constituents" => Constituents, Open, Weight(2);
+    GET "/fapi/v1/indexInfo" => IndexInfo, Open, Weight(1);
+    GET "/fapi/v1/assetIndex" => AssetIndexes, Open, BySymbol(1, 10);
+    GET "/fapi/v1/insuranceBalance" => InsuranceBalance, Open, Weight(1);
+    GET "/fapi/v1/symbolAdlRisk" => AdlRisk, Open, Weight(1);
+    GET "/fapi/v1/tradingSchedule" => TradingSchedule, Open, Weight(5);
+    GET "/futures/data/openInterestHist" => HeldHistory, Open, Data;
+    GET "/futures/data/globalLongShortAccountRatio" => GlobalRatio, Open, Data;
+    GET "/futures/data/topLongShortAccountRatio" => TopAccountRatio, Open, Data;
+    GET "/futures/data/topLongShortPositionRatio" => TopPositionRatio, Open, Data;
+    GET "/futures/data/takerlongshortRatio" => TakerRatio, Open, Data;
+    GET "/futures/data/basis" => BasisHistory, Open, Data;
+    GET "/futures/data/delivery-price" => DeliveryPrices, Open, Data;
     GET "/fapi/v1/historicalTrades" => HistoricalTrades, Key, Weight(200);
     GET "/fapi/v1/aggTrades" => AggTrades, Open, Weight(20);
     GET "/fapi/v1/trades" => Trades, Open, Weight(5);
@@ -172,6 +188,13 @@ endpoints! {
     POST "/fapi/v1/listenKey" => CreateListenKey, Key, Weight(1);
     PUT "/fapi/v1/listenKey" => RenewListenKey, Key, Weight(1);
     DELETE "/fapi/v1/listenKey" => DeleteListenKey, Key, Weight(1);
+
+    WSAPI "ticker.book" => BookTickerOfFrames, Open, BySymbol(2, 5);
+}
+
+/// Method and path of everything that is served over REST.
+pub fn endpoints() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ALL.iter().copied().filter(|(_, path)| path.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -195,8 +218,8 @@ mod tests {
 
     #[test]
     fn the_method_is_a_part_of_the_endpoint() {
-        assert_eq!(Call::find(&Method::POST, "/fapi/v1/order"), Some(Call::PlaceOrder));
-        assert_eq!(Call::find(&Method::PATCH, "/fapi/v1/order"), None);
-        assert_eq!(Call::find(&Method::GET, "/fapi/v1/nothing"), None);
+        assert_eq!(Call::find("POST", "/fapi/v1/order"), Some(Call::PlaceOrder));
+        assert_eq!(Call::find("PATCH", "/fapi/v1/order"), None);
+        assert_eq!(Call::find("GET", "/fapi/v1/nothing"), None);
     }
 }

@@ -66,27 +66,20 @@ async fn serve(
             "Illegal characters found in the request body.",
         )));
     };
-    let asked = Asked {
-        method: &parts.method,
-        path: &path,
-        query: &query,
+    let owned = Owned {
+        method: parts.method.as_str().to_owned(),
+        path,
+        alias: None,
         // A GET takes its parameters from the query alone. Source: fact sheet 2.2.
-        body: if parts.method == Method::GET { "" } else { body },
-        api_key: api_key(&parts.headers),
+        params: Params::read(&query, if parts.method == Method::GET { "" } else { body }),
+        api_key: api_key(&parts.headers).map(str::to_owned),
+        trusted: false,
         address,
     };
-    let plan = planned(&app, &asked);
+    let plan = planned(&app, &owned.asked());
     if plan.is_plain() {
-        return write(finished(app.answer(&asked)).await);
+        return write(finished(app.answer(&owned.asked())).await);
     }
-    let owned = Owned {
-        method: asked.method.clone(),
-        path: path.clone(),
-        query: query.clone(),
-        body: asked.body.to_owned(),
-        api_key: asked.api_key.map(str::to_owned),
-        address: asked.address,
-    };
     // What a venue has received it executes, also when the sender hangs up meanwhile.
     let outliving = async move {
         let answer = ill_fated(app, owned, plan).await;
@@ -102,41 +95,42 @@ async fn serve(
 }
 
 /// What becomes of a request. A banned sender meets its ban first.
-fn planned(app: &App, asked: &Asked<'_>) -> Plan {
+pub(crate) fn planned(app: &App, asked: &Asked<'_>) -> Plan {
     if app.faults.is_quiet()
         || app.with(|core| core.limits.ban(asked.address, app.clock.window_ms())).is_some()
     {
         return Plan::default();
     }
-    let params = Params::read(asked.query, asked.body);
-    app.faults.plan(asked.seen(&params), app.clock.now_ms())
+    app.faults.plan(asked.seen(), app.clock.now_ms())
 }
 
-/// A request that outlives its connection.
-struct Owned {
-    method: Method,
-    path: String,
-    query: String,
-    body: String,
-    api_key: Option<String>,
-    address: IpAddr,
+/// A request that may outlive its connection.
+pub(crate) struct Owned {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) alias: Option<String>,
+    pub(crate) params: Params,
+    pub(crate) api_key: Option<String>,
+    pub(crate) trusted: bool,
+    pub(crate) address: IpAddr,
 }
 
 impl Owned {
-    fn asked(&self) -> Asked<'_> {
+    pub(crate) fn asked(&self) -> Asked<'_> {
         Asked {
             method: &self.method,
             path: &self.path,
-            query: &self.query,
-            body: &self.body,
+            alias: self.alias.as_deref(),
+            params: &self.params,
             api_key: self.api_key.as_deref(),
+            trusted: self.trusted,
             address: self.address,
         }
     }
 }
 
 /// Lets a fault befall a request; no answer means that the connection is to be cut.
-async fn ill_fated(app: Arc<App>, request: Owned, plan: Plan) -> Option<Answer> {
+pub(crate) async fn ill_fated(app: Arc<App>, request: Owned, plan: Plan) -> Option<Answer> {
     tokio::time::sleep(plan.before).await;
     let answer = match plan.end {
         End::Answered => Some(finished(app.answer(&request.asked())).await),
@@ -161,7 +155,7 @@ async fn ill_fated(app: Arc<App>, request: Owned, plan: Plan) -> Option<Answer> 
 }
 
 /// Makes what an answer left for later.
-async fn finished(mut answer: Answer) -> Answer {
+pub(crate) async fn finished(mut answer: Answer) -> Answer {
     let Some(later) = answer.later.take() else { return answer };
     match tokio::task::spawn_blocking(move || later.answer().to_string()).await {
         Ok(body) => Answer { body, ..answer },
@@ -176,6 +170,11 @@ async fn upgrade(app: Arc<App>, target: Target, address: IpAddr, request: Reques
     }
     if app.limits_messages()
         && let Err(error) = app.with(|core| core.limits.handshake(address, app.clock.window_ms()))
+    {
+        return write(Answer::refused(&error));
+    }
+    if target.is_api()
+        && let Err(error) = app.with(|core| core.limits.api_handshake(address, app.clock.window_ms()))
     {
         return write(Answer::refused(&error));
     }

@@ -52,11 +52,8 @@ impl ApiKey {
         (!fits).then_some("the API key has blanks or letters beyond ASCII; no HTTP header carries it")
     }
 
-    /// Compares without stopping at the first difference.
     pub(crate) fn is_key(&self, other: &str) -> bool {
-        let same_length = self.key.len() == other.len();
-        let difference = self.key.bytes().zip(other.bytes()).fold(0, |acc, (a, b)| acc | (a ^ b));
-        same_length && difference == 0
+        super::keys::same(&self.key, other)
     }
 
     /// Whether `signature` (hex in either case) is the HMAC of `payload`.

@@ -5,23 +5,25 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::clock::{Pace, VenueClock};
 use super::config::Environment;
+use super::contracts::Announced;
 use super::countdown::Countdowns;
 use super::error::ApiError;
 use super::faults::Faults;
 use super::feed::Feed;
 use super::hub::Hub;
+use super::keys::KeyRing;
 use super::limits::Limits;
 use super::listen_key::{KeyChange, ListenKey};
 use super::log::{CommandLog, LogError};
 use super::numbers::Places;
 use super::params::Params;
 use super::play::Play;
-use super::sign::ApiKey;
 use super::streams::Topic;
 use super::tape::Print;
 use super::user_events::{self, key_expired};
@@ -39,7 +41,7 @@ pub(crate) const ACCOUNT: AccountId = AccountId(0);
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) clock: VenueClock,
-    pub(crate) api_key: ApiKey,
+    pub(crate) keys: KeyRing,
     pub(crate) faults: Faults,
     pub(crate) stop: watch::Sender<bool>,
     core: Mutex<Core>,
@@ -57,10 +59,10 @@ impl Drop for InFlight {
 }
 
 impl App {
-    pub(crate) fn new(clock: VenueClock, api_key: ApiKey, core: Core) -> Self {
+    pub(crate) fn new(clock: VenueClock, keys: KeyRing, core: Core) -> Self {
         let (stop, _) = watch::channel(false);
         let faults = core.faults.clone();
-        Self { clock, api_key, faults, stop, core: Mutex::new(core), requests: AtomicUsize::new(0) }
+        Self { clock, keys, faults, stop, core: Mutex::new(core), requests: AtomicUsize::new(0) }
     }
 
     /// Runs `work` on the exchange. Nothing awaits while it is locked.
@@ -99,6 +101,7 @@ pub(crate) struct Core {
     pub(crate) limits: Limits,
     pub(crate) key: ListenKey,
     pub(crate) countdowns: Countdowns,
+    pub(crate) announced: Announced,
     pub(crate) play: Play,
     pub(crate) feeds: Vec<Feed>,
     pub(crate) places: BTreeMap<String, Places>,
@@ -107,6 +110,8 @@ pub(crate) struct Core {
     pub(crate) live_until_ms: i64,
     /// Public news that wait for a paused clock to go on.
     pub(crate) held_news: Vec<(Topic, String)>,
+    /// The largest liquidation of each symbol since the last push of them, with its notional.
+    pub(crate) liquidations: BTreeMap<u16, (Decimal, String)>,
 }
 
 /// One line of the command log. Times are venue milliseconds.
@@ -194,6 +199,9 @@ impl Core {
         self.append(&Record::Command(at_ms, Cow::Borrowed(command)))?;
         let mut events = Vec::new();
         let reply = self.venue.apply(at_ms, command, &mut events);
+        if reply.is_ok() {
+            self.announced.note(command);
+        }
         self.announce(&events);
         Ok(reply)
     }
@@ -283,7 +291,9 @@ impl Core {
                     self.countdowns.set(symbol, None);
                 }
                 // A refused command was refused then, too.
-                let _ = self.venue.apply(at_ms, &command, &mut Vec::new());
+                if self.venue.apply(at_ms, &command, &mut Vec::new()).is_ok() {
+                    self.announced.note(&command);
+                }
                 at_ms
             }
             Record::Step(at_ms) => {

@@ -2,6 +2,7 @@
 //!
 //! Source: fact sheet section 1 (route table) and 8.1 (names are lower case; upper case connects but stays silent).
 
+use super::composite::COMPOSITE;
 use super::config::Environment;
 use crate::market::KlineInterval;
 
@@ -14,6 +15,8 @@ pub(crate) enum Route {
     Market,
     /// `/private`: user data.
     Private,
+    /// The WS-API: no streams at all.
+    Api,
     /// No prefix: everything on the demo venue, the public family only on the main net.
     Bare,
 }
@@ -41,6 +44,51 @@ pub(crate) enum Topic {
     Liquidation(u16),
     AllLiquidations,
     ContractInfo,
+    AssetIndex(AssetRef),
+    AllAssetIndices,
+    CompositeIndex,
+    TradingSession,
+}
+
+/// An asset whose index is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum AssetRef {
+    /// The coin of the symbol at that position.
+    Coin(u16),
+    /// A margin asset, by its place in [`MARGIN_ASSETS`].
+    Margin(u8),
+}
+
+/// Assets that margin is held in. Longer names come before those they begin with.
+const MARGIN_ASSETS: [&str; 6] = ["FDUSD", "USDT", "USDC", "BUSD", "USD1", "BNFCR"];
+
+impl AssetRef {
+    pub(crate) fn margin(asset: &str) -> Option<Self> {
+        let at = MARGIN_ASSETS.iter().position(|known| *known == asset)?;
+        u8::try_from(at).ok().map(Self::Margin)
+    }
+
+    /// The asset of `btcusd` or `usdtusd`.
+    fn parse(name: &str, symbols: &[String]) -> Option<Self> {
+        let asset = name.to_uppercase();
+        let asset = asset.strip_suffix("USD").filter(|_| !name.chars().any(char::is_uppercase))?;
+        let is_coin = |symbol: &String| coin_of(symbol) == Some(asset);
+        let coin = || symbols.iter().position(is_coin).and_then(|ix| u16::try_from(ix).ok());
+        Self::margin(asset).or_else(|| coin().map(Self::Coin))
+    }
+
+    fn name(self, symbols: &[String]) -> String {
+        let asset = match self {
+            Self::Coin(ix) => symbols.get(usize::from(ix)).and_then(|symbol| coin_of(symbol)),
+            Self::Margin(at) => MARGIN_ASSETS.get(usize::from(at)).copied(),
+        };
+        format!("{}usd@assetIndex", asset.unwrap_or_default().to_lowercase())
+    }
+}
+
+/// The coin in a symbol's name.
+fn coin_of(symbol: &str) -> Option<&str> {
+    MARGIN_ASSETS.iter().find_map(|asset| symbol.strip_suffix(asset))
 }
 
 /// How often a depth stream pushes. Source: fact sheet 8.2.
@@ -91,11 +139,20 @@ impl Topic {
             "!ticker@arr" => return Some(Self::AllTickers),
             "!forceOrder@arr" => return Some(Self::AllLiquidations),
             "!contractInfo" => return Some(Self::ContractInfo),
+            "!assetIndex@arr" => return Some(Self::AllAssetIndices),
+            "tradingSession" => return Some(Self::TradingSession),
             _ => {}
         }
         let (symbol, kind) = name.split_once('@')?;
         if symbol.chars().any(char::is_uppercase) {
             return None;
+        }
+        match kind {
+            "assetIndex" => return AssetRef::parse(symbol, symbols).map(Self::AssetIndex),
+            "compositeIndex" => {
+                return (symbol == COMPOSITE.to_lowercase()).then_some(Self::CompositeIndex);
+            }
+            _ => {}
         }
         let pair = symbol.strip_suffix("_perpetual");
         let upper = pair.unwrap_or(symbol).to_uppercase();
@@ -150,13 +207,17 @@ impl Topic {
             Self::Liquidation(ix) => format!("{}@forceOrder", of(ix)),
             Self::AllLiquidations => "!forceOrder@arr".to_owned(),
             Self::ContractInfo => "!contractInfo".to_owned(),
+            Self::AssetIndex(asset) => asset.name(symbols),
+            Self::AllAssetIndices => "!assetIndex@arr".to_owned(),
+            Self::CompositeIndex => format!("{}@compositeIndex", COMPOSITE.to_lowercase()),
+            Self::TradingSession => "tradingSession".to_owned(),
         }
     }
 
     /// Whether a socket opened under `route` gets this stream; otherwise it stays silent, without an error.
     pub(crate) fn served_on(self, route: Route, environment: Environment) -> bool {
         match (route, environment) {
-            (Route::Private, _) => false,
+            (Route::Private | Route::Api, _) => false,
             (Route::Bare, Environment::Demo) => true,
             // One client library has `trade` under /public, another under /market; which is right is UNCONFIRMED.
             (Route::Public | Route::Bare, _) => self.is_book_data() || matches!(self, Self::Trade(_)),
@@ -191,7 +252,12 @@ mod tests {
         vec!["BTCUSDT".to_owned(), "ETHUSDT".to_owned()]
     }
 
-    const NAMES: [&str; 27] = [
+    const NAMES: [&str; 32] = [
+        "!assetIndex@arr",
+        "btcusd@assetIndex",
+        "usdtusd@assetIndex",
+        "allusdt@compositeIndex",
+        "tradingSession",
         "ethusdt@rpiDepth@500ms",
         "ethusdt_perpetual@continuousKline_1h",
         "ethusdt@bookTicker",

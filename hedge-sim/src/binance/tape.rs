@@ -59,6 +59,15 @@ impl Tape {
         print
     }
 
+    /// Takes a print with its own ids behind the others.
+    pub(crate) fn push(&mut self, print: Print) {
+        self.next_id = print.id + 1;
+        if self.prints.len() == KEPT {
+            self.prints.pop_front();
+        }
+        self.prints.push_back(print);
+    }
+
     /// Takes a print of another source as the last one.
     pub(crate) fn note(&mut self, print: Print) {
         self.next_id = print.id + 1;

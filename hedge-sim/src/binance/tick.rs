@@ -56,6 +56,11 @@ impl Core {
                 Some(false) => continue,
                 None => {}
             }
+            match self.turn_contract_before(next_ms)? {
+                Some(true) => return Ok(LockstepStep::UserEvents),
+                Some(false) => continue,
+                None => {}
+            }
             let Some(applied) = self.play_next()? else { return Ok(LockstepStep::Ended) };
             let at_ms = applied.step.at_ms();
             let seen = match applied.step {
@@ -95,6 +100,7 @@ impl Core {
         self.push_tickers(ix);
         self.push_marks(true, Some(ix));
         self.push_marks(false, Some(ix));
+        self.push_indices();
         self.push_closed_klines(ix, at_ms);
     }
 
@@ -111,8 +117,11 @@ impl Core {
             self.change_key(KeyChange::Expired)?;
         }
         self.end_countdowns(now_ms)?;
+        self.turn_contracts(now_ms)?;
         self.hub.cut_older(now_ms - LONGEST_CONNECTION_MS);
-        if self.play.is_live() {
+        if self.play.is_recording() {
+            self.recorded_ticks(now_ms)?;
+        } else if self.play.is_live() {
             self.live_market(now_ms, n)?;
         } else {
             self.recorded_market(now_ms, n)?;
@@ -268,6 +277,8 @@ impl Core {
         if every(1_000) {
             self.push_marks(true, None);
             self.push_ticker_arrays();
+            self.push_indices();
+            self.push_liquidations();
         }
         if every(3_000) {
             self.push_marks(false, None);

@@ -18,6 +18,7 @@ use super::hub::{Hub, Push, UserFeed};
 use super::params::decode;
 use super::state::App;
 use super::streams::Route;
+use super::ws_api::{self, Connection};
 
 /// Source: fact sheet 8.1 (a ping every 3 minutes, cut without a pong within 10).
 const PING_EVERY: Duration = Duration::from_secs(3 * 60);
@@ -26,6 +27,8 @@ const PONG_WITHIN: Duration = Duration::from_secs(10 * 60);
 const SILENCE_LOOK: Duration = Duration::from_millis(20);
 /// Client messages per second and connection. Source: fact sheet 6.1.
 const MESSAGES_PER_SECOND: u32 = 10;
+/// Pings and pongs per second of a WS-API connection. Source: fact sheet 6.1.
+const API_PINGS_PER_SECOND: u32 = 5;
 
 /// What a WebSocket URL asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,11 +38,17 @@ pub(crate) struct Target {
     combined: bool,
     names: Vec<String>,
     feeds: Vec<UserFeed>,
+    query: String,
 }
 
 impl Target {
-    /// Reads `/[public|market|private/](ws[/a/b]|stream)` with its query; `None` for any other path.
+    /// Reads `/ws-fapi/v1` and `/[public|market|private/](ws[/a/b]|stream)` with its query; `None` for any other path.
     pub(crate) fn parse(path: &str, query: &str) -> Option<Self> {
+        if path.strip_suffix('/').unwrap_or(path) == ws_api::PATH {
+            let (names, feeds) = (Vec::new(), Vec::new());
+            let (path, query) = (ws_api::PATH.to_owned(), query.to_owned());
+            return Some(Self { route: Route::Api, path, combined: false, names, feeds, query });
+        }
         let mut parts = path.split('/').filter(|part| !part.is_empty());
         let mut kind = parts.next()?;
         let route = match kind {
@@ -74,7 +83,8 @@ impl Target {
         }
         // A bare number is a client's way of telling its connections apart.
         names.retain(|name| !name.is_empty() && !name.bytes().all(|byte| byte.is_ascii_digit()));
-        Some(Self { route, path: path.to_owned(), combined, names, feeds })
+        let (path, query) = (path.to_owned(), String::new());
+        Some(Self { route, path, combined, names, feeds, query })
     }
 }
 
@@ -83,6 +93,19 @@ impl Target {
     pub(crate) fn path(&self) -> &str {
         &self.path
     }
+
+    /// Whether it is the WS-API.
+    pub(crate) fn is_api(&self) -> bool {
+        self.route == Route::Api
+    }
+}
+
+/// What a socket's messages are.
+enum Role {
+    /// Commands about streams.
+    Streams,
+    /// Requests of the WS-API.
+    Api(Connection),
 }
 
 /// A socket that is registered with its streams and not yet, or still, served. Dropping it takes it off the register,
@@ -92,6 +115,7 @@ pub(crate) struct Registered {
     id: u64,
     path: String,
     address: IpAddr,
+    role: Role,
     pushes: mpsc::UnboundedReceiver<Push>,
     queued: Arc<AtomicUsize>,
 }
@@ -108,6 +132,10 @@ impl Registered {
         let (push, pushes) = mpsc::unbounded_channel();
         let queued = Arc::new(AtomicUsize::new(0));
         let path = target.path.clone();
+        let role = match target.is_api() {
+            true => Role::Api(Connection::new(address, &target.query, app.clock.now_ms())),
+            false => Role::Streams,
+        };
         let id = app.with(|core| {
             let opened_ms = app.clock.now_ms();
             let place = (target.route, target.path);
@@ -121,22 +149,24 @@ impl Registered {
             }
             id
         });
-        Self { app, id, path, address, pushes, queued }
+        Self { app, id, path, address, role, pushes, queued }
     }
 
     /// Serves the accepted socket until it closes.
     pub(crate) async fn serve(mut self, socket: WebSocket) {
-        pump(&self.app, self.id, (&self.path, self.address), socket, &mut self.pushes, &self.queued).await;
+        let app = Arc::clone(&self.app);
+        let place = (self.path.as_str(), self.address);
+        pump(&app, self.id, place, &mut self.role, socket, (&mut self.pushes, &self.queued)).await;
     }
 }
 
 async fn pump(
-    app: &App,
+    app: &Arc<App>,
     id: u64,
     (path, address): (&str, IpAddr),
+    role: &mut Role,
     socket: WebSocket,
-    pushes: &mut mpsc::UnboundedReceiver<Push>,
-    queued: &AtomicUsize,
+    (pushes, queued): (&mut mpsc::UnboundedReceiver<Push>, &AtomicUsize),
 ) {
     let (mut sink, mut stream) = socket.split();
     let mut stop = app.stop.subscribe();
@@ -173,16 +203,25 @@ async fn pump(
             () = tokio::time::sleep(SILENCE_LOOK), if is_silent() && app.limits_messages() => {}
             message = stream.next(), if !(is_silent() && app.limits_messages()) => {
                 let Some(Ok(message)) = message else { return };
-                if app.limits_messages() && !rate.admits(Instant::now()) {
+                let most = match (&*role, &message) {
+                    (Role::Streams, _) => MESSAGES_PER_SECOND,
+                    // Requests have limits of their own.
+                    (Role::Api(_), Message::Text(_)) => u32::MAX,
+                    (Role::Api(_), _) => API_PINGS_PER_SECOND,
+                };
+                if app.limits_messages() && most < u32::MAX && !rate.admits(Instant::now(), most) {
                     app.with(|core| core.limits.flooded(address, app.clock.window_ms()));
                     let _ = sink.send(closing("too many requests")).await;
                     return;
                 }
                 match message {
-                    Message::Text(text) => app.with(|core| {
-                        let answer = answer(&mut core.hub, id, &text);
-                        core.hub.send(id, answer);
-                    }),
+                    Message::Text(text) => match role {
+                        Role::Streams => app.with(|core| {
+                            let answer = answer(&mut core.hub, id, &text);
+                            core.hub.send(id, answer);
+                        }),
+                        Role::Api(connection) => connection.take(app, id, &text),
+                    },
                     Message::Pong(payload) => {
                         last_pong = Instant::now();
                         app.with(|core| core.hub.pong(id, &payload));
@@ -240,12 +279,12 @@ struct MessageRate {
 }
 
 impl MessageRate {
-    fn admits(&mut self, now: Instant) -> bool {
+    fn admits(&mut self, now: Instant, most: u32) -> bool {
         if self.since.is_none_or(|since| now.duration_since(since) >= Duration::from_secs(1)) {
             *self = Self { since: Some(now), count: 0 };
         }
         self.count += 1;
-        self.count <= MESSAGES_PER_SECOND
+        self.count <= most
     }
 }
 
@@ -330,6 +369,8 @@ mod tests {
         assert_eq!(parse("/ws", "").route, Route::Bare);
         assert_eq!(Target::parse("/fapi/v1/ping", ""), None);
         assert_eq!(Target::parse("/public", ""), None);
+        assert!(parse("/ws-fapi/v1", "returnRateLimits=false").is_api());
+        assert_eq!(Target::parse("/ws-fapi/v2", ""), None);
     }
 
     #[test]
@@ -346,7 +387,7 @@ mod tests {
     fn the_eleventh_message_of_a_second_is_too_many() {
         let mut rate = MessageRate::default();
         let now = Instant::now();
-        assert_eq!((0..11).filter(|_| rate.admits(now)).count(), 10);
-        assert!(rate.admits(now + Duration::from_secs(1)));
+        assert_eq!((0..11).filter(|_| rate.admits(now, MESSAGES_PER_SECOND)).count(), 10);
+        assert!(rate.admits(now + Duration::from_secs(1), MESSAGES_PER_SECOND));
     }
 }

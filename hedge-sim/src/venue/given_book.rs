@@ -88,4 +88,9 @@ impl Venue {
         market.book_seq += 1;
         Ok(())
     }
+
+    /// Whether the book of an instrument is another market's.
+    pub fn has_given_book(&self, symbol: SymbolId) -> bool {
+        self.markets.get(usize::from(symbol.0)).is_some_and(|market| market.given.is_some())
+    }
 }

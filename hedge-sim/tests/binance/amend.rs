@@ -221,27 +221,18 @@ async fn isolated_margin_is_moved_by_hand_and_told() {
 }
 
 #[tokio::test]
-async fn switches_that_are_not_simulated_are_refused_with_the_venues_codes() {
-    let desk = Desk::hedged(config()).await;
-    let post = async |path: &str, query: &str| desk.signed(Method::POST, path, query).await;
-    post("/fapi/v1/multiAssetsMargin", "multiAssetsMargin=true").await.refused(400, -4084);
-    post("/fapi/v1/multiAssetsMargin", "multiAssetsMargin=false").await.refused(400, -4171);
-    post("/fapi/v1/feeBurn", "feeBurn=true").await.refused(400, -4084);
-    assert_eq!(post("/fapi/v1/feeBurn", "feeBurn=false").await.ok()["code"], 200);
-    post("/fapi/v1/feeBurn", "").await.refused(400, -1102);
-}
-
-#[tokio::test]
 async fn ranks_interest_and_forced_orders_tell_of_the_account() {
     let desk = Desk::hedged(config()).await;
     let get = async |path: &str, query: &str| desk.signed(Method::GET, path, query).await;
     assert_eq!(get("/fapi/v1/adlQuantile", "").await.ok(), json!([]));
     let interest =
         || async { number(&desk.get("/fapi/v1/openInterest", "symbol=ETHUSDT").await.ok()["openInterest"]) };
-    assert_eq!(interest().await, 0.0);
+    let crowd = interest().await;
+    assert!(crowd > 0.0);
     desk.order("symbol=ETHUSDT&side=BUY&positionSide=LONG&type=MARKET&quantity=0.500").await.ok();
     desk.order("symbol=ETHUSDT&side=SELL&positionSide=SHORT&type=MARKET&quantity=0.200").await.ok();
-    assert_eq!(interest().await, 0.7);
+    // The crowd's part moves on with the market, a little in so short a time.
+    assert!((interest().await - crowd - 0.7).abs() < crowd * 0.01);
     let ranks = get("/fapi/v1/adlQuantile", "symbol=ETHUSDT").await.ok();
     assert!(ranks[0]["adlQuantile"]["LONG"].is_i64() && ranks[0]["adlQuantile"]["HEDGE"].is_i64(), "{ranks}");
     assert_eq!(get("/fapi/v1/forceOrders", "symbol=ETHUSDT").await.ok(), json!([]));

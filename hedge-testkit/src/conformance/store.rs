@@ -17,7 +17,7 @@ use std::{num::NonZeroU32, sync::Arc};
 use async_trait::async_trait;
 use hedge_core::{Envelope, Seq, StateStore, StoreError, View, ViewName};
 
-use crate::records::{record, records};
+use crate::records::{every_kind, record, records};
 
 /// Where a store keeps its data. Outlives the stores that are opened on it.
 #[async_trait]
@@ -45,6 +45,9 @@ pub async fn all<P: Place>(fresh: impl Fn() -> P) {
     an_empty_store_begins_at_zero(&fresh()).await;
     appends_keep_their_order(&fresh()).await;
     pages_cover_every_record_once(&fresh()).await;
+    every_kind_of_record_reads_back(&fresh()).await;
+    a_large_batch_is_stored_as_a_whole(&fresh()).await;
+    a_record_of_more_than_a_megabyte_reads_back(&fresh()).await;
     a_batch_with_a_gap_is_refused(&fresh()).await;
     a_batch_at_the_wrong_place_conflicts(&fresh()).await;
     the_same_batch_again_is_success(&fresh()).await;
@@ -54,9 +57,12 @@ pub async fn all<P: Place>(fresh: impl Fn() -> P) {
     concurrent_appends_let_exactly_one_win(&fresh()).await;
     reopening_finds_everything(&fresh()).await;
     a_second_writer_is_refused_by_name(&fresh()).await;
+    a_writer_that_was_overtaken_conflicts(&fresh()).await;
     a_torn_last_record_is_cut_off(&fresh()).await;
     a_view_reads_back_as_it_was_put(&fresh()).await;
     a_view_is_replaced_as_a_whole(&fresh()).await;
+    views_of_all_names_stand_side_by_side(&fresh()).await;
+    the_last_of_many_puts_is_what_the_next_process_finds(&fresh()).await;
     a_view_that_is_not_an_object_is_refused(&fresh()).await;
     a_crash_between_write_and_rename_keeps_the_old_view(&fresh()).await;
 }
@@ -109,6 +115,39 @@ pub async fn pages_cover_every_record_once(place: &dyn Place) {
     assert_eq!((tail.records, tail.next), (records(990..1_000), None));
     let beyond = store.read(Seq(1_000), NonZeroU32::MIN).await.expect("nothing");
     assert_eq!((beyond.records, beyond.next), (vec![], None));
+}
+
+/// Content: whatever kind a record is of, it reads back as it was appended, also after reopening.
+pub async fn every_kind_of_record_reads_back(place: &dyn Place) {
+    let all = every_kind();
+    let store = open(place).await;
+    for batch in all.chunks(7) {
+        store.append(batch[0].seq, batch).await.expect("a batch");
+    }
+    assert_eq!(read_all(&*store, 50).await, all);
+    drop(store);
+    assert_eq!(read_all(&*open(place).await, 1_000).await, all, "after reopening");
+}
+
+/// Size: a batch of a thousand records is stored whole and in order, and repeating it stores nothing twice.
+pub async fn a_large_batch_is_stored_as_a_whole(place: &dyn Place) {
+    let store = open(place).await;
+    store.append(Seq(0), &records(0..1)).await.expect("a batch");
+    assert_eq!(store.append(Seq(1), &records(1..1_001)).await.expect("a large batch"), Seq(1_001));
+    assert_eq!(store.append(Seq(1), &records(1..1_001)).await.expect("the same batch"), Seq(1_001));
+    assert_eq!(store.append(Seq(1_001), &records(1_001..1_002)).await.expect("the next batch"), Seq(1_002));
+    assert_eq!(read_all(&*store, 400).await, records(0..1_002));
+}
+
+/// Size: a record that is larger than what many databases take in one piece reads back.
+pub async fn a_record_of_more_than_a_megabyte_reads_back(place: &dyn Place) {
+    let store = open(place).await;
+    let batch = [record(0, "small"), record(1, &"large ä € 😀 \" ".repeat(80_000)), record(2, "small")];
+    assert_eq!(store.append(Seq(0), &batch).await.expect("a batch"), Seq(3));
+    assert_eq!(store.append(Seq(0), &batch).await.expect("the same batch"), Seq(3));
+    assert_eq!(read_all(&*store, 10).await, batch);
+    drop(store);
+    assert_eq!(read_all(&*open(place).await, 2).await, batch);
 }
 
 /// Gap: records of one batch follow each other without gaps, from the stated place.
@@ -230,6 +269,26 @@ pub async fn a_second_writer_is_refused_by_name(place: &dyn Place) {
     assert_eq!(open(place).await.next_seq().await.expect("next"), Seq(1));
 }
 
+/// Compare-and-swap: where two writers can be open at the same time, the one that was overtaken conflicts, is told where the
+/// journal ends, and has changed nothing.
+pub async fn a_writer_that_was_overtaken_conflicts(place: &dyn Place) {
+    if place.is_exclusive() {
+        return;
+    }
+    let (first, second) = (open(place).await, open(place).await);
+    first.append(Seq(0), &records(0..2)).await.expect("the first writer");
+    assert_eq!(second.append(Seq(2), &records(2..4)).await.expect("the second writer"), Seq(4));
+    match first.append(Seq(2), &[record(2, "overtaken")]).await {
+        Err(StoreError::Conflict { expected: Seq(2), found: Seq(4) }) => {}
+        other => panic!("expected a conflict at 4 instead of 2, got {other:?}"),
+    }
+    match first.append(Seq(2), &[record(2, "overtaken"), record(3, "overtaken")]).await {
+        Err(StoreError::Conflict { expected: Seq(2), found: Seq(4) }) => {}
+        other => panic!("expected a conflict at 4 instead of 2, got {other:?}"),
+    }
+    assert_eq!(read_all(&*first, 10).await, records(0..4), "the overtaken writer changed the journal");
+}
+
 /// Crash: an append that did not finish is gone after reopening; everything before it is there, and appending goes on.
 pub async fn a_torn_last_record_is_cut_off(place: &dyn Place) {
     let store = open(place).await;
@@ -287,6 +346,39 @@ pub async fn a_view_is_replaced_as_a_whole(place: &dyn Place) {
     }
     writer.await.expect("the writer ends");
     assert_eq!(store.get_view(&other).await.expect("a view"), Some(kept));
+}
+
+/// Views: every name has its own view, also the longest one.
+pub async fn views_of_all_names_stand_side_by_side(place: &dyn Place) {
+    let store = open(place).await;
+    let names = ["nav", "positions", "health", "a", "trade_log", "0123456789_0123456789_0123456789_0123456"];
+    let names = names.map(|name| ViewName::new(name).expect("a name"));
+    let view =
+        |n: usize| View { as_of: Seq(n as u64), json: format!(r#"{{"n":{n},"name":"äöü 😀 \\ \""}}"#) };
+    for (n, name) in names.iter().enumerate() {
+        store.put_view(name, &view(n)).await.expect("a view");
+    }
+    for (n, name) in names.iter().enumerate() {
+        assert_eq!(store.get_view(name).await.expect("a view"), Some(view(n)), "{}", name.as_str());
+    }
+}
+
+/// Views: many puts at once and one after them leave the last one, for the next process too.
+pub async fn the_last_of_many_puts_is_what_the_next_process_finds(place: &dyn Place) {
+    let store = open(place).await;
+    let view = |n: u64| View { as_of: Seq(n), json: format!(r#"{{"n":{n}}}"#) };
+    let puts: Vec<_> = (0..20)
+        .map(|n| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { store.put_view(&NAV, &view(n)).await })
+        })
+        .collect();
+    for put in puts {
+        put.await.expect("the put ends").expect("a view");
+    }
+    store.put_view(&NAV, &view(20)).await.expect("the last view");
+    drop(store);
+    assert_eq!(open(place).await.get_view(&NAV).await.expect("a view"), Some(view(20)));
 }
 
 /// Views: text that is no JSON object, or that claims another place, is refused and the old view stays.

@@ -11,6 +11,7 @@ mod summary_line;
 pub use curve::{Curve, CurvePoint};
 pub use folder::{prepare_folder, write_folder};
 pub use market::{RecordedMarket, SetupError};
+pub(crate) use play::check_balance;
 pub use play::{PlayError, Played, play};
 pub use prepare::{account, engine, remarks};
 pub use report::report;

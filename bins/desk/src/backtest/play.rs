@@ -7,6 +7,7 @@ use hedge_sim::backtest::{Backtest, BacktestConfig, BacktestError, Observer};
 use thiserror::Error;
 
 use super::{curve::Curve, market::RecordedMarket, summary_line::SummaryLine};
+use crate::config::ConfigError;
 
 /// A backtest that did not come to a result.
 #[derive(Debug, Error)]
@@ -14,6 +15,9 @@ pub enum PlayError {
     /// It stopped.
     #[error(transparent)]
     Backtest(#[from] BacktestError),
+    /// The configuration gives no engine.
+    #[error(transparent)]
+    Config(ConfigError),
     /// Money appeared or vanished without a booking. This is a defect of the program, never of the data.
     #[error(
         "the books do not balance: nav_end {nav_end} differs by {difference} from nav_start + realised + unrealised - fees_paid + funding_net"
@@ -67,13 +71,13 @@ pub fn play(
     let start = Instant::now();
     backtest.run(&mut watch)?;
     let seconds = start.elapsed().as_secs_f64();
-    balance(backtest.engine().book())?;
+    check_balance(backtest.engine().book())?;
     let line = SummaryLine::new(backtest.summary()?, seconds, &market.data);
     Ok(Played { line, curve: watch.curve, backtest })
 }
 
-/// Every cent of the equity is explained by a booking.
-fn balance(book: &Book) -> Result<(), PlayError> {
+/// Every cent of the equity is explained by a booking. Errors: [`PlayError::Unbalanced`].
+pub(crate) fn check_balance(book: &Book) -> Result<(), PlayError> {
     let totals = book.totals();
     let explained = totals.nav_start + totals.realized + book.unrealized() - totals.fees + totals.funding;
     match book.equity() - explained {

@@ -98,7 +98,7 @@ impl Config {
         Self::of_sources(find(path)?, strangers(path), env)
     }
 
-    pub(super) fn of_sources(
+    pub(crate) fn of_sources(
         [universe, strategies, limits, runtime]: [Source; 4],
         notes: Vec<String>,
         env: &Env,

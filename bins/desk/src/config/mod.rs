@@ -23,6 +23,7 @@ mod toml_lines;
 
 pub use describe::{explain, show};
 pub use files::FileKind;
+pub(crate) use files::{Source, find, strangers};
 pub use load::{Config, check};
 pub use mode::{Mode, ModeError, resolve};
 pub(crate) use problem::distance;

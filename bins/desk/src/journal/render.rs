@@ -96,6 +96,7 @@ impl Lines {
                     OperatorCommand::Halt => "halt",
                     OperatorCommand::ExitOnly => "exit-only",
                     OperatorCommand::Resume => "resume",
+                    OperatorCommand::Lift => "lift",
                     OperatorCommand::Flatten => "flatten",
                     OperatorCommand::FlattenAtStart => "flatten at the next start",
                 };
@@ -226,6 +227,9 @@ fn decision_text(decision: &Decision) -> String {
         Decision::PostureChanged { posture, because } => format!("posture {posture}: {because}"),
         Decision::Corrected { difference } => format!("corrected: {}", difference_text(difference)),
         Decision::Alert { text, .. } => format!("ALERT {text}"),
+        Decision::LegHalted { position, because, .. } => {
+            format!("{position} opens nothing until a person resumes: {because}")
+        }
         Decision::Muted { instrument, until, because } => {
             format!("{} muted until {until}: {because}", instrument.symbol)
         }

@@ -136,6 +136,7 @@ pub fn rule_meaning(rule: &str) -> Option<&'static str> {
         "leg_open" => "there is nothing on the leg to act on",
         "outcome_known" => "an earlier order of this leg has an unknown outcome",
         "leg_not_closing" => "the leg is being closed until it is flat",
+        "leg_halted" => "the venue closed the leg by force; a person must look and resume",
         "entry_in_flight" => "an opening of this leg is still on its way",
         "not_muted" => "the symbol was muted after its protection failed",
         "free_conditional_orders" => "too few conditional-order slots are left for stops",

@@ -302,6 +302,15 @@ pub(super) fn notice(decision: &Decision) -> Option<Line> {
         Decision::PostureChanged { posture, because } => {
             ("[executor] POSTURE", fields!("posture": posture, "because": because))
         }
+        Decision::LegHalted { position, forced, because } => (
+            "[executor] LEG HALTED",
+            fields!(
+                "symbol": position.instrument.symbol,
+                "positionSide": position.side,
+                "forced": forced,
+                "because": because
+            ),
+        ),
         Decision::Muted { instrument, until, because } => (
             "[executor] MUTED",
             fields!("symbol": instrument.symbol, "until": until.to_string(), "because": because),

@@ -99,7 +99,7 @@ fn by_fence(dir: &Path, command: OperatorCommand, because: &str) -> Result<Order
     let posture = match command {
         OperatorCommand::Halt => Posture::Halted,
         OperatorCommand::ExitOnly => Posture::ExitOnly,
-        OperatorCommand::Resume => Posture::Normal,
+        OperatorCommand::Resume | OperatorCommand::Lift => Posture::Normal,
         OperatorCommand::Flatten | OperatorCommand::FlattenAtStart => return Err(OfflineError::Empty.into()),
     };
     let control = ControlDir::of(dir);

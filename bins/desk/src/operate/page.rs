@@ -34,6 +34,13 @@ impl fmt::Display for Page<'_> {
             write!(f, ", {} of somebody else", status.foreign_orders)?;
         }
         writeln!(f)?;
+        for leg in &status.halted_legs {
+            let (symbol, side, forced) = (&leg.symbol, leg.side, leg.forced);
+            writeln!(f, "halted    {symbol} {side} opens nothing: {forced} at {}", clock(leg.since))?;
+        }
+        if !status.halted_legs.is_empty() {
+            writeln!(f, "          look at the account, then lift it with: hedgectl resume BECAUSE")?;
+        }
         for mute in &status.mutes {
             writeln!(f, "muted     {} until {}", mute.symbol, clock(mute.until))?;
         }
@@ -227,8 +234,8 @@ fn plural(count: usize, word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use hedge_core::{Seq, Term};
-    use hedge_runtime::control::{Mute, StopStatus};
+    use hedge_core::{ForcedClose, Seq, Term};
+    use hedge_runtime::control::{HaltedLeg, Mute, StopStatus};
 
     use super::*;
 
@@ -282,6 +289,7 @@ mod tests {
             live_orders: 3,
             unknown_orders: 0,
             foreign_orders: 0,
+            halted_legs: Vec::new(),
             mutes: Vec::new(),
             last_fact_at: NOW.minus(Duration::from_millis(1_250)),
             last_alert: None,
@@ -320,6 +328,12 @@ mod tests {
             operator_since: Some(since.to_string()),
             legs: Vec::new(),
             unknown_orders: 1,
+            halted_legs: vec![HaltedLeg {
+                symbol: "BTCUSDT".into(),
+                side: PositionSide::Long,
+                forced: ForcedClose::Liquidation,
+                since: NOW.minus(Duration::from_secs(60)),
+            }],
             mutes: vec![Mute { symbol: "ETHUSDT".into(), until: NOW.plus(Duration::from_secs(900)) }],
             last_alert: Some("a stop vanished".into()),
             ..status()
@@ -332,6 +346,8 @@ mod tests {
             "          lift it with: hedgectl resume BECAUSE",
             "legs      flat",
             "orders    3 live, 1 OF UNKNOWN OUTCOME",
+            "halted    BTCUSDT LONG opens nothing: liquidation at 2026-11-20 09:59:00 UTC",
+            "          look at the account, then lift it with: hedgectl resume BECAUSE",
             "muted     ETHUSDT until 2026-11-20 10:15:00 UTC",
             "alert     a stop vanished",
         ] {

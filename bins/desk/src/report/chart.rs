@@ -12,27 +12,27 @@ const BOTTOM: f64 = 22.0;
 const MOST_POINTS: usize = 1_200;
 
 /// A line or area over time.
-pub(super) struct Series<'a> {
+pub(crate) struct Series<'a> {
     /// Style class.
-    pub(super) class: &'a str,
+    pub(crate) class: &'a str,
     /// Seconds since the epoch, and the value.
-    pub(super) points: Vec<(f64, f64)>,
+    pub(crate) points: Vec<(f64, f64)>,
     /// Whether the area to zero is filled.
-    pub(super) filled: bool,
+    pub(crate) filled: bool,
 }
 
 /// One chart with a shared time axis.
-pub(super) struct Chart<'a> {
-    pub(super) label: &'a str,
-    pub(super) height: f64,
-    pub(super) series: Vec<Series<'a>>,
+pub(crate) struct Chart<'a> {
+    pub(crate) label: &'a str,
+    pub(crate) height: f64,
+    pub(crate) series: Vec<Series<'a>>,
     /// Whether zero must be visible.
-    pub(super) with_zero: bool,
-    pub(super) time_label: fn(f64) -> String,
+    pub(crate) with_zero: bool,
+    pub(crate) time_label: fn(f64) -> String,
 }
 
 impl Chart<'_> {
-    pub(super) fn svg(&self) -> String {
+    pub(crate) fn svg(&self) -> String {
         let all = || self.series.iter().flat_map(|series| series.points.iter());
         let (mut t0, mut t1) = bounds(all().map(|point| point.0));
         let (mut low, mut high) = bounds(all().map(|point| point.1));
@@ -177,7 +177,7 @@ fn number(value: f64) -> String {
 }
 
 /// Text inside HTML and SVG.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

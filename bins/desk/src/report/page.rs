@@ -299,6 +299,11 @@ fn day(at: Timestamp) -> String {
     at.to_string().chars().take(10).collect()
 }
 
+/// Colours, tables and figures that every page shares.
+pub(crate) const fn style() -> &'static str {
+    STYLE
+}
+
 const STYLE: &str = "
 :root{--ink:#1b1f24;--dim:#5c6670;--paper:#fbfbfa;--card:#fff;--rule:#dde1e4;--equity:#1f5fbf;--down:#b3372f;--long:#1d7a4b;--short:#b3552f}
 @media (prefers-color-scheme:dark){:root{--ink:#e6e8ea;--dim:#98a2ab;--paper:#14171a;--card:#1b1f23;--rule:#30363b;--equity:#6fa8ff;--down:#ff8278;--long:#5fd39a;--short:#f0a074}}

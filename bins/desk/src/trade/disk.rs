@@ -106,7 +106,7 @@ fn decide(free: u64, min: u64, posture: Posture, because: &str) -> Option<(Opera
             Some((OperatorCommand::ExitOnly, text))
         }
         Posture::ExitOnly if free >= enough && because.starts_with(OURS) => {
-            Some((OperatorCommand::Resume, format!("{OURS}{free} MB are free again")))
+            Some((OperatorCommand::Lift, format!("{OURS}{free} MB are free again")))
         }
         _ => None,
     }
@@ -135,7 +135,7 @@ mod tests {
         assert!(ours.contains("only 12 MB") && ours.contains("at 550 MB"), "{ours}");
         assert_eq!(order(12, Posture::ExitOnly, &ours), None, "it stands already");
         assert_eq!(order(MIN, Posture::ExitOnly, &ours), None, "not at the limit");
-        assert_eq!(order(550, Posture::ExitOnly, &ours), Some(OperatorCommand::Resume));
+        assert_eq!(order(550, Posture::ExitOnly, &ours), Some(OperatorCommand::Lift));
         assert_eq!(order(9_000, Posture::ExitOnly, "news at 14:30"), None);
         assert_eq!(order(9_000, Posture::Halted, &ours), None);
         assert_eq!(order(12, Posture::Halted, "stop everything"), None);
@@ -157,7 +157,7 @@ mod tests {
         // A process before this one had turned to ExitOnly.
         told.send_replace(Some((Posture::ExitOnly, format!("{OURS}only 3 MB are free"))));
         for _ in 0..3 {
-            let because = until(&mut orders, OperatorCommand::Resume).await;
+            let because = until(&mut orders, OperatorCommand::Lift).await;
             told.send_replace(Some((Posture::Normal, because)));
             free.store(u64::MAX, SeqCst);
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -29,6 +29,9 @@ pub struct Why {
     pub leg: LegNow,
     /// The engine's stance then.
     pub posture: PostureNow,
+    /// The forced close that halts the leg, if one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub halt: Option<HaltNow>,
     /// The last mute of the symbol.
     pub mute: Option<MuteNow>,
     /// What each strategy saw last.
@@ -37,6 +40,15 @@ pub struct Why {
     pub openings: Vec<Node>,
     /// Everything else that was decided about the leg, newest first: exits, moved stops, the engine's own orders.
     pub since: Vec<Node>,
+}
+
+/// Why a leg opens nothing until a person resumes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HaltNow {
+    /// What the venue did, in a word or two.
+    pub forced: String,
+    /// When it was learned, in ISO form.
+    pub since: String,
 }
 
 /// A leg.
@@ -144,6 +156,13 @@ impl fmt::Display for Why {
                 since.as_deref().unwrap_or("the start"),
                 self.posture.because
             )?,
+        }
+        if let Some(halt) = &self.halt {
+            writeln!(
+                f,
+                "Halted     {} at {}; lift it with: hedgectl resume BECAUSE",
+                halt.forced, halt.since
+            )?;
         }
         if let Some(mute) = &self.mute {
             let tense = if mute.holds { "muted" } else { "was muted" };

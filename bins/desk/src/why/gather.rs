@@ -9,7 +9,7 @@ use hedge_core::{
 use thiserror::Error;
 
 use super::{
-    explain::{LegNow, LiveOrder, MuteNow, PostureNow, Seen, StopNow, Why},
+    explain::{HaltNow, LegNow, LiveOrder, MuteNow, PostureNow, Seen, StopNow, Why},
     headline::headline,
     tree::{Forest, record},
 };
@@ -79,6 +79,10 @@ pub fn explain(
         headline: String::new(),
         leg: leg_now(&notes.book, &key),
         posture: notes.posture(),
+        halt: notes
+            .book
+            .leg_halt(&key)
+            .map(|halt| HaltNow { forced: halt.forced.to_string(), since: halt.since.to_string() }),
         mute: notes.mute(asked),
         readings: notes.readings(),
         openings: tree(&openings),
@@ -307,6 +311,24 @@ mod tests {
             }
         }
         assert!(open > 0 && flat > 0, "{open} {flat}");
+    }
+
+    #[test]
+    fn a_leg_that_the_venue_closed_by_force_says_so_before_everything_else() {
+        let mut records = records();
+        let symbol = Symbol::parse("BTCUSDT").unwrap();
+        let last = records.last().unwrap().clone();
+        let position = PositionKey::long(InstrumentId::binance("BTCUSDT").unwrap());
+        let forced = hedge_core::ForcedClose::Liquidation;
+        let because = "liquidation by order autoclose-1".into();
+        let halted = Event::Decision(Decision::LegHalted { position, forced, because });
+        records.push(Envelope { seq: last.seq.next(), cause: None, event: halted, ..last });
+        let why = explain(&records, symbol, PositionSide::Long, None).unwrap();
+        assert!(why.headline.contains("by force (liquidation at "), "{}", why.headline);
+        assert!(why.to_string().contains("Halted     liquidation at "), "{why}");
+        assert!(why.since.iter().any(|node| node.text.contains("autoclose-1")), "{:?}", why.since);
+        let short = explain(&records, symbol, PositionSide::Short, None).unwrap();
+        assert_eq!(short.halt, None, "the other leg is its own");
     }
 
     #[test]

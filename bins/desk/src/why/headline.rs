@@ -77,6 +77,12 @@ impl Told<'_> {
             }
             (None, None) => {}
         }
+        if let Some(halt) = &self.why.halt {
+            let words =
+                format!(" The venue closed a part of it by force ({} at {}):", halt.forced, halt.since);
+            text.push_str(&words);
+            text.push_str(" nothing is added until a person resumes.");
+        }
         text
     }
 
@@ -156,6 +162,12 @@ impl Told<'_> {
                 ),
                 state => format!("An opening is on its way: {} is {state:?}.", order.client_id),
             };
+        }
+        if let Some(halt) = &self.why.halt {
+            return format!(
+                "Nothing is opened: the venue closed {} by force ({} at {}); look at the account, then hedgectl resume BECAUSE.",
+                self.key, halt.forced, halt.since
+            );
         }
         let posture = &self.why.posture;
         if posture.posture != Posture::Normal {

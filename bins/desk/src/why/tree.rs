@@ -162,6 +162,7 @@ fn is_decision_about(event: &Event, key: PositionKey) -> bool {
         },
         Decision::Assessed { position, .. }
         | Decision::OrderApproved { position, .. }
+        | Decision::LegHalted { position, .. }
         | Decision::FlattenRequested { position, .. } => *position == key,
         Decision::Alert { position, .. } => *position == Some(key),
         Decision::Muted { instrument, .. } => *instrument == key.instrument,

@@ -6,6 +6,7 @@
     reason = "each test file uses a part of it; a helper fails the test"
 )]
 
+pub(crate) mod dumps;
 pub(crate) mod venue;
 
 use std::{
@@ -129,7 +130,7 @@ impl Drop for Folder {
 }
 
 /// A price in tenths that drifts one way for a while and then the other, with noise.
-fn klines(bars: usize, first: i64, seed: u64) -> String {
+pub(crate) fn klines(bars: usize, first: i64, seed: u64) -> String {
     let mut csv = String::from(
         "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore\n",
     );

@@ -12,6 +12,8 @@ use crate::binance::params::Params;
 pub(crate) struct Request<'a> {
     pub(crate) method: &'a str,
     pub(crate) path: &'a str,
+    /// The path of the WS-API method it came by.
+    pub(crate) alias: Option<&'a str>,
     pub(crate) params: &'a Params,
 }
 
@@ -160,14 +162,19 @@ fn fits(matching: &Matching, seen: Request<'_>) -> bool {
             || seen.params.get("batchOrders").is_some_and(|batch| batch.contains(&format!("\"{symbol}\"")))
     };
     matching.method.as_ref().is_none_or(|method| method.eq_ignore_ascii_case(seen.method))
-        && matching.path.as_ref().is_none_or(|path| lies_under(seen.path, path))
+        && matching.path.as_ref().is_none_or(|path| {
+            lies_under(seen.path, path) || seen.alias.is_some_and(|alias| lies_under(alias, path))
+        })
         && matching.symbol.as_ref().is_none_or(by_symbol)
         && matching.params.iter().all(|(name, value)| seen.params.get(name) == Some(value))
 }
 
 /// What a request asked for, without what it signed with.
 fn told(seen: Request<'_>) -> String {
-    let mut text = format!("{} {}", seen.method, seen.path);
+    let mut text = match seen.alias {
+        Some(alias) => alias.to_owned(),
+        None => format!("{} {}", seen.method, seen.path),
+    };
     for name in
         ["symbol", "side", "positionSide", "type", "newClientOrderId", "clientAlgoId", "origClientOrderId"]
     {

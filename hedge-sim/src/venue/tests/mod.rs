@@ -11,3 +11,4 @@ mod matching;
 mod moves;
 mod properties;
 mod speed;
+mod taken;

@@ -1,0 +1,373 @@
+//! A lease on an account: one document, taken, renewed and given back under the precondition that nobody else has.
+//!
+//! Whether a lease has run out is judged by the server's clock alone: the time of a read minus the time of the last write,
+//! both written by the server, against the life that the holder stated. The holder itself counts on its own monotonic clock
+//! from *before* it sent the write, minus a margin, so it stops before anybody else may begin.
+//!
+//! A lease is no fence: a process that was paused may wake up after its end. Ask [`Grant::is_valid`] immediately before every
+//! act, and give every order a short deadline at the venue. Source: fact sheet "services", sections a.4 and d.4.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use hedge_core::{StoreError, Term, Timestamp};
+
+use super::{
+    client::{Client, Failure, ReadDocument},
+    config::FirestoreConfigError,
+    error::FirestoreError,
+    paths::{Paths, is_document_id},
+    time,
+    value::{Fields, Value},
+    wire::{Document, Precondition, Write},
+};
+
+/// Whose lease, for whom, for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseSettings {
+    /// The account that is traded; the document's name.
+    pub account: String,
+    /// Who wants it, for people: host and process.
+    pub holder: String,
+    /// A name of this start of the process, used by no other.
+    pub boot_id: String,
+    /// How long it lasts without renewal. 30 s is a good value: longer than any failover of the service.
+    pub ttl: Duration,
+    /// How long before its end the holder stops. At least two seconds and the longest round trip.
+    pub margin: Duration,
+}
+
+/// A lease that can be taken. Cheap to keep; holds nothing.
+#[derive(Debug)]
+pub struct Lease {
+    client: Arc<Client>,
+    settings: LeaseSettings,
+    /// Grows with every write, so that each one changes the document: a write that changes nothing keeps the old version,
+    /// and with it the age.
+    beat: AtomicI64,
+}
+
+/// A lease that was taken. Not `Clone`: there is one holder.
+#[derive(Debug)]
+pub struct Grant {
+    term: Term,
+    valid_until: Instant,
+    version: String,
+}
+
+impl Grant {
+    /// The term: grows with every change of the holder, never shrinks.
+    pub const fn term(&self) -> Term {
+        self.term
+    }
+    /// Until when this process may act.
+    pub const fn valid_until(&self) -> Instant {
+        self.valid_until
+    }
+    /// Whether this process may act at that moment of its own monotonic clock.
+    pub fn is_valid(&self, now: Instant) -> bool {
+        now < self.valid_until
+    }
+}
+
+/// Why there is no lease, or no longer one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LeaseError {
+    /// Somebody else holds it.
+    #[error("the lease of {account} is held by {holder} (term {term}) for another {} s", .left.as_secs_f32())]
+    Held {
+        /// Which account.
+        account: String,
+        /// Who.
+        holder: String,
+        /// Their term.
+        term: Term,
+        /// How long, unless they renew it.
+        left: Duration,
+    },
+    /// Somebody else has taken it: stop at once.
+    #[error("the lease of {account} is lost: {holder} holds it now (term {term}); stop")]
+    Lost {
+        /// Which account.
+        account: String,
+        /// Who.
+        holder: String,
+        /// Their term.
+        term: Term,
+    },
+    /// Nobody knows: the lease is good until its end, and no longer.
+    #[error("the lease of {account} could not be {what}: {source}")]
+    Unreachable {
+        /// Which account.
+        account: String,
+        /// `taken`, `renewed` or `released`.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: FirestoreError,
+    },
+    /// The document is not a lease.
+    #[error(
+        "the lease document {document} is damaged: {detail}; nobody can take it until a person has looked"
+    )]
+    Damaged {
+        /// Which document.
+        document: String,
+        /// What is wrong.
+        detail: String,
+    },
+}
+
+impl LeaseError {
+    /// As a store's error, for callers that have one kind only.
+    pub fn into_store_error(self) -> StoreError {
+        match self {
+            Self::Held { ref holder, .. } | Self::Lost { ref holder, .. } => {
+                StoreError::Locked { what: "the account's lease".to_owned(), holder: holder.clone() }
+            }
+            Self::Damaged { document, detail } => StoreError::Corrupt { place: document, detail },
+            other => StoreError::Io { doing: "using the account's lease".to_owned(), source: other.into() },
+        }
+    }
+}
+
+/// The document's content.
+#[derive(Clone, Debug)]
+struct Stored {
+    term: Term,
+    holder: String,
+    boot_id: String,
+    is_released: bool,
+    ttl: Duration,
+    version: String,
+    /// The server's time between the last write and this read.
+    age: Duration,
+}
+
+impl Stored {
+    fn left(&self) -> Duration {
+        if self.is_released { Duration::ZERO } else { self.ttl.saturating_sub(self.age) }
+    }
+}
+
+impl Lease {
+    pub(super) fn new(client: Arc<Client>, settings: LeaseSettings) -> Result<Self, FirestoreConfigError> {
+        let refuse = |problem: String| FirestoreConfigError::Value { key: "lease", problem };
+        if !is_document_id(&settings.account) {
+            return Err(refuse(format!("account {:?} cannot be the name of a document", settings.account)));
+        }
+        if settings.boot_id.is_empty() {
+            return Err(refuse("has no boot id".to_owned()));
+        }
+        if settings.margin >= settings.ttl {
+            return Err(refuse(format!(
+                "lasts {} s, which is not longer than its margin of {} s",
+                settings.ttl.as_secs_f32(),
+                settings.margin.as_secs_f32()
+            )));
+        }
+        Ok(Self { client, settings, beat: AtomicI64::new(0) })
+    }
+
+    /// Takes the lease if nobody holds it, if its holder let it run out or gave it back, or if this very start of the
+    /// process holds it already. `wall` is the time that people will read in the document; it decides nothing.
+    ///
+    /// # Errors
+    /// [`LeaseError::Held`], [`LeaseError::Unreachable`], [`LeaseError::Damaged`].
+    pub async fn acquire(&self, wall: Timestamp) -> Result<Grant, LeaseError> {
+        let mut attempt = 1;
+        loop {
+            let found = self.look("taken").await?;
+            let term = match &found {
+                Some(stored) if stored.boot_id == self.settings.boot_id && !stored.is_released => stored.term,
+                Some(stored) if !stored.left().is_zero() => return Err(self.held(stored)),
+                Some(stored) => Term(stored.term.0.checked_add(1).ok_or_else(|| LeaseError::Damaged {
+                    document: Paths::short(&self.document()).to_owned(),
+                    detail: "its term cannot grow".to_owned(),
+                })?),
+                None => Term(1),
+            };
+            let current = match found {
+                Some(stored) => Precondition::UpdateTime(stored.version),
+                None => Precondition::Exists(false),
+            };
+            let sent_at = Instant::now();
+            match self.write(term, false, wall, current).await {
+                Ok(version) => return Ok(self.grant(term, sent_at, version)),
+                // Lost to somebody, or won without hearing of it: the next look tells.
+                Err(Failure::Precondition(_)) if attempt < self.client.retry.attempts.get() => {}
+                Err(failure) => self.wait(attempt, failure, "taken").await?,
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Makes a lease last longer. While it fails with [`LeaseError::Unreachable`] the grant stays good until its end; try
+    /// again until then. One attempt only, so that the caller keeps its own beat.
+    ///
+    /// # Errors
+    /// [`LeaseError::Lost`]: stop at once. [`LeaseError::Unreachable`], [`LeaseError::Damaged`].
+    pub async fn renew(&self, grant: &mut Grant, wall: Timestamp) -> Result<(), LeaseError> {
+        // A first refusal may be the echo of a renewal whose answer was lost; then the second try is made on its version.
+        for _ in 0..2 {
+            let sent_at = Instant::now();
+            let current = Precondition::UpdateTime(grant.version.clone());
+            match self.write(grant.term, false, wall, current).await {
+                Ok(version) => {
+                    *grant = self.grant(grant.term, sent_at, version);
+                    return Ok(());
+                }
+                Err(Failure::Precondition(_)) => {
+                    let found = self.look("renewed").await?;
+                    grant.version = self.own(found, grant)?.version;
+                }
+                Err(failure) => return Err(self.unreachable(self.client.give_up(failure, 1), "renewed")),
+            }
+        }
+        let detail = "its document changes faster than it can be renewed".to_owned();
+        Err(self.unreachable(FirestoreError::Precondition { detail }, "renewed"))
+    }
+
+    /// Gives the lease back, so that the next holder need not wait. The term stays in the document.
+    ///
+    /// # Errors
+    /// [`LeaseError::Unreachable`]: it runs out by itself. [`LeaseError::Lost`]: it was somebody else's already.
+    pub async fn release(&self, grant: Grant, wall: Timestamp) -> Result<(), LeaseError> {
+        let mut version = grant.version.clone();
+        let mut attempt = 1;
+        loop {
+            match self.write(grant.term, true, wall, Precondition::UpdateTime(version.clone())).await {
+                Ok(_) => return Ok(()),
+                Err(Failure::Precondition(_)) if attempt < self.client.retry.attempts.get() => {
+                    let found = self.look("released").await?;
+                    let own = self.own(found, &grant)?;
+                    if own.is_released {
+                        return Ok(());
+                    }
+                    version = own.version;
+                }
+                Err(failure) => self.wait(attempt, failure, "released").await?,
+            }
+            attempt += 1;
+        }
+    }
+
+    /// The stored lease if it is still this grant's.
+    fn own(&self, found: Option<Stored>, grant: &Grant) -> Result<Stored, LeaseError> {
+        let lost = |holder: &str, term: Term| LeaseError::Lost {
+            account: self.settings.account.clone(),
+            holder: holder.to_owned(),
+            term,
+        };
+        match found {
+            Some(stored) if stored.boot_id == self.settings.boot_id && stored.term == grant.term => {
+                Ok(stored)
+            }
+            Some(stored) => Err(lost(&stored.holder, stored.term)),
+            None => Err(lost("nobody, its document was deleted", grant.term)),
+        }
+    }
+
+    async fn wait(&self, attempt: u32, failure: Failure, what: &'static str) -> Result<(), LeaseError> {
+        match self.client.wait(attempt, &failure) {
+            Some(wait) => {
+                tokio::time::sleep(wait).await;
+                Ok(())
+            }
+            None => Err(self.unreachable(self.client.give_up(failure, attempt), what)),
+        }
+    }
+
+    fn grant(&self, term: Term, sent_at: Instant, version: String) -> Grant {
+        Grant { term, valid_until: sent_at + self.settings.ttl.saturating_sub(self.settings.margin), version }
+    }
+
+    fn document(&self) -> String {
+        self.client.paths.lease(&self.settings.account)
+    }
+
+    async fn write(
+        &self,
+        term: Term,
+        is_released: bool,
+        wall: Timestamp,
+        current: Precondition,
+    ) -> Result<String, Failure> {
+        let settings = &self.settings;
+        let ttl_ms = i64::try_from(settings.ttl.as_millis()).unwrap_or(i64::MAX);
+        let ends = if is_released { wall } else { wall.plus(settings.ttl) };
+        let fields = Fields::from([
+            ("term".to_owned(), Value::Int(i64::from(term.0))),
+            ("holder".to_owned(), settings.holder.as_str().into()),
+            ("boot_id".to_owned(), settings.boot_id.as_str().into()),
+            ("ttl_ms".to_owned(), Value::Int(ttl_ms)),
+            ("released".to_owned(), Value::Bool(is_released)),
+            ("beat".to_owned(), Value::Int(self.beat.fetch_add(1, Ordering::Relaxed))),
+            // For people. The server's own times decide, see above.
+            ("expires_at".to_owned(), Value::Time(ends)),
+            ("written_at".to_owned(), Value::Time(wall)),
+        ]);
+        let writes = [Write::replace(self.document(), fields, Some(current))];
+        let committed = self.client.commit_once(&writes).await?;
+        let version = committed.write_results.into_iter().next().and_then(|result| result.update_time);
+        version.ok_or_else(|| {
+            Failure::Final(FirestoreError::Malformed {
+                detail: "a committed write has no updateTime".to_owned(),
+            })
+        })
+    }
+
+    async fn look(&self, what: &'static str) -> Result<Option<Stored>, LeaseError> {
+        let read = self.client.get(self.document()).await.map_err(|error| self.unreachable(error, what))?;
+        let ReadDocument { document: Some(document), read_time } = read else { return Ok(None) };
+        stored(&document, read_time.as_deref()).map(Some).map_err(|detail| LeaseError::Damaged {
+            document: Paths::short(&document.name).to_owned(),
+            detail,
+        })
+    }
+
+    fn held(&self, stored: &Stored) -> LeaseError {
+        LeaseError::Held {
+            account: self.settings.account.clone(),
+            holder: stored.holder.clone(),
+            term: stored.term,
+            left: stored.left(),
+        }
+    }
+
+    fn unreachable(&self, source: FirestoreError, what: &'static str) -> LeaseError {
+        LeaseError::Unreachable { account: self.settings.account.clone(), what, source }
+    }
+}
+
+fn stored(document: &Document, read_time: Option<&str>) -> Result<Stored, String> {
+    let missing = |name: &str| format!("it has no usable field {name}");
+    let text = |name: &str| document.text(name).map(str::to_owned).ok_or_else(|| missing(name));
+    let at = |text: Option<&str>, name: &str| {
+        text.and_then(time::parse).ok_or_else(|| format!("the server's {name} cannot be read"))
+    };
+    let written = at(Some(&document.update_time), "updateTime")?;
+    let read = at(read_time, "readTime")?;
+    Ok(Stored {
+        term: document
+            .number("term")
+            .and_then(|term| u32::try_from(term).ok())
+            .map(Term)
+            .ok_or_else(|| missing("term"))?,
+        holder: text("holder")?,
+        boot_id: text("boot_id")?,
+        is_released: match document.fields.get("released") {
+            Some(Value::Bool(is)) => *is,
+            _ => return Err(missing("released")),
+        },
+        ttl: document.number("ttl_ms").map(Duration::from_millis).ok_or_else(|| missing("ttl_ms"))?,
+        version: document.update_time.clone(),
+        age: read.since(written),
+    })
+}

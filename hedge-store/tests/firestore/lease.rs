@@ -1,0 +1,235 @@
+//! Who may trade: two contenders, lost answers, expiry by the server's clock, and what a holder learns.
+
+use std::time::{Duration, Instant};
+
+use hedge_core::{Term, Timestamp};
+use hedge_store::firestore::{Firestore, Grant, Lease, LeaseError, LeaseSettings};
+use hedge_testkit::firestore::{FakeFirestore, Fault};
+
+use crate::stage::store;
+
+const DOCUMENT: &str = "hedge/paper/lease/main";
+const TTL: Duration = Duration::from_secs(30);
+const NOW: Timestamp = Timestamp::from_ms(1_795_165_200_000);
+
+pub(crate) fn lease(store: &Firestore, boot_id: &str, ttl: Duration) -> Lease {
+    let settings = LeaseSettings {
+        account: "main".to_owned(),
+        holder: format!("host of {boot_id}"),
+        boot_id: boot_id.to_owned(),
+        ttl,
+        margin: ttl / 6,
+    };
+    store.lease(settings).unwrap()
+}
+
+async fn stage() -> (FakeFirestore, Lease, Lease) {
+    let fake = FakeFirestore::start().await;
+    let store = store(&fake);
+    let (a, b) = (lease(&store, "boot-a", TTL), lease(&store, "boot-b", TTL));
+    (fake, a, b)
+}
+
+fn is_held_by(result: Result<Grant, LeaseError>, who: &str) -> Duration {
+    match result {
+        Err(LeaseError::Held { holder, left, .. }) if holder == format!("host of {who}") => left,
+        other => panic!("expected the lease to be held by {who}: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn of_two_contenders_one_gets_the_lease() {
+    let (_fake, a, b) = stage().await;
+    let (first, second) = tokio::join!(a.acquire(NOW), b.acquire(NOW));
+    let (won, lost) = match (first, second) {
+        (Ok(grant), lost) => (grant, lost),
+        (lost, Ok(grant)) => (grant, lost),
+        (first, second) => panic!("{first:?} {second:?}"),
+    };
+    assert_eq!(won.term(), Term(1));
+    assert!(matches!(lost, Err(LeaseError::Held { .. })), "{lost:?}");
+}
+
+#[tokio::test]
+async fn a_lease_is_a_document_that_people_can_read() {
+    let (fake, a, b) = stage().await;
+    a.acquire(NOW).await.unwrap();
+    let fields = serde_json::Value::Object(fake.fields(DOCUMENT).unwrap());
+    assert_eq!(fields["term"]["integerValue"], "1");
+    assert_eq!(fields["holder"]["stringValue"], "host of boot-a");
+    assert_eq!(fields["boot_id"]["stringValue"], "boot-a");
+    assert_eq!(fields["expires_at"]["timestampValue"], "2026-11-20T09:00:30.000000Z");
+    let error = b.acquire(NOW).await.unwrap_err().to_string();
+    assert!(
+        error.starts_with("the lease of main is held by host of boot-a (term 1) for another 29.9"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_grant_is_valid_from_before_it_was_sent_until_its_margin() {
+    let (_fake, a, _) = stage().await;
+    let before = Instant::now();
+    let grant = a.acquire(NOW).await.unwrap();
+    let after = Instant::now();
+    assert!(grant.valid_until() >= before + TTL - TTL / 6 && grant.valid_until() <= after + TTL - TTL / 6);
+    assert!(grant.is_valid(after) && !grant.is_valid(grant.valid_until()));
+}
+
+#[tokio::test]
+async fn a_lease_runs_out_by_the_servers_clock_and_a_renewal_puts_it_off() {
+    let (fake, a, b) = stage().await;
+    let mut grant = a.acquire(NOW).await.unwrap();
+    fake.advance_clock(Duration::from_secs(20));
+    assert!(is_held_by(b.acquire(NOW).await, "boot-a") <= Duration::from_secs(10));
+    // The same time for people, so only the renewal itself can have put it off.
+    a.renew(&mut grant, NOW).await.unwrap();
+    fake.advance_clock(Duration::from_secs(20));
+    assert!(is_held_by(b.acquire(NOW).await, "boot-a") <= Duration::from_secs(10));
+    fake.advance_clock(Duration::from_secs(10));
+    assert_eq!(b.acquire(NOW).await.unwrap().term(), Term(2));
+    // The former holder learns it, whatever it tries.
+    match a.renew(&mut grant, NOW).await {
+        Err(LeaseError::Lost { holder, term: Term(2), .. }) => assert_eq!(holder, "host of boot-b"),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(a.release(grant, NOW).await, Err(LeaseError::Lost { .. })));
+    is_held_by(a.acquire(NOW).await, "boot-b");
+}
+
+#[tokio::test]
+async fn a_host_whose_clock_is_wrong_takes_nothing_early_and_loses_nothing() {
+    let (_fake, a, b) = stage().await;
+    let mut grant = a.acquire(NOW).await.unwrap();
+    let hour = Duration::from_secs(3_600);
+    is_held_by(b.acquire(NOW.plus(hour)).await, "boot-a");
+    a.renew(&mut grant, NOW.minus(hour)).await.unwrap();
+    is_held_by(b.acquire(NOW).await, "boot-a");
+    assert!(grant.is_valid(Instant::now()));
+}
+
+#[tokio::test]
+async fn a_taking_whose_answer_was_lost_is_recognised_as_ones_own() {
+    for fault in [Fault::DeadlineAfterApply, Fault::CancelledAfterApply, Fault::Garbage] {
+        let (fake, a, b) = stage().await;
+        fake.fail_next(Fault::SlowAfterApply(Duration::ZERO)); // the look
+        fake.fail_next(fault);
+        assert_eq!(a.acquire(NOW).await.unwrap().term(), Term(1), "{fault:?}");
+        is_held_by(b.acquire(NOW).await, "boot-a");
+    }
+}
+
+#[tokio::test]
+async fn a_renewal_whose_answer_was_lost_is_recognised_as_ones_own() {
+    let (fake, a, b) = stage().await;
+    let mut grant = a.acquire(NOW).await.unwrap();
+    let until = grant.valid_until();
+    fake.fail_next(Fault::DeadlineAfterApply);
+    let error = a.renew(&mut grant, NOW).await.unwrap_err();
+    assert!(matches!(error, LeaseError::Unreachable { what: "renewed", .. }), "{error:?}");
+    assert_eq!(grant.valid_until(), until, "what nobody confirmed lengthens nothing");
+    a.renew(&mut grant, NOW).await.unwrap();
+    assert!(grant.valid_until() > until);
+    assert_eq!(grant.term(), Term(1));
+    is_held_by(b.acquire(NOW).await, "boot-a");
+}
+
+#[tokio::test]
+async fn while_the_service_is_down_a_grant_is_good_until_its_end_and_no_longer() {
+    let (fake, a, _) = stage().await;
+    let mut grant = a.acquire(NOW).await.unwrap();
+    let until = grant.valid_until();
+    fake.go_down();
+    let before = fake.calls().len();
+    for _ in 0..3 {
+        assert!(matches!(a.renew(&mut grant, NOW).await, Err(LeaseError::Unreachable { .. })));
+    }
+    assert_eq!(fake.calls().len() - before, 3, "a renewal is one attempt, the caller keeps the beat");
+    assert_eq!(grant.valid_until(), until);
+    assert!(grant.is_valid(Instant::now()) && !grant.is_valid(until));
+    assert!(matches!(a.acquire(NOW).await, Err(LeaseError::Unreachable { what: "taken", .. })));
+    fake.come_back();
+    a.renew(&mut grant, NOW).await.unwrap();
+    assert!(grant.valid_until() > until);
+}
+
+#[tokio::test]
+async fn a_lease_that_was_given_back_can_be_taken_at_once_and_its_term_goes_on() {
+    let (fake, a, b) = stage().await;
+    let grant = a.acquire(NOW).await.unwrap();
+    // The answer is lost; giving back what is given back already is success.
+    fake.fail_next(Fault::DeadlineAfterApply);
+    a.release(grant, NOW).await.unwrap();
+    assert_eq!(b.acquire(NOW).await.unwrap().term(), Term(2));
+}
+
+#[tokio::test]
+async fn the_term_never_shrinks_over_a_hundred_changes() {
+    let (_fake, a, b) = stage().await;
+    for n in 0..50 {
+        let grant = a.acquire(NOW).await.unwrap();
+        assert_eq!(grant.term(), Term(2 * n + 1));
+        a.release(grant, NOW).await.unwrap();
+        let grant = b.acquire(NOW).await.unwrap();
+        assert_eq!(grant.term(), Term(2 * n + 2));
+        b.release(grant, NOW).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn taking_ones_own_lease_again_keeps_the_term_and_another_start_of_the_process_waits() {
+    let (fake, a, _) = stage().await;
+    let first = a.acquire(NOW).await.unwrap();
+    let again = a.acquire(NOW).await.unwrap();
+    assert_eq!((first.term(), again.term()), (Term(1), Term(1)));
+    let restarted = lease(&store(&fake), "boot-a2", TTL);
+    is_held_by(restarted.acquire(NOW).await, "boot-a");
+}
+
+#[tokio::test]
+async fn a_document_that_somebody_overwrote_deleted_or_damaged_is_not_ours() {
+    let (fake, a, b) = stage().await;
+    let mut grant = a.acquire(NOW).await.unwrap();
+    fake.tamper(DOCUMENT, |mut fields| {
+        fields["boot_id"]["stringValue"] = "somebody".into();
+        fields["holder"]["stringValue"] = "somebody".into();
+        Some(fields)
+    });
+    assert!(matches!(a.renew(&mut grant, NOW).await, Err(LeaseError::Lost { .. })));
+    fake.tamper(DOCUMENT, |mut fields| {
+        fields.remove("term");
+        Some(fields)
+    });
+    let error = b.acquire(NOW).await.unwrap_err();
+    assert!(matches!(error, LeaseError::Damaged { .. }), "{error:?}");
+    assert!(
+        error.to_string().contains("hedge/paper/lease/main is damaged: it has no usable field term"),
+        "{error}"
+    );
+    assert!(matches!(a.renew(&mut grant, NOW).await, Err(LeaseError::Damaged { .. })));
+    fake.tamper(DOCUMENT, |_| None);
+    match a.renew(&mut grant, NOW).await {
+        Err(LeaseError::Lost { holder, .. }) => assert_eq!(holder, "nobody, its document was deleted"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn settings_that_cannot_work_are_refused() {
+    let fake = FakeFirestore::start().await;
+    let good = LeaseSettings {
+        account: "main".to_owned(),
+        holder: "h".to_owned(),
+        boot_id: "b".to_owned(),
+        ttl: TTL,
+        margin: Duration::from_secs(5),
+    };
+    for (bad, expected) in [
+        (LeaseSettings { account: "a/b".to_owned(), ..good.clone() }, "account \"a/b\""),
+        (LeaseSettings { boot_id: String::new(), ..good.clone() }, "has no boot id"),
+        (LeaseSettings { margin: TTL, ..good.clone() }, "is not longer than its margin"),
+    ] {
+        let error = store(&fake).lease(bad).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
