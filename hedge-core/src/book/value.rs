@@ -89,7 +89,9 @@ impl Book {
             known.iter().copied().eq((0..self.legs.len()).filter(|&slot| self.is_in_use(slot)))
         }));
         let count = known.map_or(self.legs.len(), <[usize]>::len);
-        (0..count).map(move |i| known.and_then(|known| known.get(i).copied()).unwrap_or(i))
+        (0..count)
+            .map(move |i| known.and_then(|known| known.get(i).copied()).unwrap_or(i))
+            .filter(move |&slot| known.is_some() || self.is_in_use(slot))
     }
 
     fn add_up(&mut self) {

@@ -31,10 +31,30 @@ pub(crate) fn run() -> Result<(), String> {
         let shared = std::cell::RefCell::new(&mut pipeline);
         measure(ours(), &frames, || shared.borrow_mut().between(), |text, _| shared.borrow_mut().order(text))?
     };
+    let parts = parts(&mut pipeline, &frames)?;
+    for (part, nanos) in ["part_decode", "part_decide", "part_encode_and_sign"].into_iter().zip(parts) {
+        print("B6", ours(), part, nanos, "ns", frames.len() / 10, &[]);
+    }
     print("B6", ours(), "tick_to_bytes_to_floor", ours_p50 / floor_p50, "ratio", FRAMES, &[]);
     let more = [("rules", json!(pipeline.rules())), ("records_per_order", json!(pipeline.records()))];
     print("B6", ours(), "gate_checks_per_order", pipeline.checks() as f64, "count", FRAMES, &more);
     Ok(())
+}
+
+/// The median of each part, clocks included. Units: nanoseconds.
+fn parts(pipeline: &mut Pipeline, frames: &Frames) -> Result<[f64; 3], String> {
+    let mut nanos = [const { Vec::new() }; 3];
+    for i in 0..frames.len() / 10 {
+        let parts = pipeline.parts(frames.text(i))?;
+        for (nanos, part) in nanos.iter_mut().zip(parts) {
+            nanos.push(part);
+        }
+        pipeline.between()?;
+    }
+    Ok(nanos.map(|mut nanos| {
+        nanos.sort_unstable();
+        percentile(&nanos, 0.5)
+    }))
 }
 
 /// Times every frame alone; `between` is not timed. Prints the percentiles and returns the median's.
