@@ -53,7 +53,11 @@ enum Bench {
     /// What a bar costs when 1, 10, 50, 100, 200 and 500 symbols are traded on one account.
     Symbols,
     /// From the text of a book ticker to the signed bytes of an order, with every rule asked and recorded.
-    B6,
+    B6 {
+        /// How many quotes.
+        #[arg(default_value_t = 1_000_000)]
+        quotes: usize,
+    },
     /// From the start of the executor (beside this program) to the first order on its embedded exchange.
     ColdStart,
     /// Resident memory.
@@ -79,7 +83,7 @@ fn main() -> ExitCode {
         Bench::B5 { state } => memory::run(state == "busy"),
         Bench::B4 { .. } => bars::run(),
         Bench::Symbols => symbols::run(),
-        Bench::B6 => tick_to_order::run(),
+        Bench::B6 { quotes } => tick_to_order::run(quotes.max(100)),
         Bench::B7 { dir } => durable::run(&dir),
     };
     match measured {

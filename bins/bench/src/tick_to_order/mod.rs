@@ -12,12 +12,11 @@ use crate::figure::{ours, percentile, print};
 use frames::Frames;
 use pipeline::Pipeline;
 
-const FRAMES: usize = 1_000_000;
 /// One of our figures is a median of so many passes over all frames.
 const PASSES: usize = 3;
 
-pub(crate) fn run() -> Result<(), String> {
-    let frames = Frames::generate(FRAMES);
+pub(crate) fn run(quotes: usize) -> Result<(), String> {
+    let frames = Frames::generate(quotes);
     let mut floor = floor::Floor::new()?;
     let floor_p50 = measure(
         "floor: serde_json, decimals, 12 comparisons, hmac with a prepared key",
@@ -35,9 +34,9 @@ pub(crate) fn run() -> Result<(), String> {
     for (part, nanos) in ["part_decode", "part_decide", "part_encode_and_sign"].into_iter().zip(parts) {
         print("B6", ours(), part, nanos, "ns", frames.len() / 10, &[]);
     }
-    print("B6", ours(), "tick_to_bytes_to_floor", ours_p50 / floor_p50, "ratio", FRAMES, &[]);
+    print("B6", ours(), "tick_to_bytes_to_floor", ours_p50 / floor_p50, "ratio", quotes, &[]);
     let more = [("rules", json!(pipeline.rules())), ("records_per_order", json!(pipeline.records()))];
-    print("B6", ours(), "gate_checks_per_order", pipeline.checks() as f64, "count", FRAMES, &more);
+    print("B6", ours(), "gate_checks_per_order", pipeline.checks() as f64, "count", quotes, &more);
     Ok(())
 }
 
