@@ -50,7 +50,7 @@ pub(crate) fn normal(value: Decimal) -> Decimal {
 /// Digits and scale of the same number with as few digits as possible.
 #[inline]
 pub(crate) fn without_zeros(mut digits: u64, mut scale: u32) -> (u64, u32) {
-    while scale > 0 && digits % 10 == 0 {
+    while scale > 0 && digits.is_multiple_of(10) {
         digits /= 10;
         scale -= 1;
     }
@@ -83,6 +83,28 @@ pub fn compare(a: &Decimal, b: &Decimal) -> Ordering {
         Some(signed(x, a).cmp(&signed(y, b)))
     };
     quick().unwrap_or_else(|| a.cmp(b))
+}
+
+/// What is left of a number after taking another away, as [`Decimal`]'s own.
+#[inline]
+pub fn difference(a: &Decimal, b: &Decimal) -> Decimal {
+    let quick = || {
+        let (x, y) = (digits(a).filter(|&digits| digits != 0)?, digits(b).filter(|&digits| digits != 0)?);
+        let (x, y) = match a.scale().cmp(&b.scale()) {
+            Ordering::Equal => (x, y),
+            Ordering::Less => (x.checked_mul(*POWERS.get((b.scale() - a.scale()) as usize)?)?, y),
+            Ordering::Greater => (x, y.checked_mul(*POWERS.get((a.scale() - b.scale()) as usize)?)?),
+        };
+        let signed = |digits: u64, number: &Decimal| {
+            let digits = i128::from(digits);
+            if number.is_sign_negative() { -digits } else { digits }
+        };
+        let left = signed(x, a) - signed(y, b);
+        // Nothing is written in several ways: the general form knows which.
+        let digits = u64::try_from(left.unsigned_abs()).ok().filter(|&digits| digits != 0)?;
+        Some(of_digits(digits, left < 0, a.scale().max(b.scale())))
+    };
+    quick().unwrap_or_else(|| a - b)
 }
 
 /// The product of two numbers, as [`Decimal`]'s own.
@@ -249,13 +271,16 @@ mod tests {
         }
 
         #[test]
-        fn numbers_have_the_order_and_the_product_that_the_general_forms_find(
+        fn numbers_have_the_order_difference_and_product_that_the_general_forms_find(
             a in number(), b in number(), signs in 0_u8..4, alike in any::<bool>(),
         ) {
             let b = if alike { Decimal::from_i128_with_scale(a.mantissa(), b.scale()) } else { b };
             let a = if signs & 1 == 0 { a } else { -a };
             let b = if signs & 2 == 0 { b } else { -b };
             prop_assert_eq!(compare(&a, &b), a.cmp(&b));
+            if let Some(expected) = a.checked_sub(b) {
+                prop_assert_eq!(difference(&a, &b).serialize(), expected.serialize());
+            }
             if let Some(expected) = a.checked_mul(b) {
                 prop_assert_eq!(product(&a, &b).serialize(), expected.serialize());
             }

@@ -18,7 +18,7 @@ use crate::{
     id::Asset,
 };
 
-pub use crate::digits::{ceil_to, compare, div_round, floor_to, product, round_to};
+pub use crate::digits::{ceil_to, compare, difference, div_round, floor_to, product, round_to};
 
 /// A number that cannot be that kind of amount.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -10,7 +10,7 @@ use crate::{
     event::Envelope,
     id::{InstrumentIx, StrategyId},
     instrument::InstrumentSpec,
-    money::{Notional, Price, Qty, compare},
+    money::{Notional, Price, Qty, compare, difference},
     order::{Entry, Protection},
     position::PositionKey,
     time::Timestamp,
@@ -76,13 +76,27 @@ impl GateCheck {
     #[inline]
     pub fn at_most(rule: &'static str, value: Decimal, limit: Decimal) -> Self {
         let verdict = if compare(&value, &limit).is_le() { CheckVerdict::Pass } else { CheckVerdict::Refuse };
-        Self { rule: Cow::Borrowed(rule), value, limit, distance: limit - value, verdict, note: None }
+        Self {
+            rule: Cow::Borrowed(rule),
+            value,
+            limit,
+            distance: difference(&limit, &value),
+            verdict,
+            note: None,
+        }
     }
     /// A check that passes while `value` is at least `limit`.
     #[inline]
     pub fn at_least(rule: &'static str, value: Decimal, limit: Decimal) -> Self {
         let verdict = if compare(&value, &limit).is_ge() { CheckVerdict::Pass } else { CheckVerdict::Refuse };
-        Self { rule: Cow::Borrowed(rule), value, limit, distance: value - limit, verdict, note: None }
+        Self {
+            rule: Cow::Borrowed(rule),
+            value,
+            limit,
+            distance: difference(&value, &limit),
+            verdict,
+            note: None,
+        }
     }
     /// A yes-or-no rule: value 1 and limit 1 when it holds.
     pub fn holds(rule: &'static str, holds: bool, note: impl Into<Option<Cow<'static, str>>>) -> Self {

@@ -147,10 +147,11 @@ fn notional(
     limit: Decimal,
     checks: &mut Vec<GateCheck>,
 ) -> Verdict {
-    let mut check = GateCheck::at_most(rule, open + proposal.notional.get(), limit);
-    let verdict = fit(rule, proposal, open, limit, &mut check);
-    checks.push(check);
-    verdict
+    checks.push(GateCheck::at_most(rule, open + proposal.notional.get(), limit));
+    match checks.last_mut() {
+        Some(check) if !check.passed() => fit(rule, proposal, open, limit, check),
+        _ => Verdict::Approve,
+    }
 }
 
 impl RiskManager for Limits {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{ClientOrderId, Seq, StrategyId},
-    money::{Price, Qty, product},
+    money::{Price, Qty, difference, product},
     order::Protection,
     position::{Position, PositionKey, PositionSide},
     time::Timestamp,
@@ -74,7 +74,7 @@ impl LegState {
     }
     /// Unrealised profit at a price.
     pub fn unrealized(&self, mark: Price) -> Decimal {
-        let gained = product(&self.qty, &mark.get()) - self.cost;
+        let gained = difference(&product(&self.qty, &mark.get()), &self.cost);
         match self.key.side {
             // As a product with 1 or -1 would be written: nothing is plain 0.
             _ if gained.is_zero() => Decimal::ZERO,

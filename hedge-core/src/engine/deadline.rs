@@ -2,7 +2,7 @@
 
 use super::run::{CLOSE_PAUSE, Engine};
 
-use crate::{order::Protection, time::Timestamp};
+use crate::{book::LegState, order::Protection, time::Timestamp};
 
 impl Engine {
     /// When the shell must send [`Fact::Tick`](crate::Fact::Tick) at the latest; `None` when nothing can fall due. Asked
@@ -50,16 +50,21 @@ impl Engine {
             if self.is_bare_in_doubt(&leg.key) {
                 consider(paced());
             }
-            if !matches!(leg.protection, Some(Protection::Unprotected { .. }))
-                && self.wants_stop(&leg.key)
-                && !self.is_being_closed(&leg.key)
-                && !self.book.must_flatten(&leg.key)
-                // A position of somebody else whose stop is on its way is waited for, not hurried.
-                && !(self.is_adopted(&leg.key) && self.has_stop(&leg.key))
-            {
+            if self.is_to_be_protected(leg) {
                 consider(paced());
             }
         }
         next
+    }
+
+    /// Whether a leg without a confirmed stop must get one in time. Most legs without one are so on purpose.
+    fn is_to_be_protected(&self, leg: &LegState) -> bool {
+        if matches!(leg.protection, Some(Protection::Unprotected { .. })) {
+            return false;
+        }
+        let key = &leg.key;
+        // A position of somebody else whose stop is on its way is waited for, not hurried.
+        let is_on_its_way = || self.is_adopted(key) && self.has_stop(key);
+        self.wants_stop(key) && !self.is_being_closed(key) && !self.book.must_flatten(key) && !is_on_its_way()
     }
 }
