@@ -41,7 +41,7 @@ pub(crate) fn run() -> Result<(), String> {
 
 fn backtest(symbol: Symbol, data: &Arc<DataSet>) -> Result<Backtest, String> {
     let instrument = InstrumentId::new(Venue::Binance, symbol);
-    let strategy = Cross::new("cross", instrument)?;
+    let strategy = Cross::new("cross", instrument, 0)?;
     let config = EngineConfig { journal_market: false, ..EngineConfig::default() };
     let engine = Engine::new(config, wide_risk()?, vec![Box::new(strategy)]);
     let rules = Instruments::built_in(data).map_err(|error| error.to_string())?.rules;
@@ -68,17 +68,20 @@ pub(crate) struct Cross {
     id: StrategyId,
     leg: PositionKey,
     size: Size,
+    /// How far above the fast average must be. Units: millionths.
+    margin_ppm: i64,
     closes: VecDeque<i64>,
     fast: i64,
     slow: i64,
 }
 
 impl Cross {
-    pub(crate) fn new(name: &str, instrument: InstrumentId) -> Result<Self, String> {
+    pub(crate) fn new(name: &str, instrument: InstrumentId, margin_ppm: i64) -> Result<Self, String> {
         Ok(Self {
             id: StrategyId::parse(name).map_err(|error| error.to_string())?,
             leg: PositionKey::new(instrument, PositionSide::Long),
             size: Size::Qty(Qty::new(Decimal::ONE).map_err(|error| error.to_string())?),
+            margin_ppm,
             closes: VecDeque::with_capacity(SLOW + 1),
             fast: 0,
             slow: 0,
@@ -96,7 +99,10 @@ impl Cross {
         if self.closes.len() > SLOW {
             self.slow -= self.closes.pop_front()?;
         }
-        (self.closes.len() == SLOW).then(|| self.fast * (SLOW as i64) > self.slow * (FAST as i64))
+        (self.closes.len() == SLOW).then(|| {
+            let (fast, slow) = (self.fast * SLOW as i64, self.slow * FAST as i64);
+            fast > slow + slow * self.margin_ppm / 1_000_000
+        })
     }
 }
 

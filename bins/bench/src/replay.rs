@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::figure::{ours, print as figure};
 
 /// Wide limits: every rule is asked and none may stand in the way.
-const MOST_USDT: i64 = 1_000_000_000;
+const MOST_USDT: i64 = 10_000_000;
 
 pub(crate) fn wide_risk() -> Result<Box<RiskStack>, String> {
     let limits = RiskLimits {
@@ -19,8 +19,8 @@ pub(crate) fn wide_risk() -> Result<Box<RiskStack>, String> {
         max_notional_per_symbol_usdt: Decimal::from(MOST_USDT),
         max_notional_total_usdt: Decimal::from(MOST_USDT),
         entries_per_leg_per_hour: 60,
-        max_positions: 10_000,
-        max_open_orders: 10_000,
+        max_positions: 200,
+        max_open_orders: 1_000,
         warmup_s: 0,
         ..RiskLimits::default()
     };

@@ -18,6 +18,8 @@ use crate::{
 
 const COUNTS: [usize; 6] = [1, 10, 50, 100, 200, 500];
 const BARS: usize = 500_000;
+/// So much above that of 500 symbols fewer are held at a time than may be.
+const MARGIN_PPM: i64 = 1_000;
 const FROM_MS: i64 = 1_700_000_040_000;
 
 pub(crate) fn run() -> Result<(), String> {
@@ -42,7 +44,11 @@ fn backtest(symbols: usize) -> Result<Backtest, String> {
     let series = names.iter().enumerate().map(|(at, symbol)| wander(*symbol, at as u64, BARS / symbols));
     let data = DataSet::new(Interval::M1, series.collect(), Vec::new()).map_err(|error| error.to_string())?;
     let strategies = names.iter().enumerate().map(|(at, symbol)| -> Result<Box<dyn Strategy>, String> {
-        Ok(Box::new(Cross::new(&format!("cross_{at:03}"), InstrumentId::new(Venue::Binance, *symbol))?))
+        Ok(Box::new(Cross::new(
+            &format!("cross_{at:03}"),
+            InstrumentId::new(Venue::Binance, *symbol),
+            MARGIN_PPM,
+        )?))
     });
     let config = EngineConfig { journal_market: false, ..EngineConfig::default() };
     let engine = Engine::new(config, wide_risk()?, strategies.collect::<Result<_, _>>()?);

@@ -1,5 +1,6 @@
 //! The largest fall of equity from its peak.
 
+use hedge_core::money::compare;
 use rust_decimal::Decimal;
 
 /// Watches equity. Between two peaks only the lowest equity matters, so nothing is divided until somebody asks or a new
@@ -21,11 +22,11 @@ impl From<Decimal> for Drawdown {
 
 impl Drawdown {
     pub(super) fn see(&mut self, equity: Decimal) {
-        if equity > self.peak {
+        if compare(&equity, &self.low).is_lt() {
+            self.low = equity;
+        } else if compare(&equity, &self.peak).is_gt() {
             self.worst = self.worst();
             (self.peak, self.low) = (equity, equity);
-        } else if equity < self.low {
-            self.low = equity;
         }
     }
 

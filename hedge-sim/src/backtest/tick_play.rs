@@ -5,10 +5,7 @@ use std::sync::Arc;
 use hedge_core::{InstrumentIx, MarketEvent, Price, Qty, Timestamp};
 use rust_decimal::Decimal;
 
-use super::{
-    BacktestError, Observer,
-    play::{Backtest, Source},
-};
+use super::{BacktestError, Observer, play::Backtest, setup::Source};
 use crate::market::{Tick, TickKind, TickSet};
 
 /// A mark is told no more often than venues stream it.

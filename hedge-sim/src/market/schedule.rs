@@ -283,6 +283,19 @@ impl Schedule {
         moves
     }
 
+    /// The next bar of this bar time to close, and when; `None` when something else comes first or all are closed.
+    #[inline]
+    pub(crate) fn next_close(&mut self) -> Option<(u16, i64, Bar)> {
+        if matches!(self.stage, Stage::Due(4)) && self.next_funding.0 > self.end_ms {
+            self.stage = Stage::Closes(0);
+        }
+        let Stage::Closes(from) = self.stage else { return None };
+        let symbol_ix = self.present(from)?;
+        self.stage = Stage::Closes(symbol_ix + 1);
+        self.position += 1;
+        Some((symbol_ix, self.end_ms, self.close_bar(symbol_ix)))
+    }
+
     fn advance(&mut self) -> Option<MarketStep> {
         loop {
             match self.stage {

@@ -75,6 +75,7 @@ fn engine() -> Engine {
         max_notional_per_order_usdt: Decimal::from(100_000),
         max_notional_per_symbol_usdt: Decimal::from(100_000),
         max_notional_total_usdt: Decimal::from(100_000),
+        warmup_s: 0,
         ..RiskLimits::default()
     };
     let risk = RiskStack::from_limits(&limits, DayCalendar::utc(0).unwrap()).unwrap();
@@ -83,9 +84,9 @@ fn engine() -> Engine {
     Engine::new(config, Box::new(risk), vec![Box::new(Watcher { leg, seen: 0, best: None })])
 }
 
-/// Scaled by ten; goes up and down by less than one percent.
+/// Scaled by ten; goes up and down by less than a tenth of a percent, so that an entry fills.
 fn price(at: usize) -> i64 {
-    600_000 + (at as i64 * 7_919) % 4_001 - 2_000
+    600_000 + (at as i64 * 7_919) % 401 - 200
 }
 
 fn bars() -> Backtest {
@@ -135,7 +136,8 @@ fn counted(mut backtest: Backtest) -> u64 {
         }
     };
     play(&mut backtest, SETTLED);
-    let leg = backtest.engine().book().open_legs().next().expect("the leg is open").clone();
+    let leg = backtest.engine().book().open_legs().next().cloned();
+    let leg = leg.unwrap_or_else(|| panic!("the leg is not open, refused: {:?}", backtest.vetoes()));
     assert!(leg.unprotected_since.is_none(), "its stop is confirmed");
     let (records, before) = (backtest.records().len(), allocations());
     play(&mut backtest, COUNTED);
