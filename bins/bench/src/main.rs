@@ -50,8 +50,12 @@ enum Bench {
         #[arg(value_parser = ["bars", "ticks"])]
         what: String,
     },
-    /// What a bar costs when 1, 10, 50, 100, 200 and 500 symbols are traded on one account.
-    Symbols,
+    /// What a bar costs when many symbols are traded on one account.
+    Symbols {
+        /// How many symbols, one figure each.
+        #[arg(default_values_t = [1, 10, 50, 100, 200, 500], value_parser = clap::value_parser!(u16).range(1..=1_000))]
+        counts: Vec<u16>,
+    },
     /// From the text of a book ticker to the signed bytes of an order, with every rule asked and recorded.
     B6 {
         /// How many quotes.
@@ -82,7 +86,7 @@ fn main() -> ExitCode {
         Bench::ColdStart => cold_start::run(),
         Bench::B5 { state } => memory::run(state == "busy"),
         Bench::B4 { .. } => bars::run(),
-        Bench::Symbols => symbols::run(),
+        Bench::Symbols { counts } => symbols::run(&counts),
         Bench::B6 { quotes } => tick_to_order::run(quotes.max(100)),
         Bench::B7 { dir } => durable::run(&dir),
     };

@@ -16,14 +16,13 @@ use crate::{
     replay::{measure, wide_risk},
 };
 
-const COUNTS: [usize; 6] = [1, 10, 50, 100, 200, 500];
 const BARS: usize = 500_000;
 /// So much above that of 500 symbols fewer are held at a time than may be.
 const MARGIN_PPM: i64 = 1_000;
 const FROM_MS: i64 = 1_700_000_040_000;
 
-pub(crate) fn run() -> Result<(), String> {
-    for symbols in COUNTS {
+pub(crate) fn run(counts: &[u16]) -> Result<(), String> {
+    for symbols in counts.iter().map(|count| usize::from(*count)) {
         let mut backtest = backtest(symbols)?;
         let measured = measure(&mut backtest)?;
         let summary = backtest.summary().map_err(|error| error.to_string())?;

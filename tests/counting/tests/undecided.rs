@@ -149,7 +149,6 @@ fn counted(mut backtest: Backtest) -> u64 {
     asked
 }
 
-// One test: the counter counts what other threads ask for as well.
 #[test]
 fn a_market_fact_that_leads_to_no_decision_allocates_nothing() {
     let before = allocations();
