@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use hedge_core::Clock;
 use hedge_http::{HttpConfig, retry::RetryPolicy};
 
-use crate::environment::{Endpoints, World};
+use crate::{
+    environment::{Endpoints, World},
+    ws_api::OrderPath,
+};
 
 /// How long after its timestamp the venue may still accept a request: 2 to 5 seconds, so that "not there" can be proven
 /// soon after a time-out.
@@ -129,6 +132,8 @@ pub struct BinanceConfig<W> {
     pub jitter_seed: u64,
     /// Timing of the streams.
     pub streams: StreamConfig,
+    /// How orders travel.
+    pub order_path: OrderPath,
 }
 
 impl<W: World> BinanceConfig<W> {
@@ -143,6 +148,7 @@ impl<W: World> BinanceConfig<W> {
             http: HttpConfig::default(),
             retry: RetryPolicy::default(),
             streams: StreamConfig::default(),
+            order_path: OrderPath::default(),
         }
     }
 }

@@ -9,8 +9,10 @@ pub mod encode;
 pub mod environment;
 pub mod filters;
 pub mod hot;
+pub mod order_book;
 pub mod stream;
 pub mod wire;
+pub mod ws_api;
 
 pub use client::{
     ArmError, Armed, AutoClose, Binance, Closing, ConnectError, Live, MarginMove, Mode, Period, Prepared,
@@ -19,3 +21,4 @@ pub use client::{
 pub use config::{BinanceConfig, RecvWindow, StreamConfig};
 pub use credentials::{Credentials, CredentialsError};
 pub use environment::{EndpointError, Endpoints, Mainnet, Testnet, World};
+pub use ws_api::OrderPath;

@@ -10,7 +10,8 @@ use std::time::Duration;
 use futures_util::SinkExt;
 use hedge_binance::{Binance, ReadOnly, StreamConfig};
 use hedge_core::{
-    AccountEvent, Brokerage, CashFlowKind, EventSource, Exit, ReportedSide, ReportedState, VenueReader,
+    AccountEvent, Brokerage, CashFlowKind, EventSource, Exit, ForcedClose, ReportedSide, ReportedState,
+    VenueReader,
 };
 use serde_json::{Value, json};
 use support::*;
@@ -424,4 +425,22 @@ async fn a_fill_does_not_wait_for_the_handshake_of_the_next_connection() {
     let event =
         timeout(Duration::from_secs(2), events.next()).await.expect("the handshake is waited for").unwrap();
     assert!(matches!(event, AccountEvent::Fill { .. }), "{event:?}");
+}
+
+#[tokio::test]
+async fn a_liquidation_that_was_missed_is_named_before_its_execution() {
+    let mut rig = Rig::start().await;
+    rig.backfill(json!([]), json!([trade_row(77, NOW_MS)]), json!([])).await;
+    let mut liquidated = order_row("FILLED");
+    liquidated["clientOrderId"] = json!("autoclose-1795168800");
+    mock(&rig.rest, "GET", "/fapi/v1/order", 200, liquidated).await;
+    let mut events = rig.client(quick_streams()).account_events().await.unwrap();
+    drop(rig.venue.accept().await);
+    let _new = rig.venue.accept().await;
+    let seen = until_reconnected(&mut events).await;
+    let order = seen.iter().position(
+        |event| matches!(event, AccountEvent::Order { report } if report.forced() == Some(ForcedClose::Liquidation)),
+    );
+    let fill = seen.iter().position(|event| matches!(event, AccountEvent::Fill { .. }));
+    assert!(order.is_some() && order < fill, "{seen:?}");
 }

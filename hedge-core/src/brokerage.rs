@@ -103,6 +103,11 @@ pub trait VenueReader: fmt::Debug + Send + Sync + 'static {
         &self,
         what: &[Subscription],
     ) -> Result<Box<dyn EventSource<MarketEvent>>, BrokerError>;
+    /// Resolves when the venue announces that an instrument's rules or status have changed, or may have: then
+    /// [`instruments`](Self::instruments) is worth reading again. A venue that announces nothing never resolves.
+    async fn rules_changed(&self) {
+        std::future::pending().await
+    }
 }
 
 /// The power to change an account. Live clients implement it only once armed by a preflight pass.

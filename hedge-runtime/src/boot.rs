@@ -7,6 +7,7 @@ use hedge_core::{
     Interval, MarketEvent, OperatorCommand, OrderRef, OrderState, PositionMode, Posture, RunId, RunStarted,
     Seq, Subscription, Term, Timestamp, Venue, event::JOURNAL_FORMAT,
 };
+use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::{
@@ -30,6 +31,8 @@ const FIRST_LOOK: Duration = Duration::from_secs(86_400);
 const REST_WITHIN: Duration = Duration::from_secs(60);
 /// Executions are looked for from this much before the order was decided: clocks differ.
 const QUESTION_OVERLAP: Duration = Duration::from_secs(60);
+/// The rules are read once more so long after an announcement.
+const ANNOUNCED_AGAIN: Duration = Duration::from_secs(10);
 /// A record that nobody waits for is written at most this late.
 const LONGEST_LINGER: Duration = Duration::from_millis(100);
 
@@ -363,6 +366,22 @@ impl Runtime {
             self.take(running, Fact::Market { event: MarketEvent::History { instrument, bar } }).await?;
         }
         Ok(())
+    }
+
+    /// Lets venues announce that their rules have changed: a delisting must not wait for the next look at the clock.
+    pub(crate) fn listen_for_rules(&self, running: &mut Running) {
+        for broker in self.venues.values() {
+            let (broker, announced) = (Arc::clone(broker), Arc::clone(&running.announced));
+            running.feeds.spawn(async move {
+                loop {
+                    broker.rules_changed().await;
+                    announced.notify_one();
+                    // The list may lag behind the announcement, and announcements come in bursts.
+                    sleep(ANNOUNCED_AGAIN).await;
+                    announced.notify_one();
+                }
+            });
+        }
     }
 
     /// Reads the venue's rules again in the background; what changed becomes a fact.

@@ -8,6 +8,7 @@ use hedge_core::{
     engine::{Engine, Step},
 };
 use tokio::{
+    sync::Notify,
     task::JoinSet,
     time::{Instant, sleep_until, timeout},
 };
@@ -99,6 +100,8 @@ pub(crate) struct Running {
     pub(crate) started_at: Timestamp,
     reconcile_at: Timestamp,
     instruments_at: Timestamp,
+    /// A venue has announced new rules.
+    pub(crate) announced: Arc<Notify>,
     last_tick_at: Timestamp,
 }
 
@@ -119,6 +122,7 @@ impl Running {
             started_at,
             reconcile_at: Timestamp::MAX,
             instruments_at: Timestamp::MAX,
+            announced: Arc::default(),
             last_tick_at: Timestamp::EPOCH,
         }
     }
@@ -246,6 +250,7 @@ impl Runtime {
         let now = self.clock.now();
         running.reconcile_at = now.plus(self.settings.reconcile_every);
         running.instruments_at = now.plus(self.settings.instruments_every);
+        self.listen_for_rules(running);
         self.activity.set_deadline(self.deadline(running));
         for observer in &mut self.observers {
             observer.on_ready(now, self.engine.book());
@@ -260,6 +265,10 @@ impl Runtime {
                 biased;
                 error = running.journal.failed() => return Err(error.into()),
                 because = shutdown.requested() => return Ok(because),
+                () = running.announced.notified() => {
+                    running.instruments_at = self.clock.now();
+                    continue;
+                }
                 () = sleep_until(publisher.next_at()), if views_due => {
                     self.publish(publisher);
                     views_due = false;

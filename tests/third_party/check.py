@@ -22,6 +22,7 @@ class Venue:
         self.ws = os.environ["SIM_WS"]
         self.key = os.environ["SIM_API_KEY"]
         self.secret = os.environ["SIM_API_SECRET"]
+        self.keys = os.environ.get("SIM_KEYS", "")
 
     def clock(self, **change):
         request = urllib.request.Request(
@@ -40,6 +41,13 @@ class Venue:
         request = urllib.request.Request(self.rest + "/sim/faults", data=body, method="POST")
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)["id"]
+
+    def force(self, by, leg, qty=None):
+        """Lets the exchange take a leg away."""
+        body = {"symbol": SYMBOL, "position_side": leg, "by": by, **({"qty": qty} if qty else {})}
+        request = urllib.request.Request(self.rest + "/sim/force", data=json.dumps(body).encode(), method="POST")
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
 
     def get(self, path):
         with urllib.request.urlopen(self.rest + path, timeout=10) as answer:

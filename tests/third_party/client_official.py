@@ -9,7 +9,7 @@ import importlib.metadata
 import logging
 import time
 
-from binance_common.configuration import ConfigurationRestAPI, ConfigurationWebSocketStreams
+from binance_common.configuration import ConfigurationRestAPI, ConfigurationWebSocketAPI, ConfigurationWebSocketStreams
 from binance_sdk_derivatives_trading_usds_futures.derivatives_trading_usds_futures import DerivativesTradingUsdsFutures
 from binance_sdk_derivatives_trading_usds_futures.rest_api import models
 
@@ -91,6 +91,80 @@ def algo(side, leg, kind, **params):
         algo_type="CONDITIONAL", symbol=SYMBOL, side=side, position_side=leg, type=kind, **params)
 
 
+def keys():
+    """The same account by keys whose private half the exchange never sees."""
+    for name in ("ed25519", "rsa"):
+        with step(f"requests signed with an {name} key"):
+            rest = ConfigurationRestAPI(
+                api_key=name + "-key", private_key=f"{venue.keys}/{name}.pem", base_path=venue.rest, timeout=5_000)
+            signed = DerivativesTradingUsdsFutures(config_rest_api=rest).rest_api
+            for _ in range(4):
+                equal(data(signed.futures_account_balance_v3())[0]["asset"], "USDT")
+            refused(-2022, signed.new_order, symbol=SYMBOL, side="SELL", position_side="LONG", type="MARKET", quantity=99)
+
+
+def frames(name, **credentials):
+    """The connector's client of the WS-API."""
+    config = ConfigurationWebSocketAPI(stream_url=venue.ws + "/ws-fapi/v1", timeout=10_000, **credentials)
+    return DerivativesTradingUsdsFutures(config_ws_api=config).websocket_api
+
+
+async def told(response):
+    return plain((await response).data())
+
+
+async def refused_frame(code, response):
+    """The connector logs a refusal and hands it out as if it were an answer."""
+    answer = (await response).data()
+    equal((answer if isinstance(answer, dict) else plain(answer))["error"]["code"], code)
+    complaints.said[:] = [said for said in complaints.said if str(code) not in said]
+
+
+async def ws_api():
+    for name, credentials in (
+        ("a shared secret", {"api_key": venue.key, "api_secret": venue.secret}),
+        ("an rsa key", {"api_key": "rsa-key", "private_key": f"{venue.keys}/rsa.pem"}),
+        ("an ed25519 key", {"api_key": "ed25519-key", "private_key": f"{venue.keys}/ed25519.pem"}),
+    ):
+        with step(f"WS-API with {name}"):
+            api = frames(name, **credentials)
+            await api.create_connection()
+            far, tag = off_last("-2"), name.split()[1]
+            placed = (await told(api.new_order(
+                symbol=SYMBOL, side="BUY", type="LIMIT", position_side="LONG", time_in_force="GTC", quantity=0.5,
+                price=far, new_client_order_id="frame-" + tag)))["result"]
+            equal((placed["status"], placed["clientOrderId"]), ("NEW", "frame-" + tag))
+            found = (await told(api.query_order(symbol=SYMBOL, order_id=placed["orderId"])))["result"]
+            equal((found["status"], found["avgPrice"]), ("NEW", "0.00"))
+            changed = (await told(api.modify_order(
+                symbol=SYMBOL, side="BUY", quantity=0.6, price=far, order_id=placed["orderId"])))["result"]
+            equal(changed["origQty"], "0.600")
+            gone = (await told(api.cancel_order(symbol=SYMBOL, order_id=placed["orderId"])))["result"]
+            equal(gone["status"], "CANCELED")
+            await refused_frame(-2011, api.cancel_order(symbol=SYMBOL, order_id=placed["orderId"]))
+            await refused_frame(-2022, api.new_order(
+                symbol=SYMBOL, side="SELL", type="MARKET", position_side="LONG", quantity=99))
+            stop = (await told(api.new_algo_order(
+                algo_type="CONDITIONAL", symbol=SYMBOL, side="BUY", type="STOP_MARKET", position_side="LONG",
+                quantity=0.1, trigger_price=off_last("3"))))["result"]
+            equal(stop["algoStatus"], "NEW")
+            equal((await told(api.cancel_algo_order(algo_id=stop["algoId"])))["result"]["algoId"], stop["algoId"])
+            for ask in (api.futures_account_balance, api.futures_account_balance_v2):
+                equal((await told(ask()))["result"][0]["asset"], "USDT")
+            for ask in (api.account_information, api.account_information_v2):
+                true(number((await told(ask()))["result"]["totalWalletBalance"]) > 0, "wallet")
+            for ask in (api.position_information, api.position_information_v2):
+                true(isinstance((await told(ask(symbol=SYMBOL)))["result"], list), "positions")
+            await told(api.order_book(symbol=SYMBOL, limit=5))
+            equal((await told(api.symbol_price_ticker(symbol=SYMBOL)))["result"]["symbol"], SYMBOL)
+            best = (await told(api.symbol_order_book_ticker(symbol=SYMBOL)))["result"]
+            true(number(best["bidPrice"]) < number(best["askPrice"]) and best["lastUpdateId"] > 0, f"{best}")
+            key = (await told(api.start_user_data_stream()))["result"]["listenKey"]
+            equal((await told(api.keepalive_user_data_stream()))["result"]["listenKey"], key)
+            await api.close_user_data_stream()
+            await api.close_connection(close_session=True)
+
+
 def market_data():
     with step("connectivity, time, exchange information"):
         equal(api.test_connectivity().status, 200)
@@ -125,7 +199,25 @@ def market_data():
         equal(len(data(api.mark_price())), 7)
         equal(len(data(api.get_funding_rate_history(symbol=SYMBOL, limit=3))), 3)
         equal(data(api.get_funding_rate_info()), [])
-        equal(data(api.open_interest(symbol=SYMBOL))["openInterest"], "0.000")
+        true(number(data(api.open_interest(symbol=SYMBOL))["openInterest"]) > 0, "open interest")
+    with step("statistics of the last day"):
+        hour = {"period": "1h", "limit": 5}
+        for ask in (api.open_interest_statistics, api.long_short_ratio, api.top_trader_long_short_ratio_accounts,
+                    api.top_trader_long_short_ratio_positions, api.taker_buy_sell_volume):
+            rows = data(ask(symbol=SYMBOL, **hour))
+            times = [int(row["timestamp"]) for row in rows]
+            equal([b - a for a, b in zip(times, times[1:])], [3_600_000] * 4)
+        equal(len(data(api.basis(pair=SYMBOL, contract_type="PERPETUAL", **hour))), 5)
+        equal(data(api.quarterly_contract_settlement_price(pair=SYMBOL)), [])
+    with step("reference data"):
+        equal(data(api.query_index_price_constituents(symbol=SYMBOL))["symbol"], SYMBOL)
+        equal(data(api.composite_index_symbol_information())[0]["component"], "baseAsset")
+        equal(data(api.asset_index(symbol="ETHUSD"))["symbol"], "ETHUSD")
+        true(len(data(api.asset_index())) > 2, "asset indices")
+        equal(data(api.query_insurance_fund_balance_snapshot(symbol=SYMBOL))["assets"][0]["asset"], "USDT")
+        equal(len(data(api.adl_risk())), 7)
+        equal(data(api.adl_risk(symbol=SYMBOL))["adlRisk"], "low")
+        true(data(api.trading_schedule())["marketSchedules"], "schedules")
 
 
 def settings():
@@ -144,7 +236,9 @@ def settings():
         equal(data(api.get_current_multi_assets_mode())["multiAssetsMargin"], False)
         equal(data(api.get_bnb_burn_status())["feeBurn"], False)
         equal(data(api.toggle_bnb_burn_on_futures_trade(fee_burn="false"))["code"], 200)
-        refused(-4084, api.change_multi_assets_mode, multi_assets_margin="true")
+        refused(-4171, api.change_multi_assets_mode, multi_assets_margin="false")
+        equal(data(api.change_multi_assets_mode(multi_assets_margin="true"))["code"], 200)
+        equal(data(api.change_multi_assets_mode(multi_assets_margin="false"))["code"], 200)
         equal(data(api.user_commission_rate(symbol=SYMBOL))["takerCommissionRate"], "0.000500")
         equal({row["limit"] for row in data(api.query_user_rate_limit())}, {300, 1200})
 
@@ -188,7 +282,6 @@ def orders():
         equal({row["positionSide"]: row["leverage"] for row in second}, {"LONG": "12", "SHORT": "12"})
         ranks = data(api.position_adl_quantile_estimation(symbol=SYMBOL))
         true((ranks[0] if isinstance(ranks, list) else ranks)["symbol"] == SYMBOL, f"{ranks}")
-        equal(data(api.open_interest(symbol=SYMBOL))["openInterest"], "0.900")
     with step("batch: place, amend, cancel"):
         far, above = off_last("-3"), off_last("3")
 
@@ -329,7 +422,8 @@ async def sockets():
         for subscribe, event in ((streams.mark_price_stream_for_all_market, "markPriceUpdate"),
                                  (streams.all_market_mini_tickers_stream, "24hrMiniTicker"),
                                  (streams.all_market_tickers_streams, "24hrTicker"),
-                                 (streams.all_book_tickers_stream, "bookTicker")):
+                                 (streams.all_book_tickers_stream, "bookTicker"),
+                                 (streams.trading_session_stream, "EquityUpdate")):
             message = await first(await subscribe(), event)
             equal((message[0] if isinstance(message, list) else message)["e"], event)
     with checks.step("fault: a cut socket is told, and a new one takes its streams"):
@@ -404,6 +498,14 @@ market_data()
 settings()
 orders()
 errors()
+keys()
 faults()
-asyncio.run(sockets())
+
+
+async def everything_else():
+    await ws_api()
+    await sockets()
+
+
+asyncio.run(everything_else())
 checks.finish()

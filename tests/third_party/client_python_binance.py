@@ -12,6 +12,7 @@ from check import SYMBOL, Checks, Venue, equal, fields, number, off, one, refuse
 venue = Venue()
 checks = Checks("python-binance", importlib.metadata.version("python-binance"))
 Client.FUTURES_URL = AsyncClient.FUTURES_URL = venue.rest + "/fapi"
+Client.FUTURES_DATA_URL = AsyncClient.FUTURES_DATA_URL = venue.rest + "/futures/data"
 BinanceSocketManager.FSTREAM_URL = venue.ws + "/"
 
 client = Client(venue.key, venue.secret, ping=False)
@@ -84,7 +85,13 @@ def market_data():
         fields(mark, markPrice=str, indexPrice=str, lastFundingRate=str, nextFundingTime=int, time=int)
         rates = client.futures_funding_rate(symbol=SYMBOL, limit=3)
         equal({b["fundingTime"] - a["fundingTime"] for a, b in zip(rates, rates[1:])}, {8 * 3_600_000})
-        equal(client.futures_open_interest(symbol=SYMBOL)["openInterest"], "0.000")
+        true(float(client.futures_open_interest(symbol=SYMBOL)["openInterest"]) > 0, "open interest")
+        history = client.futures_open_interest_hist(symbol=SYMBOL, period="1h", limit=3)
+        equal({b["timestamp"] - a["timestamp"] for a, b in zip(history, history[1:])}, {3_600_000})
+        for ask in (client.futures_global_longshort_ratio, client.futures_top_longshort_account_ratio,
+                    client.futures_top_longshort_position_ratio):
+            for row in ask(symbol=SYMBOL, period="1h", limit=3):
+                fields(row, longShortRatio=str, longAccount=str, shortAccount=str, timestamp=int)
 
 
 def settings():
@@ -106,7 +113,8 @@ def settings():
         fields(bracket, bracket=int, initialLeverage=int, notionalCap=(int, float), maintMarginRatio=float)
         equal(client.futures_get_multi_assets_mode(), {"multiAssetsMargin": False})
         refused(-4171, client.futures_change_multi_assets_mode, False)
-        refused(-4084, client.futures_change_multi_assets_mode, True)
+        equal(client.futures_change_multi_assets_mode(True)["code"], 200)
+        equal(client.futures_change_multi_assets_mode(False)["code"], 200)
         rate = client.futures_commission_rate(symbol=SYMBOL)
         equal((rate["makerCommissionRate"], rate["takerCommissionRate"]), ("0.000200", "0.000500"))
 

@@ -13,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import venv
 from pathlib import Path
@@ -28,6 +29,8 @@ CLIENTS = {
     # It knows the un-routed socket addresses only, which mainnet no longer serves.
     "official-older": ("client_official_older.py", "requirements-older.txt", "demo"),
 }
+# Clients that sign with private keys, too.
+SIGN_WITH_KEYS = {"client_official.py"}
 # A client takes one to two minutes; one that hangs is stopped.
 LONGEST_S = 600
 
@@ -52,6 +55,14 @@ def environment(folder, requirements):
 def drive(python, script, exchange_sim, exchange_environment):
     """One client on one exchange; its output goes through, its last line and exit code come back."""
     arguments = ["--venue", "binance", "--speed", "60", "--environment", exchange_environment, "--seed", "7"]
+    with tempfile.TemporaryDirectory(prefix="hedge-third-party-") as folder:
+        if script in SIGN_WITH_KEYS:
+            subprocess.run([python, HERE / "make_keys.py", folder], check=True)
+            arguments += ["--api-key-file", str(Path(folder) / "keys.json")]
+        return drive_on(arguments, folder, python, script, exchange_sim)
+
+
+def drive_on(arguments, folder, python, script, exchange_sim):
     exchange = subprocess.Popen([exchange_sim, *arguments], stdout=subprocess.PIPE, text=True)
     try:
         ready = json.loads(exchange.stdout.readline() or "{}")
@@ -63,6 +74,7 @@ def drive(python, script, exchange_sim, exchange_environment):
             "SIM_WS": ready["ws"],
             "SIM_API_KEY": ready["api_key"],
             "SIM_API_SECRET": DEMO_SECRET,
+            "SIM_KEYS": folder,
             "PYTHONPATH": str(HERE),
             "PYTHONDONTWRITEBYTECODE": "1",
         }

@@ -5,6 +5,7 @@ mod cold_start;
 mod decode;
 mod durable;
 mod figure;
+mod ledger;
 mod memory;
 mod replay;
 mod round_trip;
@@ -75,6 +76,14 @@ enum Bench {
         /// A folder on the disk to measure; a folder of our own is made in it and removed.
         dir: PathBuf,
     },
+    /// A ledger of so many rows: how fast they come in, how fast the last day is asked, how large it is.
+    Ledger {
+        /// A folder on the disk to measure; a folder of our own is made in it and removed.
+        dir: PathBuf,
+        /// Rows over all tables.
+        #[arg(default_value_t = 10_000_000)]
+        rows: u64,
+    },
 }
 
 fn main() -> ExitCode {
@@ -89,6 +98,7 @@ fn main() -> ExitCode {
         Bench::Symbols { counts } => symbols::run(&counts),
         Bench::B6 { quotes } => tick_to_order::run(quotes.max(100)),
         Bench::B7 { dir } => durable::run(&dir),
+        Bench::Ledger { dir, rows } => ledger::run(&dir, rows),
     };
     match measured {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod env;
 pub mod fetch;
 pub mod journal;
+pub mod ledger;
 mod live;
 pub mod logging;
 pub mod operate;
@@ -17,6 +18,7 @@ pub mod paper;
 pub mod preflight;
 pub mod progress;
 pub mod report;
+pub mod request;
 pub mod runs;
 pub mod sweep;
 #[cfg(test)]

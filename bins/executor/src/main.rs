@@ -38,9 +38,28 @@ fn start(args: &Args) -> Result<(), (u8, String)> {
         .map_err(|error| (error.exit_code(), error.to_string()))?;
     let options = args.options(mode.profile);
     let format = args.log.unwrap_or_else(|| config.runtime.log.format.into());
-    // Who follows wants to see each line as it is written.
-    let sink = if options.follow { Sink::stdout(format).eager() } else { Sink::stdout(format) };
+    let sink = match &config.runtime.log.file {
+        Some(path) => Sink::file(format, path).map_err(|error| {
+            (
+                78,
+                format!(
+                    "log.file: {} cannot be opened ({error}); name a file in a folder that exists",
+                    path.display()
+                ),
+            )
+        })?,
+        // Who follows wants to see each line as it is written.
+        None if options.follow => Sink::stdout(format).eager(),
+        None => Sink::stdout(format),
+    };
     logging::init(&sink, &config.runtime.log.level);
+    if config.runtime.log.file.is_some()
+        && let Err(error) = logging::reopen_on_hangup(&sink)
+    {
+        eprintln!(
+            "hedge-executor: SIGHUP is not handled ({error}); do not rotate the log file of this process"
+        );
+    }
     config.notes.iter().for_each(|note| eprintln!("warning: {note}"));
     mode.audit().iter().for_each(|line| eprintln!("{line}"));
 
@@ -61,7 +80,15 @@ fn start(args: &Args) -> Result<(), (u8, String)> {
     finished.map_err(|error: TradeError| (error.exit_code(), error.to_string()))?;
     // Trading went on without it; the journal and the report hold everything.
     match sink.failure() {
-        Some(failure) => Err((1, format!("stdout could not be written ({failure}); the run is complete"))),
+        Some(failure) => {
+            let place = config
+                .runtime
+                .log
+                .file
+                .as_ref()
+                .map_or("stdout".to_owned(), |path| path.display().to_string());
+            Err((1, format!("{place} could not be written ({failure}); the run is complete")))
+        }
         None => Ok(()),
     }
 }

@@ -11,7 +11,7 @@ use hedge_desk::{
     venue::{access, state_dir},
 };
 use hedge_runtime::SystemClock;
-use hedge_store::{Owner, StateDir};
+use hedge_store::{Owner, StateDir, tee::read_status};
 
 use crate::{
     Args, complain,
@@ -25,6 +25,8 @@ use crate::{
 const RESERVE_BTC: Decimal = Decimal::from_parts(13, 0, 0, false, 3);
 /// A state that was not written for longer is old: views are written once a minute at least while marks come in.
 const OLD_AFTER: Duration = Duration::from_secs(300);
+/// A ledger or mirror that lacks something for longer is named.
+const BEHIND_AFTER: Duration = Duration::from_secs(60);
 /// How long the exchange may take, all questions together.
 const VENUE_WITHIN: Duration = Duration::from_secs(20);
 
@@ -62,6 +64,7 @@ pub(crate) async fn heartbeat(args: &Args, setup: &Setup) -> Heartbeat {
     if let Ok(dir) = &place.dir {
         let posture = executor.posture(dir);
         health_notes(&mut heartbeat, &state, posture, executor.is_there(), is_from_venue);
+        follower_notes(&mut heartbeat, dir, executor.is_there());
     }
     explain_gaps(&mut heartbeat, &state);
     heartbeat
@@ -159,6 +162,17 @@ fn fill_in(heartbeat: &mut Heartbeat, state: &State, profile: Profile, freshness
 }
 
 /// Whether a person should look. What concerns legs and orders of the book is of no use beside those of the exchange.
+/// What the ledger or the mirror lacks; a few seconds are none of a person's business. Without an executor nobody ships, and
+/// only what a person must look at is news.
+fn follower_notes(heartbeat: &mut Heartbeat, dir: &Path, is_running: bool) {
+    for status in read_status(dir).unwrap_or_default() {
+        let is_late = is_running && status.lag() >= BEHIND_AFTER;
+        if status.is_alarming() || is_late {
+            heartbeat.notes.push(Note::Behind { what: status.to_string() });
+        }
+    }
+}
+
 fn health_notes(
     heartbeat: &mut Heartbeat,
     state: &State,

@@ -274,6 +274,10 @@ fn a_first_day_and_an_engine_that_stands_still_are_told() {
     temp.write("health.json", &health.to_string());
     temp.write("positions.json", "{\"as_of\":7,\"positions\":[]}");
     temp.write("trade_log.json", "{\"as_of\":7,\"trades\":[]}");
+    let mirror = json!({"name": "firestore", "state": "diverged", "next": 4, "journal_next": 7, "behind_since_ms": 1,
+        "because": "record 3 is another one", "at_ms": 90_001, "pid": 1});
+    std::fs::create_dir(temp.path().join("followers")).unwrap();
+    temp.write("followers/firestore.json", &mirror.to_string());
     let (out, _) = run(at_home(program(&temp, &["--state-dir", "."])));
     assert_eq!(
         out,
@@ -297,6 +301,7 @@ Notes:
 • Exchange stream: not connected
 • Without a confirmed stop: BTCUSDT LONG
 • Orders with unknown outcome: 2
+• Behind: firestore DIVERGED, lag 3 records, 90 s: record 3 is another one
 • No NAV from 24 h ago: the first one is of 2025-08-22 03:00 UTC
 "
     );

@@ -55,9 +55,14 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Data(crate::data::DataCommand),
     Why(WhyArgs),
+    #[command(subcommand)]
+    Request(crate::request::RequestCommand),
     /// Check or read the journal.
     #[command(subcommand)]
     Journal(JournalCommand),
+    /// Ask, copy or build again the ledger: the journal as tables.
+    #[command(subcommand)]
+    Ledger(crate::ledger::LedgerCommand),
     /// Check, show or explain the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),

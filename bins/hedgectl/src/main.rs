@@ -8,10 +8,12 @@ mod data;
 mod doctor;
 mod failure;
 mod journal;
+mod ledger;
 mod operate;
 mod output;
 mod preflight;
 mod profile;
+mod request;
 mod sweep;
 mod terminal;
 mod why;
@@ -41,7 +43,9 @@ fn main() -> ExitCode {
         Command::Sweep(args) => sweep::run(args),
         Command::Data(command) => wait(data::run(command)),
         Command::Why(args) => why::run(args),
+        Command::Request(command) => request::run(command),
         Command::Journal(args) => journal::run(args),
+        Command::Ledger(command) => ledger::run(command),
         Command::Config(args) => config::run(args),
     };
     match result {

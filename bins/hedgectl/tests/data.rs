@@ -4,7 +4,15 @@
 
 mod support;
 
-use std::{fs, io::Read, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs,
+    io::Read,
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use flate2::read::MultiGzDecoder;
 use hedge_core::{Clock, Interval, Symbol, Timestamp};
@@ -13,7 +21,7 @@ use serde_json::Value;
 use support::{
     Folder, Run,
     dumps::{Dumps, QUARTER_MS, csv, quarters},
-    hedgectl_in,
+    hedgectl_in, without_our_variables,
 };
 
 const MONTHLY: &str = "monthly/klines/BTCUSDT/15m";
@@ -122,6 +130,65 @@ fn a_part_that_an_ended_process_left_is_used_and_a_wrong_one_is_not() {
 }
 
 #[test]
+fn a_server_without_parts_sends_the_whole_again() {
+    let (folder, dumps) = (Folder::new(), Dumps::start());
+    let rows = february(&dumps);
+    dumps.ignore_ranges();
+    dumps.cut(&format!("{MONTHLY}/BTCUSDT-15m-2024-02.zip"), 10_000);
+    summary(&run(&folder, &dumps, &IN_FEBRUARY));
+    assert_eq!(dumps.asked().len(), 3);
+    assert_eq!(content(&folder.0.join("d/klines_15m/BTCUSDT-15m-2024-02.csv.gz")), csv(&rows));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_download_is_gone_on_with() {
+    let (folder, dumps) = (Folder::new(), Dumps::start());
+    let rows = february(&dumps);
+    dumps.stall(&format!("{MONTHLY}/BTCUSDT-15m-2024-02.zip"), 30_000);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hedgectl"));
+    without_our_variables(&mut command);
+    let url = dumps.url();
+    let mut line = vec!["data", "fetch", "binance", "--symbol", "BTCUSDT", "--out", "d", "--base-url", &url];
+    line.extend(IN_FEBRUARY);
+    let child = command
+        .args(line)
+        .current_dir(&folder.0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let part = folder.0.join("d/klines_15m/.BTCUSDT-15m-2024-02.zip.part");
+    let begun = Instant::now();
+    while fs::metadata(&part).map_or(0, |meta| meta.len()) < 30_000 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nothing came");
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let ended = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{stderr}");
+    assert!(
+        stderr.contains("error: interrupted; finished files are kept, run the same command again"),
+        "{stderr}"
+    );
+    dumps.asked();
+    summary(&run(&folder, &dumps, &IN_FEBRUARY));
+    assert!(dumps.asked()[1].ends_with("bytes=30000-"));
+    assert_eq!(content(&folder.0.join("d/klines_15m/BTCUSDT-15m-2024-02.csv.gz")), csv(&rows));
+}
+
+#[test]
+fn an_archive_that_is_none_is_refused_by_name_although_its_checksum_is_right() {
+    let (folder, dumps) = (Folder::new(), Dumps::start());
+    dumps.put_with_checksum(MONTHLY, "BTCUSDT-15m-2024-02", b"<html>maintenance</html>".to_vec());
+    let error = one_error_line(&run(&folder, &dumps, &IN_FEBRUARY), 1);
+    assert!(error.contains("BTCUSDT-15m-2024-02.zip cannot be unpacked: it is not a zip archive"), "{error}");
+    assert!(names(&folder.0.join("d/klines_15m")).is_empty());
+}
+
+#[test]
 fn a_file_that_its_checksum_is_not_of_is_refused_by_name_and_others_stay() {
     let (folder, dumps) = (Folder::new(), Dumps::start());
     dumps.put(MONTHLY, "BTCUSDT-15m-2024-01", &csv(&quarters(ms("2024-01-01"), 31 * 96)));
@@ -153,6 +220,18 @@ fn a_month_that_is_not_there_comes_day_by_day_and_a_day_that_is_not_there_from_t
     assert_eq!(content(&from_api), csv(&rows[9 * 96..10 * 96]), "the API's rows in the archive's columns");
     let played = summary(&hedgectl_in(&folder, &["backtest", "--data", "d", "--symbols", "BTCUSDT"]));
     assert_eq!((&played["bars"], &played["gaps"]), (&FEBRUARY.into(), &0.into()));
+}
+
+#[test]
+fn days_that_only_the_months_archive_has_come_from_there() {
+    let (folder, dumps) = (Folder::new(), Dumps::start());
+    february(&dumps);
+    let fetched = summary(&run(&folder, &dumps, &["--from", "2024-02-10", "--to", "2024-02-12"]));
+    assert_eq!((&fetched["downloaded"], &fetched["api_rows"]), (&1.into(), &0.into()));
+    assert_eq!(names(&folder.0.join("d/klines_15m")), ["BTCUSDT-15m-2024-02.csv.gz"]);
+    dumps.asked();
+    summary(&run(&folder, &dumps, &["--from", "2024-02-10", "--to", "2024-02-12"]));
+    assert!(dumps.asked().is_empty(), "the days are there");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use hedge_core::{BrokerError, Clock, Timestamp};
 use hedge_http::{
     HttpClient, HttpError, Request, Response,
     clock_skew::{ClockOffset, Sample},
-    limiter::{Acquire, Limiter, Priority},
+    limiter::{Acquire, Limiter, Permit, Priority},
     retry::{RandomSource, RetryPolicy, SplitMix64, retry_read},
     secret::Secret,
     sign::{SignError, SigningKey},
@@ -28,6 +28,7 @@ use crate::{
     decode::json,
     encode::{ApiRequest, POOLS, Params, Security},
     wire::market::{RateLimit, ServerTime},
+    ws_api::{self, Auth, Stamp},
 };
 
 /// Room for window, timestamp and the longest signature that is usual.
@@ -64,6 +65,8 @@ pub struct Rest {
     names: Mutex<OrderNames>,
     urgent: AtomicBool,
     clock_failed: Mutex<Option<Instant>>,
+    ws_api: ws_api::Link,
+    orders_over_ws: bool,
 }
 
 impl fmt::Debug for Rest {
@@ -83,6 +86,8 @@ pub(crate) struct RestParts {
     pub(crate) jitter_seed: u64,
     pub(crate) recv_window: RecvWindow,
     pub(crate) visibility_delay: Duration,
+    pub(crate) ws_api: ws_api::Link,
+    pub(crate) orders_over_ws: bool,
 }
 
 /// One finished exchange, and until when the venue may still accept it.
@@ -116,6 +121,8 @@ impl Rest {
             names: Mutex::default(),
             urgent: AtomicBool::new(false),
             clock_failed: Mutex::new(None),
+            ws_api: parts.ws_api,
+            orders_over_ws: parts.orders_over_ws,
         }
     }
 
@@ -127,18 +134,6 @@ impl Rest {
 
     fn is_urgent(&self) -> bool {
         self.urgent.load(Ordering::Relaxed)
-    }
-
-    /// The key that signs, for other ways to the same account.
-    #[allow(dead_code, reason = "for the WebSocket API")]
-    pub(crate) const fn signing_key(&self) -> &SigningKey {
-        &self.signer
-    }
-
-    /// The public half of the key.
-    #[allow(dead_code, reason = "for the WebSocket API")]
-    pub(crate) const fn api_key(&self) -> &Secret<String> {
-        &self.key
     }
 
     /// Until when the venue has banned this address, as far as it has told us. Units: the venue's clock.
@@ -168,6 +163,11 @@ impl Rest {
     pub(crate) fn jitter(&self) -> SplitMix64 {
         let mut random = lock(&self.random);
         SplitMix64::new(random.next_u64())
+    }
+
+    /// A seed for somebody's pauses.
+    pub(crate) fn seed(&self) -> u64 {
+        self.jitter().next_u64()
     }
 
     /// Measures the venue's clock: several questions, the shortest round trip counts.
@@ -311,6 +311,24 @@ impl Rest {
     }
 
     async fn send_once(&self, request: &ApiRequest) -> Exchange {
+        let over_ws = self.orders_over_ws && ws_api::is_order(request.method, request.path);
+        self.send_by(request, over_ws).await
+    }
+
+    /// A question over the WebSocket API, once.
+    pub(crate) async fn read_over_ws<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        request: &ApiRequest,
+    ) -> Result<T, BrokerError> {
+        if request.security == Security::Signed {
+            self.ensure_clock().await?;
+        }
+        let response = self.send_by(request, true).await.result?;
+        Ok(json(what, &response.body)?)
+    }
+
+    async fn send_by(&self, request: &ApiRequest, over_ws: bool) -> Exchange {
         let now_ms = self.venue_now_ms();
         let priority = if self.is_urgent() { Priority::Urgent } else { request.priority };
         let permit = match self.limiter.acquire(now_ms, priority, &request.cost.pools()) {
@@ -318,6 +336,9 @@ impl Rest {
             Acquire::Wait(wait) => return Exchange::unsent(CallError::Budget(wait)),
             Acquire::Never { pool } => return Exchange::unsent(CallError::TooDear(pool)),
         };
+        if let Some(method) = ws_api::method_of(request.method, request.path).filter(|_| over_ws) {
+            return self.send_over_ws(request, method, permit, now_ms).await;
+        }
         let (http, acceptable_until) = match self.sign(request) {
             Ok(signed) => signed,
             Err(error) => return Exchange::unsent(CallError::Sign(error)),
@@ -334,26 +355,95 @@ impl Rest {
         Exchange { acceptable_until, result }
     }
 
+    /// The same request on the open connection. The outcome is judged as that of an HTTP exchange.
+    async fn send_over_ws(
+        &self,
+        request: &ApiRequest,
+        method: &'static str,
+        permit: Permit,
+        now_ms: i64,
+    ) -> Exchange {
+        if let Err(error) = self.connect_ws(request, now_ms).await {
+            self.limiter.refund(permit);
+            return Exchange::unsent(error);
+        }
+        let stamp = self.stamp();
+        let id = self.ws_api.new_id();
+        let auth = match request.security {
+            Security::Open => Auth::Open,
+            Security::Key => Auth::Key(self.key.expose()),
+            Security::Signed if self.ws_api.logs_on() => Auth::Session(stamp),
+            Security::Signed => Auth::Signed(stamp, &self.signer),
+        };
+        let text = match ws_api::request(&id, method, &request.params.pairs(), auth) {
+            Ok(text) => text,
+            Err(error) => return Exchange::unsent(CallError::Sign(error)),
+        };
+        let window_ends = stamp.at.plus(self.recv_window.duration());
+        let acceptable_until =
+            (request.security == Security::Signed).then(|| window_ends.plus(self.extra_visibility));
+        tracing::trace!(method, query = %shown(&request.params), "request");
+        let result = match self.ws_api.call(method, id, text, now_ms).await {
+            Ok(response) => self.receive(request, now_ms, response),
+            Err(error) if error.may_have_been_sent() => Err(CallError::Http(error)),
+            Err(error) => {
+                self.limiter.refund(permit);
+                return Exchange::unsent(CallError::Http(error));
+            }
+        };
+        Exchange { acceptable_until, result }
+    }
+
+    /// A handshake costs weight, too, and a log-on is a request.
+    async fn connect_ws(&self, request: &ApiRequest, now_ms: i64) -> Result<(), CallError> {
+        if self.ws_api.is_open().await {
+            return Ok(());
+        }
+        let priority = if self.is_urgent() { Priority::Urgent } else { request.priority };
+        let cost = [(POOLS[0].name, ws_api::HANDSHAKE_WEIGHT)];
+        match self.limiter.acquire(now_ms, priority, &cost) {
+            Acquire::Granted(_) => {}
+            Acquire::Wait(wait) => return Err(CallError::Budget(wait)),
+            Acquire::Never { pool } => return Err(CallError::TooDear(pool)),
+        }
+        let logon = if self.ws_api.logs_on() {
+            let id = self.ws_api.new_id();
+            let auth = Auth::Signed(self.stamp(), &self.signer);
+            let text = ws_api::request(&id, "session.logon", &[], auth).map_err(CallError::Sign)?;
+            Some((id, text))
+        } else {
+            None
+        };
+        self.ws_api.open(logon).await.map_err(CallError::Http)
+    }
+
+    fn stamp(&self) -> Stamp<'_> {
+        let at = Timestamp::from_ms(self.stamp_ms());
+        Stamp { at, window_ms: self.recv_window.ms(), key: &self.key }
+    }
+
     fn sign(&self, request: &ApiRequest) -> Result<(Request, Option<Timestamp>), SignError> {
         let mut until = None;
         let room = request.path.len() + request.params.encoded().len() + SIGNATURE_BYTES;
-        let mut url = String::with_capacity(self.base.len() + room);
-        url.push_str(&self.base);
-        url.push_str(request.path);
+        let mut url = Vec::with_capacity(self.base.len() + room);
+        url.extend_from_slice(self.base.as_bytes());
+        url.extend_from_slice(request.path.as_bytes());
         match request.security {
             Security::Open | Security::Key if request.params.is_empty() => {}
             Security::Open | Security::Key => {
-                url.push('?');
-                url.push_str(request.params.encoded());
+                url.push(b'?');
+                url.extend_from_slice(request.params.encoded().as_bytes());
             }
             Security::Signed => {
                 let stamp_ms = self.stamp_ms();
                 let window_ends = Timestamp::from_ms(stamp_ms + i64::from(self.recv_window.ms()));
                 until = Some(window_ends.plus(self.extra_visibility));
-                url.push('?');
+                url.push(b'?');
                 request.append_signed_query(&mut url, self.recv_window.ms(), stamp_ms, &self.signer)?;
             }
         }
+        // The base is text and the rest is ASCII, so this always works; an empty URL is refused before sending.
+        let url = String::from_utf8(url).unwrap_or_default();
         let http = Request::new(request.method, url);
         let http = match request.security {
             Security::Open => http,

@@ -29,7 +29,8 @@ use crate::{
     config::{BinanceConfig, StreamConfig},
     credentials::Credentials,
     environment::{Mainnet, World},
-    stream::Tracker,
+    stream::{Streams, Tracker},
+    ws_api::{self, OrderPath},
 };
 
 pub use call::Rest;
@@ -112,6 +113,8 @@ pub(crate) struct Shared {
     pub(crate) tracker: Tracker,
     pub(crate) ws_base: String,
     pub(crate) streams: StreamConfig,
+    /// Announcements of listings, once somebody has asked for them.
+    pub(crate) contracts: tokio::sync::Mutex<Option<Streams>>,
     fingerprint: VenueFingerprint,
     capabilities: Capabilities,
 }
@@ -162,12 +165,20 @@ impl Binance<ReadOnly> {
             jitter_seed: config.jitter_seed,
             recv_window: config.recv_window,
             visibility_delay: config.visibility_delay,
+            ws_api: ws_api::Link::new(ws_api::LinkConfig {
+                url: ws_api::url(&config.endpoints),
+                answer_within: config.http.timeout,
+                streams: config.streams,
+                logon: config.order_path == OrderPath::WsApi { logon: true },
+            }),
+            orders_over_ws: matches!(config.order_path, OrderPath::WsApi { .. }),
         });
         Ok(Self::of(Arc::new(Shared {
             rest,
             tracker: Tracker::default(),
             ws_base: config.endpoints.ws().to_owned(),
             streams: config.streams,
+            contracts: tokio::sync::Mutex::new(None),
             fingerprint: VenueFingerprint {
                 venue: Venue::Binance,
                 environment,
@@ -222,6 +233,11 @@ impl Binance<ReadOnly> {
 impl<M: Mode> Binance<M> {
     const fn of(shared: Arc<Shared>) -> Self {
         Self { shared, mode: PhantomData }
+    }
+
+    /// What market streams need: the host, their timing, and a seed for pauses.
+    pub(crate) fn stream_parts(&self) -> (String, StreamConfig, u64) {
+        (self.shared.ws_base.clone(), self.shared.streams, self.shared.rest.seed())
     }
 
     /// The documented reads, as the venue types them.

@@ -111,4 +111,8 @@ impl<M: Mode> VenueReader for Binance<M> {
     ) -> Result<Box<dyn EventSource<MarketEvent>>, BrokerError> {
         stream::market_events(&self.shared, what).await
     }
+
+    async fn rules_changed(&self) {
+        stream::rules_changed(&self.shared).await;
+    }
 }

@@ -1,6 +1,7 @@
 //! From the venue's words to ours: pure. A word that decides about money and is not known is an error, never a default.
 
 mod account;
+mod explain;
 mod market;
 mod order;
 
@@ -12,6 +13,7 @@ use crate::wire::text::{LegWord, Side};
 pub use account::{
     account_snapshot, balances, cash_flow, is_fill_income, leg_size, leg_size_of_change, position,
 };
+pub use explain::{ExplainError, Explained, Explainer, FieldError, Source, SourceError, endpoints};
 pub use market::{bar, bar_of_event};
 pub use order::{
     ack, algo_ack, algo_event_report, algo_report, fill, fill_of_event, order_event_report, order_report,

@@ -52,7 +52,7 @@ pub fn algo_report(row: &AlgoRow) -> Result<OrderReport, DecodeError> {
         kind: kind(&row.order_type),
         price: price_if_any(row.price),
         trigger: price_if_any(row.trigger_price),
-        qty: algo_qty(covers, row.quantity)?,
+        qty: algo_qty("quantity", covers, row.quantity)?,
         // Lists leave the child's quantity out: until the trigger it is nothing, after it the child's fills tell.
         filled: row.actual_qty.unwrap_or_default(),
         average: price_if_any(row.actual_price),
@@ -114,7 +114,7 @@ pub fn algo_event_report(event: &AlgoEvent) -> Result<OrderReport, DecodeError> 
         kind: kind(&body.order_type),
         price: price_if_any(body.price),
         trigger: price_if_any(body.trigger_price),
-        qty: algo_qty(covers, body.quantity)?,
+        qty: algo_qty("q", covers, body.quantity)?,
         filled: body.filled_qty.unwrap_or_default(),
         average: price_if_any(body.avg_price),
         covers,
@@ -239,10 +239,14 @@ const fn coverage(close_position: Option<bool>) -> Coverage {
     }
 }
 
-fn algo_qty(covers: Coverage, quantity: Option<Decimal>) -> Result<Option<hedge_core::Qty>, DecodeError> {
+fn algo_qty(
+    what: &'static str,
+    covers: Coverage,
+    quantity: Option<Decimal>,
+) -> Result<Option<hedge_core::Qty>, DecodeError> {
     match covers {
         Coverage::WholeLeg => Ok(None),
-        Coverage::Qty => qty("quantity", quantity).map(Some),
+        Coverage::Qty => qty(what, quantity).map(Some),
     }
 }
 

@@ -113,10 +113,10 @@ impl Amendment {
     }
 
     fn write(&self, to: &mut impl Sink) {
-        to.text("symbol", self.symbol.as_str());
-        to.int("orderId", self.order_id);
-        to.text("side", self.side.as_str());
-        to.decimal("quantity", self.qty);
-        to.decimal("price", self.price);
+        to.text("&symbol=", self.symbol.as_str());
+        to.int("&orderId=", self.order_id);
+        to.word("&side=", self.side.as_str());
+        to.decimal("&quantity=", self.qty);
+        to.decimal("&price=", self.price);
     }
 }

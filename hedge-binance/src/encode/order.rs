@@ -199,22 +199,34 @@ impl NewOrder {
 
     fn write(&self, to: &mut impl Sink, client_id: &str) {
         if self.is_algo() {
-            to.text("algoType", "CONDITIONAL");
+            to.word("&algoType=", "CONDITIONAL");
         }
-        to.text("symbol", self.symbol.as_str());
-        to.text("side", self.leg.order_side().as_str());
-        to.text("type", self.type_word());
+        to.text("&symbol=", self.symbol.as_str());
+        to.word("&side=", self.leg.order_side().as_str());
+        to.word("&type=", self.type_word());
         match self.leg {
-            OrderLeg::Hedge { side, .. } => to.text("positionSide", side.as_str()),
+            OrderLeg::Hedge { side, .. } => to.word("&positionSide=", side.as_str()),
             // Close-all orders reduce by nature; the flag beside them is refused (-4138).
             OrderLeg::OneWay { reduce_only: true, .. } if !self.covers_whole_leg() => {
-                to.text("reduceOnly", "true");
+                to.word("&reduceOnly=", "true");
             }
             OrderLeg::OneWay { .. } => {}
         }
         self.write_type(to);
-        to.text(if self.is_algo() { "clientAlgoId" } else { "newClientOrderId" }, client_id);
-        to.text("newOrderRespType", "RESULT");
+        to.text(if self.is_algo() { "&clientAlgoId=" } else { "&newClientOrderId=" }, client_id);
+        if self.answers_at_once() {
+            to.word("&newOrderRespType=", "RESULT");
+        }
+    }
+
+    /// Whether the venue can wait for the end of the order before it answers; one that rests is acknowledged either way.
+    ///
+    /// Source: fact sheet 4.5 and 7.4, `newOrderRespType`.
+    const fn answers_at_once(&self) -> bool {
+        !matches!(
+            self.order_type,
+            OrderType::Limit(_, Limit { tif: Tif::Gtc | Tif::PostOnly | Tif::Gtd { .. }, .. })
+        )
     }
 
     const fn covers_whole_leg(&self) -> bool {
@@ -239,32 +251,32 @@ impl NewOrder {
 
     fn write_type(&self, to: &mut impl Sink) {
         match self.order_type {
-            OrderType::Market(qty) => to.decimal("quantity", qty.get()),
+            OrderType::Market(qty) => to.decimal("&quantity=", qty.get()),
             OrderType::Limit(qty, limit) => {
-                to.decimal("quantity", qty.get());
+                to.decimal("&quantity=", qty.get());
                 write_limit(to, limit);
             }
             OrderType::StopMarket(size, trigger, by) | OrderType::TakeProfitMarket(size, trigger, by) => {
                 match size {
-                    AlgoSize::Qty(qty) => to.decimal("quantity", qty.get()),
-                    AlgoSize::WholeLeg => to.text("closePosition", "true"),
+                    AlgoSize::Qty(qty) => to.decimal("&quantity=", qty.get()),
+                    AlgoSize::WholeLeg => to.word("&closePosition=", "true"),
                 }
-                to.decimal("triggerPrice", trigger.get());
-                to.text("workingType", working_type(by));
+                to.decimal("&triggerPrice=", trigger.get());
+                to.word("&workingType=", working_type(by));
             }
             OrderType::Stop(qty, trigger, by, limit) | OrderType::TakeProfit(qty, trigger, by, limit) => {
-                to.decimal("quantity", qty.get());
-                to.decimal("triggerPrice", trigger.get());
-                to.text("workingType", working_type(by));
+                to.decimal("&quantity=", qty.get());
+                to.decimal("&triggerPrice=", trigger.get());
+                to.word("&workingType=", working_type(by));
                 write_limit(to, limit);
             }
             OrderType::Trailing { qty, activate, callback_percent, by } => {
-                to.decimal("quantity", qty.get());
+                to.decimal("&quantity=", qty.get());
                 if let Some(activate) = activate {
-                    to.decimal("activatePrice", activate.get());
+                    to.decimal("&activatePrice=", activate.get());
                 }
-                to.decimal("callbackRate", callback_percent);
-                to.text("workingType", working_type(by));
+                to.decimal("&callbackRate=", callback_percent);
+                to.word("&workingType=", working_type(by));
             }
         }
     }
@@ -274,7 +286,7 @@ const PLAIN_PATH: &str = "/fapi/v1/order";
 const ALGO_PATH: &str = "/fapi/v1/algoOrder";
 
 fn write_limit(to: &mut impl Sink, limit: Limit) {
-    to.decimal("price", limit.price.get());
+    to.decimal("&price=", limit.price.get());
     let word = match limit.tif {
         Tif::Gtc => "GTC",
         Tif::Ioc => "IOC",
@@ -282,9 +294,9 @@ fn write_limit(to: &mut impl Sink, limit: Limit) {
         Tif::PostOnly => "GTX",
         Tif::Gtd { .. } => "GTD",
     };
-    to.text("timeInForce", word);
+    to.word("&timeInForce=", word);
     if let Tif::Gtd { until } = limit.tif {
-        to.int("goodTillDate", until.ms());
+        to.int("&goodTillDate=", until.ms());
     }
 }
 
@@ -353,7 +365,7 @@ mod tests {
             OPEN_SHORT,
             OrderType::Limit(qty(), Limit { price: price("1"), tif }),
             "POST /fapi/v1/order?symbol=ETHUSDT&side=SELL&type=LIMIT&positionSide=SHORT&quantity=0.25&price=1\
-             &timeInForce=GTD&goodTillDate=1795172400000&newClientOrderId=h0sn8www00111s&newOrderRespType=RESULT",
+             &timeInForce=GTD&goodTillDate=1795172400000&newClientOrderId=h0sn8www00111s",
         );
     }
 

@@ -8,7 +8,11 @@ use hedge_core::Decimal;
 const USUAL_BYTES: usize = 384;
 
 /// Where an order writes its parameters: the text of a request, or a list of pairs.
+///
+/// Names are given as they are joined, `&name=`, so that each is copied in one piece: this is the path of every order.
 pub(super) trait Sink: Sized {
+    /// One parameter with one of the venue's own words, which need no encoding.
+    fn word(&mut self, name: &'static str, value: &'static str);
     /// One parameter whose text is at hand.
     fn text(&mut self, name: &'static str, value: &str);
     /// One decimal, as its `Display` shows it.
@@ -20,59 +24,80 @@ pub(super) trait Sink: Sized {
 /// Parameters in their order, raw: for JSON, and for the WebSocket API, which signs raw values.
 pub type Pairs = Vec<(&'static str, String)>;
 
+/// The name alone.
+fn bare(name: &'static str) -> &'static str {
+    name.trim_start_matches('&').trim_end_matches('=')
+}
+
 impl Sink for Pairs {
+    fn word(&mut self, name: &'static str, value: &'static str) {
+        self.push((bare(name), value.to_owned()));
+    }
+
     fn text(&mut self, name: &'static str, value: &str) {
-        self.push((name, value.to_owned()));
+        self.push((bare(name), value.to_owned()));
     }
 
     fn decimal(&mut self, name: &'static str, value: Decimal) {
-        let mut text = String::new();
-        push_decimal(&mut text, value);
-        self.push((name, text));
+        self.push((bare(name), value.to_string()));
     }
 
     fn int(&mut self, name: &'static str, value: i64) {
-        self.push((name, value.to_string()));
+        self.push((bare(name), value.to_string()));
     }
 }
 
 impl Sink for Params {
-    fn text(&mut self, name: &'static str, value: &str) {
-        self.name(name);
-        // Writing to a String cannot fail.
-        let _ = Encoded(&mut self.0).write_str(value);
+    #[inline]
+    fn word(&mut self, name: &'static str, value: &'static str) {
+        self.joined(name);
+        self.0.extend_from_slice(value.as_bytes());
     }
 
+    #[inline]
+    fn text(&mut self, name: &'static str, value: &str) {
+        self.joined(name);
+        push_encoded(&mut self.0, value.as_bytes());
+    }
+
+    #[inline]
     fn decimal(&mut self, name: &'static str, value: Decimal) {
-        self.name(name);
+        self.joined(name);
         push_decimal(&mut self.0, value);
     }
 
+    #[inline]
     fn int(&mut self, name: &'static str, value: i64) {
-        self.name(name);
+        self.joined(name);
         push_int(&mut self.0, value);
     }
 }
 
 /// Parameters in their order, percent-encoded as they travel and as they are signed (fact sheet 2.2, rule 7).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Params(String);
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Params(Vec<u8>);
 
 impl Params {
     /// No parameters.
     pub const fn new() -> Self {
-        Self(String::new())
+        Self(Vec::new())
     }
 
     /// No parameters yet, and room for an order with its signature.
     pub(super) fn for_order() -> Self {
-        Self(String::with_capacity(USUAL_BYTES))
+        Self(Vec::with_capacity(USUAL_BYTES))
     }
 
     /// Appends one parameter.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {
-        self.push(name, &value);
+        if !self.0.is_empty() {
+            self.0.push(b'&');
+        }
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.push(b'=');
+        // Writing to a list of bytes cannot fail.
+        let _ = write!(Encoded(&mut self.0), "{value}");
         self
     }
 
@@ -85,18 +110,11 @@ impl Params {
         }
     }
 
-    fn push(&mut self, name: &'static str, value: &dyn fmt::Display) {
-        self.name(name);
-        // Writing to a String cannot fail.
-        let _ = write!(Encoded(&mut self.0), "{value}");
-    }
-
-    fn name(&mut self, name: &'static str) {
-        if !self.0.is_empty() {
-            self.0.push('&');
-        }
-        self.0.push_str(name);
-        self.0.push('=');
+    /// `&name=`, the first one without its `&`.
+    #[inline]
+    fn joined(&mut self, name: &'static str) {
+        let skip = usize::from(self.0.is_empty());
+        self.0.extend_from_slice(name.as_bytes().get(skip..).unwrap_or_default());
     }
 
     /// Whether there is none.
@@ -106,6 +124,12 @@ impl Params {
 
     /// `name=value` joined by `&`, encoded, exactly as it travels.
     pub fn encoded(&self) -> &str {
+        // Names are ours and values are encoded, so it is all ASCII.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// The same as bytes.
+    pub(super) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
@@ -115,23 +139,34 @@ impl Params {
             let (name, value) = text.split_once('=').unwrap_or((text, ""));
             (name.to_owned(), decoded(value))
         };
-        self.0.split('&').filter(|text| !text.is_empty()).map(pair).collect()
+        self.encoded().split('&').filter(|text| !text.is_empty()).map(pair).collect()
     }
 
-    /// The text itself.
-    pub(super) fn into_encoded(self) -> String {
+    /// The bytes themselves.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
         self.0
+    }
+}
+
+impl fmt::Debug for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Params").field(&self.encoded()).finish()
     }
 }
 
 /// Digits of the largest 64-bit number, a point, and a zero before it.
 const DECIMAL_BYTES: usize = 32;
 
+/// All pairs of digits: two of them cost one division.
+const TENS: &[u8; 200] = b"\
+    0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849\
+    5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+
 /// Writes from the last digit to the first. What is negative or too long goes the usual way.
-fn push_decimal(text: &mut String, value: Decimal) {
+fn push_decimal(text: &mut Vec<u8>, value: Decimal) {
     let (Ok(mut rest), scale @ 0..20) = (u64::try_from(value.mantissa()), value.scale() as usize) else {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{value}");
+        // Writing to a list of bytes cannot fail.
+        let _ = write!(Encoded(text), "{value}");
         return;
     };
     let mut bytes = [b'0'; DECIMAL_BYTES];
@@ -146,49 +181,79 @@ fn push_decimal(text: &mut String, value: Decimal) {
         bytes[at] = b'.';
     }
     at = whole_digits(&mut bytes, at, rest);
-    text.push_str(std::str::from_utf8(&bytes[at..]).unwrap_or_default());
+    text.extend_from_slice(&bytes[at..]);
 }
 
-pub(super) fn push_int(text: &mut String, value: i64) {
+pub(super) fn push_int(text: &mut Vec<u8>, value: i64) {
     if value < 0 {
-        text.push('-');
+        text.push(b'-');
     }
     let mut bytes = [b'0'; DECIMAL_BYTES];
     let at = whole_digits(&mut bytes, DECIMAL_BYTES, value.unsigned_abs());
-    text.push_str(std::str::from_utf8(&bytes[at..]).unwrap_or_default());
+    text.extend_from_slice(&bytes[at..]);
 }
 
 /// Digits before `at`, at least one; gives where they begin.
 fn whole_digits(bytes: &mut [u8; DECIMAL_BYTES], mut at: usize, mut rest: u64) -> usize {
-    loop {
+    while rest >= 100 {
+        let pair = (rest % 100) as usize * 2;
+        rest /= 100;
+        at -= 2;
+        bytes[at] = TENS[pair];
+        bytes[at + 1] = TENS[pair + 1];
+    }
+    if rest >= 10 {
         at -= 1;
         bytes[at] = b'0' + (rest % 10) as u8;
         rest /= 10;
-        if rest == 0 {
-            return at;
-        }
     }
+    at -= 1;
+    bytes[at] = b'0' + rest as u8;
+    at
 }
 
 /// Encodes everything outside the unreserved set of RFC 3986.
-struct Encoded<'a>(&'a mut String);
+struct Encoded<'a>(&'a mut Vec<u8>);
 
 impl fmt::Write for Encoded<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if text.bytes().all(is_unreserved) {
-            self.0.push_str(text);
-            return Ok(());
-        }
-        for byte in text.bytes() {
-            if is_unreserved(byte) {
-                self.0.push(char::from(byte));
-            } else {
-                write!(self.0, "%{byte:02X}")?;
-            }
-        }
+        push_encoded(self.0, text.as_bytes());
         Ok(())
     }
 }
+
+/// Usually there is nothing to encode, and the text is copied in one piece.
+#[inline]
+fn push_encoded(text: &mut Vec<u8>, value: &[u8]) {
+    if value.iter().all(|byte| UNRESERVED[usize::from(*byte)]) {
+        text.extend_from_slice(value);
+    } else {
+        push_escaped(text, value);
+    }
+}
+
+fn push_escaped(text: &mut Vec<u8>, value: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in value {
+        if UNRESERVED[usize::from(*byte)] {
+            text.push(*byte);
+        } else {
+            text.extend([b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+    }
+}
+
+/// Letters that travel as they are.
+const UNRESERVED: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let letter = byte as u8;
+        table[byte] = letter.is_ascii_alphanumeric() || matches!(letter, b'-' | b'.' | b'_' | b'~');
+        byte += 1;
+    }
+    table
+};
 
 /// The text before it was percent-encoded.
 fn decoded(text: &str) -> String {
@@ -206,10 +271,6 @@ fn decoded(text: &str) -> String {
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-const fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
 /// What the WebSocket API signs: all parameters sorted by name, raw, joined by `&`.
@@ -234,11 +295,11 @@ mod tests {
             for mantissa in [mantissa, small] {
                 let value = Decimal::new(mantissa, scale);
                 let (mut params, mut pairs) = (Params::new(), Pairs::new());
-                params.decimal("q", value);
-                params.int("i", mantissa);
-                pairs.decimal("q", value);
+                params.decimal("&q=", value);
+                params.int("&i=", mantissa);
+                pairs.decimal("&q=", value);
                 prop_assert_eq!(params.encoded(), format!("q={value}&i={mantissa}"));
-                prop_assert_eq!(&pairs[0].1, &value.to_string());
+                prop_assert_eq!(&pairs[0], &("q", value.to_string()));
             }
         }
     }

@@ -171,9 +171,9 @@ impl ApiRequest {
         timestamp_ms: i64,
         signer: &dyn Signer,
     ) -> Result<String, SignError> {
-        let mut query = String::with_capacity(self.params.encoded().len() + SIGNED_BYTES);
+        let mut query = Vec::with_capacity(self.params.as_bytes().len() + SIGNED_BYTES);
         self.append_signed_query(&mut query, recv_window_ms, timestamp_ms, signer)?;
-        Ok(query)
+        Ok(text(query))
     }
 
     /// The same for a request that is sent once and not looked at again: nothing is copied.
@@ -186,39 +186,45 @@ impl ApiRequest {
         timestamp_ms: i64,
         signer: &dyn Signer,
     ) -> Result<String, SignError> {
-        let mut query = self.params.into_encoded();
+        let mut query = self.params.into_bytes();
         push_timing(&mut query, 0, recv_window_ms, timestamp_ms);
         signer.append_signature(&mut query, 0)?;
-        Ok(query)
+        Ok(text(query))
     }
 
     /// The same at the end of a URL.
     pub(crate) fn append_signed_query(
         &self,
-        url: &mut String,
+        url: &mut Vec<u8>,
         recv_window_ms: u32,
         timestamp_ms: i64,
         signer: &dyn Signer,
     ) -> Result<(), SignError> {
         let from = url.len();
-        url.push_str(self.params.encoded());
+        url.extend_from_slice(self.params.as_bytes());
         push_timing(url, from, recv_window_ms, timestamp_ms);
         signer.append_signature(url, from)
     }
 
     /// What is signed: the parameters, the window and the timestamp.
     pub fn payload(&self, recv_window_ms: u32, timestamp_ms: i64) -> String {
-        let mut payload = self.params.encoded().to_owned();
+        let mut payload = self.params.as_bytes().to_vec();
         push_timing(&mut payload, 0, recv_window_ms, timestamp_ms);
-        payload
+        text(payload)
     }
 }
 
-fn push_timing(text: &mut String, from: usize, recv_window_ms: u32, timestamp_ms: i64) {
-    text.push_str(if text.len() == from { "recvWindow=" } else { "&recvWindow=" });
+fn push_timing(text: &mut Vec<u8>, from: usize, recv_window_ms: u32, timestamp_ms: i64) {
+    let name: &[u8] = if text.len() == from { b"recvWindow=" } else { b"&recvWindow=" };
+    text.extend_from_slice(name);
     push_int(text, recv_window_ms.into());
-    text.push_str("&timestamp=");
+    text.extend_from_slice(b"&timestamp=");
     push_int(text, timestamp_ms);
+}
+
+/// Everything in it was written as ASCII.
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
 /// Both halves of a request that is split between query and body.

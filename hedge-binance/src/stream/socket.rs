@@ -83,6 +83,11 @@ impl Socket {
         Ok(self.inner.flush().await?)
     }
 
+    /// Sends a text frame.
+    pub(crate) async fn send(&mut self, text: String) -> Result<(), SocketError> {
+        Ok(self.inner.send(Message::Text(text.into())).await?)
+    }
+
     /// Asks for a pong.
     pub(crate) async fn ping(&mut self) -> Result<(), SocketError> {
         Ok(self.inner.send(Message::Ping(Bytes::new())).await?)

@@ -72,6 +72,11 @@ impl Tracker {
         }
     }
 
+    /// Whether the stream has mentioned a plain order lately.
+    pub(crate) fn was_mentioned(&self, order_id: i64) -> bool {
+        self.state().mentioned.contains(&order_id)
+    }
+
     /// An order was acknowledged by REST; the stream shall mention it soon.
     pub(crate) fn note_ack(&self, instrument: InstrumentId, ack: &OrderAck) {
         let mut state = self.state();

@@ -71,7 +71,7 @@ fn one(event: AccountEvent, at: Option<Timestamp>) -> UserMessage {
 }
 
 /// The fill before the report, so that the book holds what the report says is filled.
-fn order(event: &OrderEvent) -> Result<UserMessage, DecodeError> {
+pub(crate) fn order(event: &OrderEvent) -> Result<UserMessage, DecodeError> {
     let mut events = Vec::with_capacity(2);
     events.extend(decode::fill_of_event(event)?.map(|fill| AccountEvent::Fill { fill }));
     events.push(AccountEvent::Order { report: decode::order_event_report(event)? });
@@ -83,12 +83,12 @@ fn order(event: &OrderEvent) -> Result<UserMessage, DecodeError> {
     })
 }
 
-fn algo(event: &AlgoEvent) -> Result<UserMessage, DecodeError> {
+pub(crate) fn algo(event: &AlgoEvent) -> Result<UserMessage, DecodeError> {
     let report = decode::algo_event_report(event)?;
     Ok(one(AccountEvent::Order { report }, Some(Timestamp::from_ms(event.event_time))))
 }
 
-fn account(event: &AccountUpdate) -> Result<UserMessage, DecodeError> {
+pub(crate) fn account(event: &AccountUpdate) -> Result<UserMessage, DecodeError> {
     let venue_time = Timestamp::from_ms(event.time);
     let body = &event.body;
     let mut message =
@@ -109,7 +109,7 @@ fn account(event: &AccountUpdate) -> Result<UserMessage, DecodeError> {
     Ok(message)
 }
 
-fn config(event: &ConfigUpdate) -> Result<UserMessage, DecodeError> {
+pub(crate) fn config(event: &ConfigUpdate) -> Result<UserMessage, DecodeError> {
     if let Some(change) = &event.leverage {
         let multiple = u32::try_from(change.leverage).map_err(|error| err("leverage", error))?;
         let leverage = Leverage::new(multiple).map_err(|error| err("leverage", error))?;
@@ -125,7 +125,7 @@ fn config(event: &ConfigUpdate) -> Result<UserMessage, DecodeError> {
     Ok(one(AccountEvent::Unrecognised { name }, None))
 }
 
-fn margin_call(event: &MarginCall) -> UserMessage {
+pub(crate) fn margin_call(event: &MarginCall) -> UserMessage {
     let legs: Vec<String> = event
         .positions
         .iter()

@@ -31,6 +31,24 @@ pub struct AlgoRow {
     /// Quantity; nothing or 0 for close-all orders.
     #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub quantity: Option<Decimal>,
+    /// Quantity that shows; `null` usually.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub iceberg_quantity: Option<Decimal>,
+    /// Legacy of list rows: trigger of an attached take-profit.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub tp_trigger_price: Option<Decimal>,
+    /// Legacy of list rows: its price.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub tp_price: Option<Decimal>,
+    /// Legacy of list rows: trigger of an attached stop.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub sl_trigger_price: Option<Decimal>,
+    /// Legacy of list rows: its price.
+    #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
+    pub sl_price: Option<Decimal>,
+    /// Legacy of list rows: type of the attached take-profit.
+    #[serde(default, deserialize_with = "opt_text", skip_serializing_if = "Option::is_none")]
+    pub tp_order_type: Option<String>,
     /// State.
     pub algo_status: AlgoStatus,
     /// Trigger; none for trailing orders.

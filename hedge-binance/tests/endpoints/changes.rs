@@ -54,7 +54,7 @@ fn placing() -> Vec<Endpoint> {
             "/fapi/v1/order",
             ORDER,
             "symbol=ETHUSDT&side=SELL&type=LIMIT&positionSide=LONG&quantity=0.25&price=2511.5&timeInForce=GTC\
-             &newClientOrderId=h0sn8www00111c&newOrderRespType=RESULT",
+             &newClientOrderId=h0sn8www00111c",
             order_row("NEW"),
             done!(c => async move { c.submit(&limit()).await.map_err(|failed| failed.error) }),
         ),
@@ -72,8 +72,7 @@ fn placing() -> Vec<Endpoint> {
             BATCH,
             "batchOrders=%5B%7B%22symbol%22%3A%22ETHUSDT%22%2C%22side%22%3A%22SELL%22%2C%22type%22%3A%22LIMIT%22%2C\
              %22positionSide%22%3A%22LONG%22%2C%22quantity%22%3A%220.25%22%2C%22price%22%3A%222511.5%22%2C\
-             %22timeInForce%22%3A%22GTC%22%2C%22newClientOrderId%22%3A%22h0sn8www00111c%22%2C\
-             %22newOrderRespType%22%3A%22RESULT%22%7D%5D",
+             %22timeInForce%22%3A%22GTC%22%2C%22newClientOrderId%22%3A%22h0sn8www00111c%22%7D%5D",
             json!([order_row("NEW")]),
             done!(c => async move { only(c.submit_batch(&[&limit()]).await).await }),
         ),

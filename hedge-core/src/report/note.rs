@@ -58,6 +58,11 @@ pub enum Note {
         /// How many.
         orders: u64,
     },
+    /// The ledger or the mirror does not have what the journal has.
+    Behind {
+        /// Which, how far, and why.
+        what: String,
+    },
     /// Legs whose mark price is not known, so that the value is not either.
     NoMark {
         /// Which.
@@ -128,6 +133,7 @@ impl fmt::Display for Note {
             Self::Disconnected => f.write_str("Exchange stream: not connected"),
             Self::Unprotected { legs } => write!(f, "Without a confirmed stop: {}", legs.join(", ")),
             Self::Doubtful { orders } => write!(f, "Orders with unknown outcome: {orders}"),
+            Self::Behind { what } => write!(f, "Behind: {what}"),
             Self::NoMark { legs } => {
                 let legs: Vec<String> = legs.iter().map(PositionKey::to_string).collect();
                 write!(f, "Missing: NAV (no mark price of {})", legs.join(", "))

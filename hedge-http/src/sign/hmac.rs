@@ -6,8 +6,8 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use super::{
-    signer::{SignError, Signer, payload},
-    text::{base64, push_hex},
+    signer::{SignError, Signer},
+    text::{base64, hex, hex_of_32},
 };
 use crate::secret::Secret;
 
@@ -53,15 +53,13 @@ impl HmacSha256Base64 {
 
 impl Signer for HmacSha256Hex {
     fn sign(&self, payload: &[u8]) -> Result<String, SignError> {
-        let mut text = String::with_capacity(64);
-        push_hex(&mut text, &self.mac(payload));
-        Ok(text)
+        Ok(hex(&self.mac(payload)))
     }
 
-    fn append_signature(&self, query: &mut String, from: usize) -> Result<(), SignError> {
-        let mac = self.mac(payload(query, from));
-        query.push_str("&signature=");
-        push_hex(query, &mac);
+    fn append_signature(&self, query: &mut Vec<u8>, from: usize) -> Result<(), SignError> {
+        let mac = self.mac(query.get(from..).unwrap_or_default());
+        query.extend_from_slice(b"&signature=");
+        query.extend_from_slice(hex_of_32(&mac).as_flattened());
         Ok(())
     }
 }
@@ -115,9 +113,9 @@ mod tests {
         let (hex, base64) =
             (HmacSha256Hex::new(&secret("Jefe")).unwrap(), HmacSha256Base64::new(&secret("Jefe")).unwrap());
         let appended = |signer: &dyn Signer| {
-            let mut query = "https://host/path?what do ya want for nothing?".to_owned();
+            let mut query = b"https://host/path?what do ya want for nothing?".to_vec();
             signer.append_signature(&mut query, "https://host/path?".len()).unwrap();
-            query.rsplit_once("&signature=").unwrap().1.to_owned()
+            String::from_utf8(query).unwrap().rsplit_once("&signature=").unwrap().1.to_owned()
         };
         assert_eq!(appended(&hex), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
         assert_eq!(appended(&base64), "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM%3D");

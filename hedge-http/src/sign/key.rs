@@ -11,7 +11,7 @@ use ring::{
 use super::{
     hmac::HmacSha256Hex,
     pem,
-    signer::{SignError, Signer, payload, push_encoded},
+    signer::{SignError, Signer, push_encoded},
     text::base64,
 };
 use crate::secret::Secret;
@@ -156,11 +156,11 @@ impl Signer for SigningKey {
         }
     }
 
-    fn append_signature(&self, query: &mut String, from: usize) -> Result<(), SignError> {
+    fn append_signature(&self, query: &mut Vec<u8>, from: usize) -> Result<(), SignError> {
         match &self.0 {
             Inner::Hmac(key) => key.append_signature(query, from),
             Inner::Rsa(_) | Inner::Ed25519(_) => {
-                let signature = self.sign(payload(query, from))?;
+                let signature = self.sign(query.get(from..).unwrap_or_default())?;
                 push_encoded(query, &signature);
                 Ok(())
             }

@@ -15,26 +15,21 @@ pub trait Signer: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// As [`sign`](Self::sign); the query is unchanged then.
-    fn append_signature(&self, query: &mut String, from: usize) -> Result<(), SignError> {
-        let signature = self.sign(payload(query, from))?;
+    fn append_signature(&self, query: &mut Vec<u8>, from: usize) -> Result<(), SignError> {
+        let signature = self.sign(query.get(from..).unwrap_or_default())?;
         push_encoded(query, &signature);
         Ok(())
     }
 }
 
-/// What is signed of a text.
-pub(super) fn payload(text: &str, from: usize) -> &[u8] {
-    text.as_bytes().get(from..).unwrap_or_default()
-}
-
 /// Appends a signature to a query. Base64 has three letters that a query must not carry (fact sheet 2.4); hex has none.
-pub(super) fn push_encoded(query: &mut String, signature: &str) {
-    query.push_str("&signature=");
-    for letter in signature.chars() {
+pub(super) fn push_encoded(query: &mut Vec<u8>, signature: &str) {
+    query.extend_from_slice(b"&signature=");
+    for letter in signature.bytes() {
         match letter {
-            '+' => query.push_str("%2B"),
-            '/' => query.push_str("%2F"),
-            '=' => query.push_str("%3D"),
+            b'+' => query.extend_from_slice(b"%2B"),
+            b'/' => query.extend_from_slice(b"%2F"),
+            b'=' => query.extend_from_slice(b"%3D"),
             other => query.push(other),
         }
     }

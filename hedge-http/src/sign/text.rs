@@ -7,25 +7,31 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
+/// Both letters of each byte.
+const PAIRS: [[u8; 2]; 256] = {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
+
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for chunk in bytes.chunks(32) {
-        push_hex(&mut text, chunk);
-    }
-    text
+    let letters = bytes.iter().flat_map(|byte| PAIRS[usize::from(*byte)]).collect();
+    String::from_utf8(letters).unwrap_or_default()
 }
 
-/// Appends at most 32 bytes in hexadecimal; what is longer is left out.
-pub(super) fn push_hex(text: &mut String, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut letters = [0; 64];
-    let used = bytes.len().min(32) * 2;
-    for (pair, byte) in letters.chunks_exact_mut(2).zip(bytes) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
+/// A digest in hexadecimal, without an allocation.
+pub(super) fn hex_of_32(bytes: &[u8; 32]) -> [[u8; 2]; 32] {
+    let mut letters = [[0; 2]; 32];
+    for (pair, byte) in letters.iter_mut().zip(bytes) {
+        *pair = PAIRS[usize::from(*byte)];
     }
-    text.push_str(std::str::from_utf8(&letters[..used]).unwrap_or_default());
+    letters
 }
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -81,6 +81,18 @@ impl Client {
         })
     }
 
+    /// One for leases: a pause of the others is not its own, and its own are short, for a lease has its beat. It counts into
+    /// the same day.
+    pub(super) fn for_leases(&self, config: &FirestoreConfig) -> Result<Self, CredentialsError> {
+        let retry = FirestoreRetry {
+            quota_pause: config.retry.base,
+            quota_pause_cap: config.retry.base,
+            ..config.retry
+        };
+        let client = Self::new(&FirestoreConfig { retry, ..config.clone() })?;
+        Ok(Self { quota: self.quota.beside(&retry), ..client })
+    }
+
     /// Reads documents by name, in the order asked for.
     pub(super) async fn get_all(&self, names: &[String]) -> Result<Vec<ReadDocument>, FirestoreError> {
         #[derive(Serialize)]

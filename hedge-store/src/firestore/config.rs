@@ -92,7 +92,7 @@ pub struct FirestoreValues<'a> {
     pub base_url: Option<&'a str>,
     /// `store.firestore.view_seconds`.
     pub view_seconds: Option<u64>,
-    /// The installation's name when neither the key nor the variable `ENV` gives one.
+    /// The installation's name when neither the key nor the variable `ENV` gives one and it is not live, which is `prod`.
     pub default_env: &'a str,
     /// Whether this process may write where the real account is shown (`hedge/prod`).
     pub is_live: bool,
@@ -115,6 +115,8 @@ pub enum FirestoreConfigError {
     Credentials(#[from] CredentialsError),
 }
 
+/// Where the real account is shown. Source: the operators' runbook.
+const LIVE: &str = "prod";
 /// Shortest distance of two writes of one document. Source: fact sheet "services", section a.6.
 const LEAST_VIEW_SECONDS: u64 = 1;
 
@@ -151,18 +153,20 @@ impl FirestoreConfig {
     ) -> Result<Self, FirestoreConfigError> {
         let set =
             |name: &str| variable(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        // Operators have ENV=prod from other tools, on machines that run paper too: there it changes nothing.
+        let is_for_live = |env: &str| env == LIVE || env == "mainnet";
         let env = match (values.env, set("ENV")) {
+            (Some(LIVE), _) if !values.is_live => {
+                return Err(value(
+                    "store.firestore.env",
+                    "is \"prod\", where the real account is shown, but this profile does not trade it; set it to another name",
+                ));
+            }
             (Some(env), _) => env.to_owned(),
-            (None, Some(env)) => env,
-            (None, None) => values.default_env.to_owned(),
+            (None, Some(env)) if !is_for_live(&env) => env,
+            (None, _) if values.is_live => LIVE.to_owned(),
+            (None, _) => values.default_env.to_owned(),
         };
-        if env == "prod" && !values.is_live {
-            return Err(value(
-                "store.firestore.env",
-                "is \"prod\" (or the variable ENV is), where the real account is shown, but this profile does not trade it; \
-                 set store.firestore.env to the profile's name",
-            ));
-        }
         let is_loopback = |url: &str| {
             let rest = url.strip_prefix("http://").unwrap_or_default();
             hedge_http::client::is_loopback_host(host_of(rest.split('/').next().unwrap_or_default()))
@@ -323,12 +327,15 @@ mod tests {
 
     #[test]
     fn a_profile_that_does_not_trade_never_writes_where_the_real_account_is_shown() {
-        let error = read(&PAPER, &[("ENV", "prod")]).unwrap_err();
+        for env in ["prod", "mainnet"] {
+            assert_eq!(read(&PAPER, &[("ENV", env)]).unwrap().env, "paper", "a variable only forbids");
+        }
+        let error = read(&FirestoreValues { env: Some("prod"), ..PAPER }, &[]).unwrap_err();
         assert!(error.starts_with("store.firestore.env is \"prod\""), "{error}");
-        assert_eq!(
-            read(&FirestoreValues { is_live: true, ..PAPER }, &[("ENV", "prod")]).unwrap().env,
-            "prod"
-        );
+        let live = FirestoreValues { is_live: true, default_env: "mainnet", ..PAPER };
+        for set in [&[][..], &[("ENV", "prod")], &[("ENV", "mainnet")]] {
+            assert_eq!(read(&live, set).unwrap().env, "prod");
+        }
     }
 
     #[test]

@@ -8,10 +8,7 @@
 //! act, and give every order a short deadline at the venue. Source: fact sheet "services", sections a.4 and d.4.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::atomic::{AtomicI64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -45,7 +42,7 @@ pub struct LeaseSettings {
 /// A lease that can be taken. Cheap to keep; holds nothing.
 #[derive(Debug)]
 pub struct Lease {
-    client: Arc<Client>,
+    client: Client,
     settings: LeaseSettings,
     /// Grows with every write, so that each one changes the document: a write that changes nothing keeps the old version,
     /// and with it the age.
@@ -157,7 +154,7 @@ impl Stored {
 }
 
 impl Lease {
-    pub(super) fn new(client: Arc<Client>, settings: LeaseSettings) -> Result<Self, FirestoreConfigError> {
+    pub(super) fn new(client: Client, settings: LeaseSettings) -> Result<Self, FirestoreConfigError> {
         let refuse = |problem: String| FirestoreConfigError::Value { key: "lease", problem };
         if !is_document_id(&settings.account) {
             return Err(refuse(format!("account {:?} cannot be the name of a document", settings.account)));

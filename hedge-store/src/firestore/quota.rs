@@ -1,7 +1,7 @@
 //! What the day has cost so far, and the pause after the service said that it is enough.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -28,79 +28,91 @@ pub struct Usage {
 pub(super) struct Quota {
     pause: Duration,
     cap: Duration,
-    state: Mutex<State>,
+    gate: Mutex<Gate>,
+    counts: Arc<Mutex<Counts>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    day: u64,
-    writes: u64,
-    reads: u64,
+struct Gate {
     paused_until: Option<Instant>,
     strikes: u32,
     last_error: Option<String>,
 }
 
+#[derive(Debug, Default)]
+struct Counts {
+    day: u64,
+    writes: u64,
+    reads: u64,
+}
+
 impl Quota {
     pub(super) fn new(retry: &FirestoreRetry) -> Self {
-        Self { pause: retry.quota_pause, cap: retry.quota_pause_cap, state: Mutex::default() }
+        Self::counting_with(Arc::default(), retry)
+    }
+
+    /// One with pauses of its own that counts into the same day.
+    pub(super) fn beside(&self, retry: &FirestoreRetry) -> Self {
+        Self::counting_with(Arc::clone(&self.counts), retry)
+    }
+
+    fn counting_with(counts: Arc<Mutex<Counts>>, retry: &FirestoreRetry) -> Self {
+        Self { pause: retry.quota_pause, cap: retry.quota_pause_cap, gate: Mutex::default(), counts }
     }
 
     /// How long to wait before anything may be sent.
     pub(super) fn pause_left(&self) -> Option<Duration> {
-        let until = self.state().paused_until?;
+        let until = lock(&self.gate).paused_until?;
         Some(until.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
     }
 
     /// The service has said that the quota is exhausted, also after waiting. Gives the pause.
     pub(super) fn exhausted(&self) -> Duration {
-        let mut state = self.state();
-        let pause = self.pause.saturating_mul(1_u32 << state.strikes.min(16)).min(self.cap);
-        state.strikes = state.strikes.saturating_add(1);
-        state.paused_until = Some(Instant::now() + pause);
+        let mut gate = lock(&self.gate);
+        let pause = self.pause.saturating_mul(1_u32 << gate.strikes.min(16)).min(self.cap);
+        gate.strikes = gate.strikes.saturating_add(1);
+        gate.paused_until = Some(Instant::now() + pause);
         pause
     }
 
     /// A call succeeded.
     pub(super) fn succeeded(&self, writes: u64, reads: u64) {
-        let mut state = self.today();
-        state.writes += writes;
-        state.reads += reads;
-        state.strikes = 0;
-        state.paused_until = None;
-        state.last_error = None;
+        {
+            let mut counts = self.today();
+            counts.writes += writes;
+            counts.reads += reads;
+        }
+        *lock(&self.gate) = Gate::default();
     }
 
     /// A call failed.
     pub(super) fn failed(&self, error: String) {
-        self.state().last_error = Some(error);
+        lock(&self.gate).last_error = Some(error);
     }
 
     pub(super) fn usage(&self) -> Usage {
+        let (writes_today, reads_today) = {
+            let counts = self.today();
+            (counts.writes, counts.reads)
+        };
         let paused_for = self.pause_left();
-        let state = self.today();
-        Usage {
-            writes_today: state.writes,
-            reads_today: state.reads,
-            paused_for,
-            last_error: state.last_error.clone(),
-        }
+        Usage { writes_today, reads_today, paused_for, last_error: lock(&self.gate).last_error.clone() }
     }
 
-    fn today(&self) -> MutexGuard<'_, State> {
+    fn today(&self) -> MutexGuard<'_, Counts> {
         let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let day = now_s.saturating_sub(PACIFIC_OFFSET_S) / 86_400;
-        let mut state = self.state();
-        if state.day != day {
-            (state.day, state.writes, state.reads) = (day, 0, 0);
+        let mut counts = lock(&self.counts);
+        if counts.day != day {
+            *counts = Counts { day, writes: 0, reads: 0 };
         }
-        state
+        counts
     }
+}
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Counters and instants: a panic elsewhere leaves nothing half done.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Counters and instants: a panic elsewhere leaves nothing half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a day of writing costs, in documents.

@@ -24,7 +24,7 @@ use super::{
 #[derive(Debug)]
 pub struct Firestore {
     config: FirestoreConfig,
-    client: std::sync::Arc<Client>,
+    client: Client,
     journal: Journal,
     views: Views,
 }
@@ -36,7 +36,7 @@ impl Firestore {
     /// [`FirestoreConfigError`]: one line that names the key or the file.
     pub fn new(config: FirestoreConfig) -> Result<Self, FirestoreConfigError> {
         config.check()?;
-        let client = std::sync::Arc::new(Client::new(&config)?);
+        let client = Client::new(&config)?;
         let views = Views::new(config.view_interval, NavSeries::new(config.nav_interval));
         Ok(Self { config, client, journal: Journal::default(), views })
     }
@@ -94,12 +94,13 @@ impl Firestore {
         nav_series::read_day(&self.client, day).await
     }
 
-    /// The lease of an account, to be taken.
+    /// The lease of an account, to be taken. A pause after an exhausted quota does not stop its renewals.
     ///
     /// # Errors
-    /// [`FirestoreConfigError::Value`] for an account that cannot be a document's id, or times that cannot work.
+    /// [`FirestoreConfigError`] for an account that cannot be a document's id, times that cannot work, or a key file that has
+    /// become unusable.
     pub fn lease(&self, settings: LeaseSettings) -> Result<Lease, FirestoreConfigError> {
-        Lease::new(std::sync::Arc::clone(&self.client), settings)
+        Lease::new(self.client.for_leases(&self.config)?, settings)
     }
 }
 

@@ -3,10 +3,12 @@
 use std::time::{Duration, Instant};
 
 use hedge_core::{Term, Timestamp};
-use hedge_store::firestore::{Firestore, Grant, Lease, LeaseError, LeaseSettings};
+use hedge_store::firestore::{
+    Firestore, FirestoreConfig, FirestoreRetry, Grant, Lease, LeaseError, LeaseSettings,
+};
 use hedge_testkit::firestore::{FakeFirestore, Fault};
 
-use crate::stage::store;
+use crate::stage::{config, quick, store};
 
 const DOCUMENT: &str = "hedge/paper/lease/main";
 const TTL: Duration = Duration::from_secs(30);
@@ -151,6 +153,25 @@ async fn while_the_service_is_down_a_grant_is_good_until_its_end_and_no_longer()
     fake.come_back();
     a.renew(&mut grant, NOW).await.unwrap();
     assert!(grant.valid_until() > until);
+}
+
+#[tokio::test]
+async fn a_quota_that_views_and_journal_have_exhausted_does_not_stop_a_renewal() {
+    use hedge_core::{Seq, StateStore};
+
+    let fake = FakeFirestore::start().await;
+    let ten_minutes = Duration::from_secs(600);
+    let retry = FirestoreRetry { quota_pause: ten_minutes, quota_pause_cap: ten_minutes, ..quick() };
+    let store = Firestore::new(FirestoreConfig { retry, ..config(&fake.host(), "paper") }).unwrap();
+    let a = lease(&store, "boot-a", TTL);
+    let mut grant = a.acquire(NOW).await.unwrap();
+    let until = grant.valid_until();
+    fake.fail_times(5, Fault::Exhausted);
+    store.append(Seq(0), &hedge_testkit::records::records(0..1)).await.unwrap_err();
+    assert!(store.usage().paused_for.is_some());
+    a.renew(&mut grant, NOW).await.unwrap();
+    assert!(grant.valid_until() > until);
+    assert_eq!(store.usage().writes_today, 2, "the lease counts into the same day");
 }
 
 #[tokio::test]

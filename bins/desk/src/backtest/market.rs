@@ -80,7 +80,12 @@ impl RecordedMarket {
         let kept =
             |rules: &&InstrumentRules| data.symbols().any(|symbol| symbol.as_str() == rules.symbol.as_str());
         let rules = self.rules.iter().filter(kept).cloned().collect();
-        Self { data: Arc::new(data), rules, ..self.clone() }
+        // Holes outside of the window are nobody's business any more.
+        let outside = gaps(&self.data.gaps);
+        let mut warnings = self.warnings.clone();
+        warnings.retain(|warning| !outside.contains(warning));
+        warnings.extend(gaps(&data.gaps));
+        Self { data: Arc::new(data), rules, notes: self.notes.clone(), warnings }
     }
 }
 

@@ -61,7 +61,7 @@ struct Effective<'a> {
 struct Decisive<'a> {
     binance: &'a BinanceSection,
     engine: &'a EngineSection,
-    journal: &'a JournalSection,
+    journal: JournalSection,
     reconcile: &'a ReconcileSection,
     history: &'a HistorySection,
     preflight: &'a PreflightSection,
@@ -76,6 +76,7 @@ impl<'a> Decisive<'a> {
             binance,
             engine,
             journal,
+            store: _,
             reconcile,
             history,
             views: _,
@@ -86,6 +87,8 @@ impl<'a> Decisive<'a> {
             heartbeat: _,
             paper,
         } = runtime;
+        // How long old files stay plain text decides nothing.
+        let journal = JournalSection { retention_days: 0, ..journal.clone() };
         Self { binance, engine, journal, reconcile, history, preflight, foreign, paper }
     }
 }

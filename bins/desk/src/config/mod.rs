@@ -31,9 +31,9 @@ pub use problem::{ConfigError, Problem, nearest};
 pub use profile::Profile;
 pub use reference::reference;
 pub use runtime::{
-    BinanceSection, EngineSection, ForeignSection, HeartbeatSection, HistorySection, JournalSection,
-    LogFormat, LogSection, PaperSection, PreflightSection, ReconcileSection, RuntimeConfig, Speed, Strangers,
-    TelegramSection, ViewsSection,
+    BinanceSection, EngineSection, FirestoreSection, ForeignSection, HeartbeatSection, HistorySection,
+    JournalSection, LogFormat, LogSection, MirrorKind, PaperSection, PreflightSection, ReconcileSection,
+    RuntimeConfig, Speed, StoreSection, Strangers, TelegramSection, ViewsSection,
 };
 pub use runtime_keys::{Kind, RUNTIME_KEYS, RuntimeKey, whole_range};
 

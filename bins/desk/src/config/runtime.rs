@@ -1,6 +1,6 @@
 //! `runtime.toml` as types: how the process runs, not what it trades.
 
-use std::{fmt, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use hedge_core::{Bps, Decimal, EngineConfig, ForeignOrders};
 use hedge_store::{Durability, FileOptions};
@@ -14,6 +14,7 @@ pub struct RuntimeConfig {
     pub binance: BinanceSection,
     pub engine: EngineSection,
     pub journal: JournalSection,
+    pub store: StoreSection,
     pub reconcile: ReconcileSection,
     pub history: HistorySection,
     pub views: ViewsSection,
@@ -64,7 +65,45 @@ pub struct JournalSection {
     #[serde(with = "durability")]
     pub durability: Durability,
     pub segment_mb: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retention_days: u64,
     pub min_free_mb: u64,
+}
+
+/// Who else gets what the journal gets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "every key is explained in RUNTIME_KEYS")]
+pub struct StoreSection {
+    pub ledger: bool,
+    pub mirror: MirrorKind,
+    pub flush_s: u64,
+    pub firestore: FirestoreSection,
+}
+
+/// Where in Firestore, and how often.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "every key is explained in RUNTIME_KEYS")]
+pub struct FirestoreSection {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    pub database: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    pub view_seconds: u64,
+}
+
+/// Where journal and views are mirrored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MirrorKind {
+    /// Nowhere.
+    None,
+    /// In Google's Firestore.
+    Firestore,
 }
 
 /// How often book and venue are compared.
@@ -99,6 +138,8 @@ pub struct LogSection {
     /// `error`, `warn`, `info`, `debug` or `trace`.
     pub level: String,
     pub format: LogFormat,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
 }
 
 /// The form of log lines.
@@ -219,6 +260,11 @@ impl<'de> Deserialize<'de> for Speed {
         };
         text.parse().map_err(de::Error::custom)
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 mod durability {

@@ -3,7 +3,7 @@
 use figment::value::{Dict, Value};
 use hedge_core::Decimal;
 
-use super::calendar;
+use super::{calendar, runtime_load::put};
 
 /// What a key accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,10 @@ pub enum Kind {
     YesOrNo,
     /// A zone of the IANA time zone database.
     Zone,
+    /// A file.
+    File,
+    /// The id of something at a provider.
+    Id,
 }
 
 impl Kind {
@@ -48,6 +52,8 @@ impl Kind {
             Self::Url(schemes) => format!("a base URL, {}", schemes.join(" or ")),
             Self::YesOrNo => "true or false".to_owned(),
             Self::Zone => "a zone name such as UTC or Africa/Johannesburg".to_owned(),
+            Self::File => "the path of a file".to_owned(),
+            Self::Id => "letters, digits and - _ . : ( ), at most 100".to_owned(),
         }
     }
 
@@ -72,13 +78,18 @@ impl Kind {
             }),
             Self::YesOrNo => value.to_bool().is_some(),
             Self::Zone => value.as_str().is_some_and(calendar::is_zone),
+            Self::File => value.as_str().is_some_and(|path| !path.trim().is_empty() && !path.contains('\0')),
+            Self::Id => value.as_str().is_some_and(|id| {
+                (1..=100).contains(&id.len())
+                    && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:()".contains(&b))
+            }),
         }
     }
 
     /// A variable's text as a value of this kind; still to be [accepted](Self::accepts).
     pub(crate) fn read(&self, text: &str) -> Value {
         match self {
-            Self::Word(_) | Self::Url(_) | Self::Zone => Value::from(text),
+            Self::Word(_) | Self::Url(_) | Self::Zone | Self::File | Self::Id => Value::from(text),
             Self::YesOrNo => text.parse::<bool>().map_or_else(|_| Value::from(text), Value::from),
             Self::Whole { .. } => text.parse::<i64>().map_or_else(|_| Value::from(text), Value::from),
             Self::Number { .. } => {
@@ -118,9 +129,9 @@ impl RuntimeKey {
     pub fn variable(&self) -> String {
         format!("HEDGE__{}", self.path.replace('.', "__").to_uppercase())
     }
-    /// Section and key.
+    /// Section and key. A section may stand in another one: `store.firestore`.
     pub(crate) fn split(&self) -> (&'static str, &'static str) {
-        self.path.split_once('.').unwrap_or(("", self.path))
+        self.path.rsplit_once('.').unwrap_or(("", self.path))
     }
 }
 
@@ -211,11 +222,74 @@ pub const RUNTIME_KEYS: &[RuntimeKey] = &[
         "Size from which on a journal file is followed by a new one.",
     ),
     key(
+        "journal.retention_days",
+        whole(0, 36_500),
+        "days",
+        "0",
+        "How long journal files are kept as plain text; older ones are packed with gzip, to about a tenth, and stay readable. 0 packs none. Nothing is deleted: what the engine knows is the sum of all records.",
+    ),
+    key(
         "journal.min_free_mb",
         whole(16, 1_000_000),
         "MB",
         "256",
         "With less free space on the disk the engine opens nothing more, while it can still write down its exits.",
+    ),
+    key(
+        "store.ledger",
+        Kind::YesOrNo,
+        "yes or no",
+        "false",
+        "Whether the journal is also kept as tables in ledger.sqlite, for hedgectl ledger. Written behind, at most once a second.",
+    ),
+    key(
+        "store.mirror",
+        Kind::Word(&["none", "firestore"]),
+        "word",
+        "none",
+        "Where journal and views are mirrored. Trading never waits for the mirror; after an outage it is caught up with.",
+    ),
+    key(
+        "store.flush_s",
+        whole(0, 300),
+        "s",
+        "5",
+        "How long a stop waits for the ledger and the mirror to get the last records. What is missing then is shipped by the next start.",
+    ),
+    key(
+        "store.firestore.project",
+        Kind::Id,
+        "project id",
+        "",
+        "The Google Cloud project with the database. A service account's key file names it too.",
+    ),
+    key(
+        "store.firestore.database",
+        Kind::Id,
+        "name",
+        "(default)",
+        "Which database of the project is written to.",
+    ),
+    key(
+        "store.firestore.env",
+        Kind::Id,
+        "name",
+        "",
+        "The document below hedge/ that everything is written to; without it the variable ENV, else prod for mainnet and the profile's name otherwise.",
+    ),
+    key(
+        "store.firestore.base_url",
+        Kind::Url(&["https://", "http://"]),
+        "base URL up to /v1",
+        "",
+        "Another address than Google's own, for a proxy or a test. Plain http only to this machine.",
+    ),
+    key(
+        "store.firestore.view_seconds",
+        whole(1, 3_600),
+        "s",
+        "30",
+        "Shortest distance of two writes of one view. Shorter is fresher and uses up the day's free writes sooner.",
     ),
     key(
         "reconcile.interval_s",
@@ -251,6 +325,13 @@ pub const RUNTIME_KEYS: &[RuntimeKey] = &[
         "word",
         "text",
         "text keeps the tags that operators grep; json carries the same fields. --log sets it too.",
+    ),
+    key(
+        "log.file",
+        Kind::File,
+        "path",
+        "",
+        "Where the executor's lines go instead of stdout. SIGHUP opens it anew, after a rotation.",
     ),
     key(
         "preflight.accept_withdraw",
@@ -341,12 +422,13 @@ pub(crate) fn find(path: &str) -> Option<&'static RuntimeKey> {
 pub(crate) fn defaults() -> Dict {
     let mut sections = Dict::new();
     for key in RUNTIME_KEYS {
-        let (section, name) = key.split();
-        let value = sections.entry(section.to_owned()).or_insert_with(|| Value::from(Dict::new()));
-        if let Value::Dict(_, dict) = value
-            && !key.default.is_empty()
-        {
-            dict.insert(name.to_owned(), key.kind.read(key.default));
+        let (section, _) = key.split();
+        // A section without any default is there too.
+        if sections.get(section).is_none() && !section.contains('.') {
+            sections.insert(section.to_owned(), Value::from(Dict::new()));
+        }
+        if !key.default.is_empty() {
+            put(&mut sections, key.path, key.kind.read(key.default));
         }
     }
     sections

@@ -50,37 +50,17 @@ pub(crate) fn load(
     let mut problems = Vec::new();
     let mut sources = RuntimeSources::default();
     for (section, value) in &file {
-        let place = |path: &str| format!("{name}:{}", lines.of(path));
+        let place = format!("{name}:{}", lines.of(section));
         let Value::Dict(_, keys) = value else {
-            problems.push(unknown(place(section), section, &found(value)));
+            problems.push(unknown(place, section, &found(value)));
             continue;
         };
-        if !RUNTIME_KEYS.iter().any(|key| key.split().0 == section) {
-            let sections = RUNTIME_KEYS.iter().map(|key| key.split().0);
-            let near = nearest(section, sections).unwrap_or_default();
-            problems.push(Problem::new(
-                place(section),
-                format!("[{section}]: unknown section; nearest valid section: [{near}]"),
-            ));
+        if !RUNTIME_KEYS.iter().any(|key| is_below(key.path, section)) {
+            problems.push(unknown_section(place, section));
             continue;
         }
-        for (key, value) in keys {
-            let path = format!("{section}.{key}");
-            match find(&path) {
-                None => problems.push(unknown(place(&path), &path, &found(value))),
-                Some(known) if !known.kind.accepts(value) => problems.push(Problem::new(
-                    place(&path),
-                    format!(
-                        "{}: {}",
-                        assignment(&path, &found(value)),
-                        expected(&known.kind.range(), known.unit)
-                    ),
-                )),
-                Some(known) => {
-                    sources.by_key.insert(known.path, place(&path));
-                }
-            }
-        }
+        let mut seen = Seen { name, lines: &lines, sources: &mut sources, problems: &mut problems };
+        seen.section(section, keys);
     }
     let overrides = overrides(env, &mut problems);
     for (path, (origin, variable)) in &overrides.origins {
@@ -98,6 +78,63 @@ pub(crate) fn load(
         .map_err(|error| unreadable(name, &error))?;
     let problems = cross_checks(&config, &sources);
     if problems.is_empty() { Ok((config, sources)) } else { Err(ConfigError { problems }) }
+}
+
+/// What is found in the file, against the table of keys.
+struct Seen<'a> {
+    name: &'a str,
+    lines: &'a TomlLines,
+    sources: &'a mut RuntimeSources,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Seen<'_> {
+    fn section(&mut self, section: &str, keys: &Dict) {
+        for (key, value) in keys {
+            let path = format!("{section}.{key}");
+            let place = format!("{}:{}", self.name, self.lines.of(&path));
+            match (find(&path), value) {
+                (None, Value::Dict(_, inner)) if RUNTIME_KEYS.iter().any(|key| is_below(key.path, &path)) => {
+                    self.section(&path, inner);
+                }
+                (None, Value::Dict(..)) => self.problems.push(unknown_section(place, &path)),
+                (None, _) => self.problems.push(unknown(place, &path, &found(value))),
+                (Some(known), _) if !known.kind.accepts(value) => {
+                    let wanted = expected(&known.kind.range(), known.unit);
+                    let text = format!("{}: {wanted}", assignment(&path, &found(value)));
+                    self.problems.push(Problem::new(place, text));
+                }
+                (Some(known), _) => {
+                    self.sources.by_key.insert(known.path, place);
+                }
+            }
+        }
+    }
+}
+
+fn unknown_section(place: String, section: &str) -> Problem {
+    let near = nearest(section, RUNTIME_KEYS.iter().map(|key| key.split().0)).unwrap_or_default();
+    Problem::new(place, format!("[{section}]: unknown section; nearest valid section: [{near}]"))
+}
+
+/// Whether a key stands in a section, or in a section of it.
+fn is_below(path: &str, section: &str) -> bool {
+    path.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// Puts a value where its path says, making the sections on the way.
+pub(super) fn put(dict: &mut Dict, path: &str, value: Value) {
+    match path.split_once('.') {
+        None => {
+            dict.insert(path.to_owned(), value);
+        }
+        Some((section, rest)) => {
+            let inner = dict.entry(section.to_owned()).or_insert_with(|| Value::from(Dict::new()));
+            if let Value::Dict(_, inner) = inner {
+                put(inner, rest, value);
+            }
+        }
+    }
 }
 
 /// What no single key can tell.
@@ -175,11 +212,7 @@ fn overrides(env: &Env, problems: &mut Vec<Problem>) -> Overrides {
 
 impl Overrides {
     fn set(&mut self, path: &str, value: Value, origin: String, variable: &str) {
-        let Some((section, key)) = path.split_once('.') else { return };
-        let section = self.dict.entry(section.to_owned()).or_insert_with(|| Value::from(Dict::new()));
-        if let Value::Dict(_, dict) = section {
-            dict.insert(key.to_owned(), value);
-        }
+        put(&mut self.dict, path, value);
         self.origins.insert(path.to_owned(), (origin, variable.to_owned()));
     }
 }

@@ -110,7 +110,7 @@ fn the_shipped_configuration_is_good_and_equals_the_defaults() {
 fn the_shipped_runtime_file_names_every_key_with_its_default() {
     let text = fs::read_to_string(shipped().join("runtime.toml")).unwrap();
     for key in RUNTIME_KEYS {
-        let (section, name) = key.path.split_once('.').unwrap();
+        let (section, name) = key.split();
         let section_text =
             text.split(&format!("\n[{section}]\n")).nth(1).unwrap().split("\n[").next().unwrap();
         let line = section_text
@@ -212,6 +212,30 @@ fn an_unknown_runtime_key_is_one_line_with_the_nearest_key() {
     assert_eq!(
         runtime("\n[jurnal]\ndurability = \"os\"\n"),
         ["r.toml:2: [jurnal]: unknown section; nearest valid section: [journal]"]
+    );
+}
+
+#[test]
+fn a_section_in_a_section_is_read_from_either_spelling_and_from_variables() {
+    let env = Env::from_pairs([("HEDGE__STORE__FIRESTORE__PROJECT", "fund-1")]);
+    for text in ["[store.firestore]\nview_seconds = 60\n", "[store]\nfirestore.view_seconds = 60\n"] {
+        let (config, sources) = runtime_load::load("r.toml", text, &env).unwrap();
+        let firestore = &config.store.firestore;
+        assert_eq!((firestore.view_seconds, firestore.project.as_deref()), (60, Some("fund-1")));
+        assert_eq!((firestore.database.as_str(), &firestore.env), ("(default)", &None));
+        assert_eq!(sources.of("store.firestore.view_seconds"), "r.toml:2");
+        assert_eq!(sources.of("store.firestore.project"), "HEDGE__STORE__FIRESTORE__PROJECT in environment");
+    }
+    assert_eq!(
+        runtime("[store]\nmirror = \"none\"\n[store.firestore]\nview_second = 60\nproject = \"a/b\"\n"),
+        [
+            "r.toml:5: store.firestore.project = \"a/b\": expected letters, digits and - _ . : ( ), at most 100 (project id)",
+            "r.toml:4: store.firestore.view_second = 60: unknown key; nearest valid key: store.firestore.view_seconds",
+        ]
+    );
+    assert_eq!(
+        runtime("[store.firestor]\nview_seconds = 60\n"),
+        ["r.toml:1: [store.firestor]: unknown section; nearest valid section: [store.firestore]"]
     );
 }
 

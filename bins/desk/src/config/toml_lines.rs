@@ -1,4 +1,4 @@
-//! On which line of a TOML text a section or key stands. Enough for two levels of plain keys, which is all we have.
+//! On which line of a TOML text a section or key stands. Enough for plain keys in sections, which is all we have.
 
 use std::collections::BTreeMap;
 
@@ -23,10 +23,11 @@ impl TomlLines {
         Self(lines)
     }
 
-    /// The line of a key, else of its section, else 1.
+    /// The line of a key, else of the nearest section around it, else 1.
     pub(crate) fn of(&self, path: &str) -> usize {
-        let section = path.split('.').next().unwrap_or_default();
-        self.exact(path).or_else(|| self.exact(section)).unwrap_or(1)
+        std::iter::successors(Some(path), |path| path.rsplit_once('.').map(|(section, _)| section))
+            .find_map(|path| self.exact(path))
+            .unwrap_or(1)
     }
 
     /// The line of exactly that key.
@@ -57,5 +58,12 @@ mod tests {
         assert_eq!(lines.of("log.x.y"), 8);
         assert_eq!(lines.of("log.absent"), 6);
         assert_eq!(lines.exact("log.absent"), None);
+    }
+
+    #[test]
+    fn a_key_of_a_section_in_a_section_is_found_in_either_spelling() {
+        let lines = TomlLines::scan("[a]\nb.c = 1\n[a.d]\ne = 2\n");
+        assert_eq!((lines.of("a.b.c"), lines.of("a.d.e")), (2, 4));
+        assert_eq!((lines.of("a.d.absent"), lines.of("a.x.absent"), lines.of("absent")), (3, 1, 1));
     }
 }

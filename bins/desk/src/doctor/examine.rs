@@ -39,6 +39,7 @@ async fn of_state(setup: &Setup) -> Vec<PreflightCheck> {
     let dir: &Path = &setup.state_dir;
     let mut checks = vec![machine::owner(dir, &setup.mode), permissions(dir), disk(dir, &setup.config)];
     checks.push(machine::journal(dir, &setup.config));
+    checks.extend(machine::followers(dir, &setup.config));
     checks.push(fence(dir));
     checks.push(machine::executor(dir).await);
     checks

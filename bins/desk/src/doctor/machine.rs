@@ -4,10 +4,13 @@ use std::{path::Path, process::Command, time::Instant};
 
 use hedge_core::{PreflightCheck, Seq};
 use hedge_runtime::control::{AskError, Request, ask};
-use hedge_store::{ControlDir, FileJournal, StateDir};
+use hedge_store::{
+    ControlDir, FileJournal, StateDir,
+    tee::{FollowerState, FollowerStatus, read_status},
+};
 
 use crate::{
-    config::{Config, Mode},
+    config::{Config, MirrorKind, Mode},
     operate::Folded,
     preflight::{LockHolder, failed, lock_holder, ok, warning},
 };
@@ -103,6 +106,44 @@ pub(super) fn journal(dir: &Path, config: &Config) -> PreflightCheck {
                 _ => ok(name, expected, format!("{size}{end}")),
             }
         }
+    }
+}
+
+/// How far the ledger and the mirror are, by their own last word.
+pub(super) fn followers(dir: &Path, config: &Config) -> Vec<PreflightCheck> {
+    let store = &config.runtime.store;
+    let (name, expected) = ("followers", "ledger and mirror have what the journal has");
+    let told = match read_status(dir) {
+        Ok(told) => told,
+        Err(error) => return vec![failed(name, expected, error.to_string(), "do what the message says")],
+    };
+    let wanted = [(store.ledger, "ledger"), (store.mirror == MirrorKind::Firestore, "firestore")];
+    let mut checks = Vec::new();
+    for (_, name) in wanted.into_iter().filter(|(is_wanted, _)| *is_wanted) {
+        checks.push(match told.iter().find(|status| status.name == name) {
+            None => ok(name, expected, "nothing yet: it begins with the next start"),
+            Some(status) => follower(name, expected, status),
+        });
+    }
+    checks
+}
+
+fn follower(name: &'static str, expected: &str, status: &FollowerStatus) -> PreflightCheck {
+    let found = status.to_string();
+    match status.state {
+        FollowerState::Diverged => failed(
+            name,
+            expected,
+            found,
+            "find out whose records it holds; give this journal another store.firestore.env, or rebuild the ledger",
+        ),
+        FollowerState::Unreachable => warning(
+            name,
+            expected,
+            found,
+            "nothing for trading; look at its line and reach, it is caught up with",
+        ),
+        _ => ok(name, expected, found),
     }
 }
 

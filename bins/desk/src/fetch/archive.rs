@@ -66,6 +66,12 @@ impl Track {
 }
 
 impl Archive {
+    /// The archive of the whole month, if there are such and the month is over.
+    pub(super) fn month(&self, now_ms: i64) -> Option<Self> {
+        let period = self.period.month();
+        let is_over = period.stretch().to_ms <= now_ms;
+        (is_over && self.track.kind.has_months()).then_some(Self { track: self.track, period })
+    }
     /// `BTCUSDT-1m-2025-01.zip`
     pub(super) fn zip_name(&self) -> String {
         let track = &self.track;

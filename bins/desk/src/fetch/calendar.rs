@@ -43,6 +43,16 @@ impl Period {
         };
         Stretch { from_ms: start_ms(first), to_ms: next.map_or(i64::MAX, start_ms) }
     }
+    pub(super) const fn is_month(self) -> bool {
+        matches!(self, Self::Month(_))
+    }
+    /// The month that it is, or is in.
+    pub(super) fn month(self) -> Self {
+        match self {
+            Self::Month(first) => Self::Month(first),
+            Self::Day(day) => Self::Month(day.first_of_month()),
+        }
+    }
     pub(super) const fn folder(self) -> &'static str {
         match self {
             Self::Month(_) => "monthly",

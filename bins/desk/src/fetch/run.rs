@@ -152,17 +152,25 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Months and days; then the days of months that are not there.
+    /// Months and days; then the days of months that are not there, and the months of days that are not there.
     async fn archives(&mut self, tracks: &[Track]) -> Result<(), FetchError> {
         let mut wanted = Vec::new();
         for track in tracks {
             wanted.extend(track.archives(self.wanted, self.now_ms));
         }
+        let asked: BTreeSet<Archive> = wanted.iter().copied().collect();
         let absent = self.wave(wanted).await?;
-        let months = absent.iter().filter(|archive| archive.period.folder() == "monthly");
-        let days: Vec<Archive> =
-            months.flat_map(|archive| archive.track.days(archive.period, self.wanted, self.now_ms)).collect();
+        let days: Vec<Archive> = absent
+            .iter()
+            .filter(|archive| archive.period.is_month())
+            .flat_map(|archive| archive.track.days(archive.period, self.wanted, self.now_ms))
+            .collect();
         self.wave(days).await?;
+        // A month that is wanted in part only: more than was asked for, but the archive's own.
+        let days = absent.into_iter().filter(|archive| !archive.period.is_month());
+        let months: BTreeSet<Archive> =
+            days.filter_map(|day| day.month(self.now_ms)).filter(|month| !asked.contains(month)).collect();
+        self.wave(months.into_iter().collect()).await?;
         Ok(())
     }
 

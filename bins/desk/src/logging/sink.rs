@@ -1,7 +1,9 @@
 //! Where lines go.
 
 use std::{
+    fs::{File, OpenOptions},
     io::{self, IsTerminal, Write},
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -52,13 +54,15 @@ pub struct Sink {
 
 struct Out {
     to: Box<dyn Write + Send>,
+    /// The file that is opened anew after a rotation.
+    file: Option<PathBuf>,
     /// The first thing that went wrong, besides a reader that has gone.
     failure: Option<String>,
 }
 
 impl Out {
     fn shared(to: impl Write + Send + 'static) -> Arc<Mutex<Self>> {
-        Arc::new(Mutex::new(Self { to: Box::new(to), failure: None }))
+        Arc::new(Mutex::new(Self { to: Box::new(to), file: None, failure: None }))
     }
     /// A closed pipe or a full disk must not stop trading; the journal is the record.
     fn note(&mut self, written: io::Result<()>) {
@@ -83,6 +87,22 @@ impl Sink {
         let eager = stdout.is_terminal();
         let clears = eager && io::stderr().is_terminal();
         Self { format, eager, clears, out: Out::shared(io::BufWriter::new(stdout)) }
+    }
+    /// Lines to the end of a file, which only its owner can read when this makes it. Each line is there at once.
+    pub fn file(format: Format, path: &Path) -> io::Result<Self> {
+        let out = Out { to: Box::new(append_to(path)?), file: Some(path.to_owned()), failure: None };
+        Ok(Self { format, eager: true, clears: false, out: Arc::new(Mutex::new(out)) })
+    }
+    /// Opens the file anew by its name, after somebody has moved it away. Lines that come meanwhile wait; none is lost. Where
+    /// there is no file, nothing is done. After an error lines go on into the old one.
+    pub fn reopen(&self) -> io::Result<()> {
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(path) = out.file.clone() else { return Ok(()) };
+        let fresh = append_to(&path)?;
+        let flushed = out.to.flush();
+        out.note(flushed);
+        out.to = Box::new(fresh);
+        Ok(())
     }
     /// Lines to somewhere else; for tests.
     pub fn to(format: Format, out: impl Write + Send + 'static) -> Self {
@@ -122,6 +142,14 @@ impl Sink {
     pub fn failure(&self) -> Option<String> {
         self.out.lock().unwrap_or_else(PoisonError::into_inner).failure.clone()
     }
+}
+
+fn append_to(path: &Path) -> io::Result<io::BufWriter<File>> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(io::BufWriter::new)
 }
 
 /// One line of `tracing` output, gathered and written whole.
@@ -183,6 +211,26 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn after_a_rotation_lines_go_into_a_new_file_and_none_is_lost() {
+        let temp = crate::temp::TempDir::new();
+        let (path, moved) = (temp.0.join("a.log"), temp.0.join("a.log.1"));
+        let sink = Sink::file(Format::Text, &path).unwrap();
+        sink.raw("one");
+        std::fs::rename(&path, &moved).unwrap();
+        sink.raw("two");
+        sink.reopen().unwrap();
+        sink.raw("three");
+        assert_eq!(std::fs::read_to_string(&moved).unwrap(), "one\ntwo\n");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "three\n");
+        // A folder that vanished is an error, and lines go on where they went.
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert!(sink.reopen().is_err());
+        sink.raw("four");
+        assert_eq!(sink.failure(), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use hedge_core::{Decimal, PositionSide, Posture, Timestamp};
 use hedge_runtime::control::{LegStatus, Status};
+use hedge_store::tee::FollowerStatus;
 
 use super::{NextStart, Said};
 
@@ -16,6 +17,8 @@ pub struct Page<'a> {
     pub stopped: Option<Said>,
     /// How the next executor starts, where somebody else than the journal says so.
     pub next_start: Option<NextStart>,
+    /// How far the ledger and the mirror are.
+    pub followers: &'a [FollowerStatus],
 }
 
 impl fmt::Display for Page<'_> {
@@ -46,6 +49,9 @@ impl fmt::Display for Page<'_> {
         }
         if let Some(alert) = &status.last_alert {
             writeln!(f, "alert     {alert}")?;
+        }
+        for follower in self.followers {
+            writeln!(f, "follower  {follower}")?;
         }
         Ok(())
     }
@@ -94,6 +100,9 @@ impl Page<'_> {
     /// What a person should do something about.
     fn trouble(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let status = self.status;
+        for follower in self.followers.iter().filter(|follower| follower.is_alarming()) {
+            writeln!(f, "WARNING   {} holds something else than the journal; see below", follower.name)?;
+        }
         let bare = status.legs.iter().filter(|leg| !leg.stop.covered).count();
         if bare > 0 {
             writeln!(f, "WARNING   {bare} {} without a stop over the whole of it", plural(bare, "leg"))?;
@@ -297,7 +306,7 @@ mod tests {
     }
 
     fn page(status: &Status) -> Page<'_> {
-        Page { status, stopped: None, next_start: None }
+        Page { status, stopped: None, next_start: None, followers: &[] }
     }
 
     #[test]

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use hedge_core::{Posture, Term, Timestamp};
 use hedge_runtime::control::{Answer, AskError, Origin, Request, Status, ask};
-use hedge_store::{ControlDir, Owner};
+use hedge_store::{
+    ControlDir, Owner,
+    tee::{FollowerStatus, read_status},
+};
 use serde::Serialize;
 
 use super::{Folded, OperateError, Page, Said};
@@ -25,6 +28,9 @@ pub struct Situation {
     /// panic close has led last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_start: Option<NextStart>,
+    /// How far the ledger and the mirror are, as they last said.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub followers: Vec<FollowerStatus>,
 }
 
 /// How the next executor starts, and whose word that is.
@@ -43,7 +49,12 @@ pub struct NextStart {
 impl Situation {
     /// As a page for people.
     pub fn page(&self) -> Page<'_> {
-        Page { status: &self.status, stopped: self.stopped.clone(), next_start: self.next_start.clone() }
+        Page {
+            status: &self.status,
+            stopped: self.stopped.clone(),
+            next_start: self.next_start.clone(),
+            followers: &self.followers,
+        }
     }
 }
 
@@ -59,7 +70,8 @@ pub async fn situation<E: From<OperateError>>(
 ) -> Result<Situation, E> {
     match ask(dir, &Request::Status).await {
         Ok(Answer::Status(status)) => {
-            Ok(Situation { running: true, status: *status, stopped: None, next_start: None })
+            let followers = followers(dir);
+            Ok(Situation { running: true, status: *status, stopped: None, next_start: None, followers })
         }
         Ok(Answer::Done(_)) => {
             let detail = "it answered a question with a command's end".to_owned();
@@ -90,7 +102,13 @@ pub fn stopped(
     // A book that is not connected any more says so; what is open at the venue may have changed since.
     let status = Status { connected: false, ..Status::of(&folded.book, origin, now) };
     let next_start = next_start(dir, folded.book.term());
-    Ok(Situation { running: false, status, stopped: folded.stopped, next_start })
+    let followers = followers(dir);
+    Ok(Situation { running: false, status, stopped: folded.stopped, next_start, followers })
+}
+
+/// A word about followers that cannot be had is not worth a status that cannot be had.
+fn followers(dir: &Path) -> Vec<FollowerStatus> {
+    read_status(dir).unwrap_or_default()
 }
 
 /// What the fence says of the next start, if that is news to the journal.

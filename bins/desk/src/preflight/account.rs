@@ -297,8 +297,11 @@ mod tests {
             fee_tier: None,
             can_trade,
             can_withdraw,
+            can_deposit: None,
             dual_side_position: false,
             multi_assets_margin: false,
+            trade_group_id: None,
+            update_time: None,
         }
     }
 

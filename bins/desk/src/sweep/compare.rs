@@ -18,6 +18,8 @@ pub struct Best {
     pub sharpe: f64,
     /// The mean of its neighbours' and its own.
     pub neighbourhood: f64,
+    /// That mean less the standard deviation within: high on a plateau, low on a peak and beside one.
+    pub steady: f64,
     /// The worst of its neighbours' and its own.
     pub worst: f64,
     /// How many neighbours it has.
@@ -41,7 +43,7 @@ pub struct Comparison {
     pub luck: f64,
     /// The trial with the highest Sharpe ratio.
     pub best: Option<Best>,
-    /// The trial with the highest mean over its neighbourhood.
+    /// The trial with neighbours whose neighbourhood is steadiest; none without any neighbours.
     pub stable: Option<Best>,
 }
 
@@ -59,23 +61,27 @@ impl Comparison {
         for (place, row) in at.iter().enumerate() {
             let Some(moments) = moments[place] else { continue };
             let region = || around[place].iter().chain([&place]).map(|other| sharpes[*other] * a_year);
+            let size = (around[place].len() + 1) as f64;
+            let mean = region().sum::<f64>() / size;
+            let deviation = (region().map(|one| (one - mean).powi(2)).sum::<f64>() / size).sqrt();
             trials[*row] = Some(Best {
                 row: *row,
                 moments,
                 sharpe: moments.sharpe() * a_year,
-                neighbourhood: region().sum::<f64>() / (around[place].len() + 1) as f64,
+                neighbourhood: mean,
+                steady: mean - deviation,
                 worst: region().fold(f64::INFINITY, f64::min),
                 neighbours: around[place].len(),
                 psr: probabilistic_sharpe(&moments, 0.0),
                 dsr: deflated_sharpe(&moments, at.len(), variance),
             });
         }
-        let highest = |of: fn(&Best) -> f64| {
-            let scored = trials.iter().flatten();
+        let highest = |of: fn(&Best) -> f64, least: usize| {
+            let scored = trials.iter().flatten().filter(|one| one.neighbours >= least);
             // Of equals the first.
             scored.reduce(|best, one| if of(one) > of(best) { one } else { best }).cloned()
         };
-        let (best, stable) = (highest(|one| one.sharpe), highest(|one| one.neighbourhood));
+        let (best, stable) = (highest(|one| one.sharpe, 0), highest(|one| one.steady, 1));
         let luck = expected_best_sharpe(at.len(), variance) * a_year;
         Self { trials, played: at.len(), variance, luck, best, stable }
     }
@@ -110,6 +116,8 @@ mod tests {
         let comparison = Comparison::new(&space, &rows, true, Period::Day);
         let (best, stable) = (comparison.best.unwrap(), comparison.stable.unwrap());
         assert_eq!((best.row, stable.row), (1, 5));
+        let border = comparison.trials[0].clone();
+        assert!(border.is_none_or(|border| border.steady < stable.steady), "beside the peak is no plateau");
         assert_eq!((stable.neighbours, best.neighbours), (2, 2));
         assert!((stable.neighbourhood - stable.sharpe).abs() < 1e-9, "its neighbours are as good");
         assert!((best.neighbourhood - best.sharpe / 3.0).abs() < 1e-9, "a third of the peak");

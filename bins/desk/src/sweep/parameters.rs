@@ -1,6 +1,6 @@
 //! A configuration whose values can be replaced by those of a combination.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use figment::{
     Figment,
@@ -57,7 +57,12 @@ impl Parameters {
 
     /// Whether every path names a key that there is. Errors: [`SweepError::Grid`] in one line.
     pub fn check(&self, name: &str, space: &Space) -> Result<(), SweepError> {
+        let mut seen = BTreeMap::new();
         for axis in &space.axes {
+            if let Some(other) = seen.insert(self.canonical(&axis.path), &axis.path) {
+                let text = format!("{} and {other} name the same key; expected each once", axis.path);
+                return Err(SweepError::Grid { place: name.to_owned(), text });
+            }
             let refused =
                 axis.values.first().and_then(|value| self.changed([(axis.path.as_str(), value)]).err());
             // A value may be refused here and fit beside other values; a key that is not there never fits.
@@ -82,6 +87,18 @@ impl Parameters {
         }
         axes.sort_by(|a, b| a.path.cmp(&b.path));
         Space { axes }
+    }
+
+    /// A path with the name of its strategy in place of a number.
+    fn canonical(&self, path: &str) -> String {
+        let plain = path.replace('[', ".").replace(']', "");
+        let mut keys: Vec<String> = plain.split('.').map(str::to_owned).collect();
+        let number =
+            keys.get(1).filter(|_| keys[0] == "strategies").and_then(|key| key.parse::<usize>().ok());
+        if let Some(block) = number.and_then(|at| self.base.strategies.strategies.get(at)) {
+            keys[1] = block.name.to_string();
+        }
+        keys.join(".")
     }
 
     fn changed<'a>(&self, changes: impl IntoIterator<Item = (&'a str, &'a Value)>) -> Result<Config, String> {
@@ -122,13 +139,22 @@ fn text(kind: FileKind, document: &Value) -> String {
     }
     let mut toml = String::new();
     for (section, keys) in document.as_object().into_iter().flatten() {
-        toml.push_str(&format!("[{section}]\n"));
-        // Every value of the file is a text, a number or a switch, which JSON and TOML write alike.
-        for (key, value) in keys.as_object().into_iter().flatten() {
-            toml.push_str(&format!("{key} = {value}\n"));
-        }
+        table(&mut toml, section, keys);
     }
     toml
+}
+
+/// One table and, after its own keys, those below it.
+fn table(toml: &mut String, name: &str, keys: &Value) {
+    toml.push_str(&format!("[{name}]\n"));
+    let keys = || keys.as_object().into_iter().flatten();
+    // Every value of the file is a text, a number or a switch, which JSON and TOML write alike.
+    for (key, value) in keys().filter(|(_, value)| !value.is_object()) {
+        toml.push_str(&format!("{key} = {value}\n"));
+    }
+    for (key, value) in keys().filter(|(_, value)| value.is_object()) {
+        table(toml, &format!("{name}.{key}"), value);
+    }
 }
 
 /// Puts a value where a path points. Errors: a line that says what is expected.
@@ -274,6 +300,10 @@ mod tests {
             ("risk.KILL_DD = [1]", "unknown key; nearest valid key: KILL_DD_PCT"),
             ("runtime.history.bar = [1]", "unknown key; nearest valid key: history.bars"),
             ("runtime.log.level = [\"warn\"]", "expected runtime.engine, runtime.history, runtime.paper"),
+            (
+                "strategies.btc_breakout.lookback_bars = [12]\nstrategies.0.lookback_bars = [24]",
+                "strategies.btc_breakout.lookback_bars and strategies.0.lookback_bars name the same key",
+            ),
             ("strategy.x = [1]", "expected strategies.NAME.key, risk.KEY"),
         ] {
             let error = parameters().check("grid.toml", &space(text)).unwrap_err().to_string();

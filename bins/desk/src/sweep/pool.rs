@@ -85,7 +85,11 @@ mod tests {
     #[test]
     fn no_piece_begins_after_the_caller_has_had_enough() {
         let begun = AtomicUsize::new(0);
-        each(2, 10_000, |_| begun.fetch_add(1, Relaxed), |heard| matches!(heard, Heard::Tick));
+        let work = |_| {
+            begun.fetch_add(1, Relaxed);
+            thread::sleep(Duration::from_millis(1));
+        };
+        each(2, 10_000, work, |heard| matches!(heard, Heard::Tick));
         // Two threads: the piece that was told of, and what began until the caller had spoken.
         assert!(begun.load(Relaxed) < 10_000);
     }

@@ -68,27 +68,31 @@ fn choice(swept: &Swept, html: &mut String) {
         );
     }
     html.push_str("</div>");
-    match (&comparison.best, &comparison.stable) {
-        (Some(best), Some(stable)) => {
+    match &comparison.best {
+        Some(best) => {
             html.push_str(
-                "<div class=\"wide\"><table><thead><tr><th></th><th>Sharpe</th><th>Neighbourhood</th><th>Worst neighbour</th>\
+                "<div class=\"wide\"><table class=\"params\"><thead><tr><th></th><th>Sharpe</th><th>Neighbourhood</th><th>Worst neighbour</th>\
                  <th>Neighbours</th><th>Return %</th><th>Drawdown %</th><th>Orders</th><th>Parameters</th></tr></thead><tbody>",
             );
             row(swept, "best", best, html);
-            row(swept, "stable", stable, html);
+            if let Some(stable) = &comparison.stable {
+                row(swept, "stable", stable, html);
+            }
             html.push_str("</tbody></table></div>");
             let verdict = match best.dsr {
                 dsr if dsr >= 0.95 => "The best result is unlikely to be luck.",
                 _ => "The best result may be luck: its deflated Sharpe ratio is below 95 %.",
             };
-            let beside = if best.row == stable.row {
-                "It also has the best neighbourhood."
-            } else {
-                "Another combination has the better neighbourhood: small changes of its parameters cost less."
+            let beside = match &comparison.stable {
+                Some(stable) if stable.row == best.row => "Its neighbours are the steadiest too.",
+                Some(_) => {
+                    "Another combination stands on a plateau: small changes of its parameters cost less."
+                }
+                None => "No combination has neighbours, so nothing is known about its surroundings.",
             };
             let _ = write!(html, "<p class=\"none\">{verdict} {beside}</p>");
         }
-        _ => html.push_str("<p class=\"none\">No combination traded.</p>"),
+        None => html.push_str("<p class=\"none\">No combination traded.</p>"),
     }
     html.push_str("</section>");
 }
@@ -133,7 +137,7 @@ fn walk_forward(swept: &Swept, walk: &WalkForward, html: &mut String) {
         efficiency.map_or_else(none, |share| format!("{:.0} %", share * 100.0)),
     );
     html.push_str(
-        "</div><div class=\"wide\"><table><thead><tr><th>Chosen until</th><th>Judged until</th><th>Sharpe before</th>\
+        "</div><div class=\"wide\"><table class=\"params\"><thead><tr><th>Chosen until</th><th>Judged until</th><th>Sharpe before</th>\
          <th>Sharpe after</th><th>Return %</th><th>Drawdown %</th><th>Orders</th><th>Parameters</th></tr></thead><tbody>",
     );
     let a_year = swept.period.a_year().sqrt();
@@ -288,7 +292,7 @@ fn list(swept: &Swept, html: &mut String) {
     }
     let _ = write!(
         html,
-        "<section><h2>The {} best of {}</h2><div class=\"wide\"><table><thead><tr><th>Combination</th><th>Sharpe</th>\
+        "<section><h2>The {} best of {}</h2><div class=\"wide\"><table class=\"params\"><thead><tr><th>Combination</th><th>Sharpe</th>\
          <th>Neighbourhood</th><th>Worst neighbour</th><th>Neighbours</th><th>Return %</th><th>Drawdown %</th><th>Orders</th>\
          <th>Parameters</th></tr></thead><tbody>",
         ranked.len().min(LISTED),
@@ -305,6 +309,7 @@ fn minute(at: Timestamp) -> String {
 }
 
 const STYLE: &str = "
-table.map td{text-align:center;border:1px solid var(--rule)}table.map td:first-child{font-weight:600}
+table.params th:last-child,table.params td:last-child{text-align:left;white-space:normal;min-width:260px}
+table.map th,table.map td{text-align:center}table.map td{border:1px solid var(--rule)}table.map td:first-child{font-weight:600}
 table.map td.up{background:color-mix(in srgb,var(--long) var(--share),var(--card))}table.map td.down{background:color-mix(in srgb,var(--down) var(--share),var(--card))}
 ";

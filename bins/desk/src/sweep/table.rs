@@ -33,7 +33,7 @@ pub fn csv(swept: &Swept) -> String {
         let _ = write!(csv, ",{}", field(&axis.path));
     }
     csv.push_str(
-        ",sharpe,neighbourhood_sharpe,worst_neighbour_sharpe,neighbours,psr,dsr,skew,kurtosis,periods,return_pct,\
+        ",sharpe,neighbourhood_sharpe,steady_sharpe,worst_neighbour_sharpe,neighbours,psr,dsr,skew,kurtosis,periods,return_pct,\
          max_drawdown_pct,nav_end,realised,unrealised,fees_paid,funding_net,orders,fills,vetoes,hedged_bars,reason\n",
     );
     for (at, row) in swept.rows.iter().enumerate() {
@@ -50,14 +50,15 @@ fn cells(swept: &Swept, at: usize, row: &Row) -> Vec<String> {
     cells.extend(swept.space.values(row.combination).into_iter().map(plain));
     match &row.outcome {
         Outcome::Refused(reason) => {
-            cells.extend(std::iter::repeat_n(String::new(), 20));
+            cells.extend(std::iter::repeat_n(String::new(), 21));
             cells.push(reason.clone());
         }
         Outcome::Played(trial) => {
             match &swept.comparison.trials[at] {
                 Some(best) => {
-                    let Best { sharpe, neighbourhood, worst, neighbours, psr, dsr, moments, .. } = best;
-                    let numbers = [*sharpe, *neighbourhood, *worst, *neighbours as f64, *psr, *dsr];
+                    let Best { sharpe, neighbourhood, steady, worst, neighbours, psr, dsr, moments, .. } =
+                        best;
+                    let numbers = [*sharpe, *neighbourhood, *steady, *worst, *neighbours as f64, *psr, *dsr];
                     cells.extend(
                         numbers
                             .into_iter()
@@ -65,7 +66,7 @@ fn cells(swept: &Swept, at: usize, row: &Row) -> Vec<String> {
                             .map(|one| plain(&number(one))),
                     );
                 }
-                None => cells.extend(std::iter::repeat_n(String::new(), 8)),
+                None => cells.extend(std::iter::repeat_n(String::new(), 9)),
             }
             let figures = &trial.figures;
             cells.push(trial.returns.len().to_string());
@@ -153,6 +154,7 @@ fn best_json(swept: &Swept, best: &Best) -> Value {
         "parameters": parameters(swept, best.row),
         "sharpe": number(best.sharpe),
         "neighbourhood_sharpe": number(best.neighbourhood),
+        "steady_sharpe": number(best.steady),
         "worst_neighbour_sharpe": number(best.worst),
         "neighbours": best.neighbours,
         "psr": number(best.psr),
@@ -174,6 +176,7 @@ fn row_json(swept: &Swept, at: usize, row: &Row) -> Value {
                 let Moments { count, skew, kurtosis, .. } = best.moments;
                 object["sharpe"] = number(best.sharpe);
                 object["neighbourhood_sharpe"] = number(best.neighbourhood);
+                object["steady_sharpe"] = number(best.steady);
                 object["worst_neighbour_sharpe"] = number(best.worst);
                 object["neighbours"] = Value::from(best.neighbours);
                 object["psr"] = number(best.psr);
@@ -219,10 +222,13 @@ pub fn summary_table(swept: &Swept) -> String {
     let refused = swept.rows.len() - comparison.played;
     let mut text =
         format!("{} combinations played, {refused} refused by the configuration\n", comparison.played);
-    for (name, best) in [("best", &comparison.best), ("stable", &comparison.stable)] {
+    let none = ["no combination traded", "no combination with neighbours traded"];
+    for ((name, best), none) in
+        [("best", &comparison.best), ("stable", &comparison.stable)].into_iter().zip(none)
+    {
         match best {
             None => {
-                let _ = writeln!(text, "  {name:<7} no combination traded");
+                let _ = writeln!(text, "  {name:<7} {none}");
             }
             Some(best) => {
                 let return_pct =

@@ -177,3 +177,61 @@ impl Observer for Samples {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{path::Path, sync::Arc};
+
+    use hedge_core::{Interval, Symbol};
+    use hedge_sim::{backtest::Instruments, market::GeneratedMarket};
+
+    use super::*;
+    use crate::env::Env;
+
+    fn market() -> RecordedMarket {
+        let symbols = ["BTCUSDT", "ETHUSDT"].map(|symbol| Symbol::parse(symbol).unwrap());
+        let mut generated = GeneratedMarket::built_in(7);
+        let data = generated.data_set(&symbols, Interval::M15, 1_767_225_600_000, 1_000, 500).unwrap();
+        let rules = Instruments::built_in(&data).unwrap().rules;
+        RecordedMarket { data: Arc::new(data), rules, notes: Vec::new(), warnings: Vec::new() }
+    }
+    fn config() -> Config {
+        Config::load(Some(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/config"))), &Env::default())
+            .unwrap()
+    }
+
+    #[test]
+    fn a_trial_has_the_figures_of_a_backtest_and_its_returns_multiply_to_them() {
+        let (market, config) = (market(), config());
+        let course = Course { market: &market, data_hash: None, period: Period::Day };
+        let trial = play(&course, &config, &mut |_| true).unwrap().unwrap();
+        let engine = backtest::engine(&config).unwrap();
+        let whole = backtest::play(engine, &market, &backtest::account(&config, &market), &mut ()).unwrap();
+        assert!(whole.line.orders > 20, "{:?}", whole.line);
+        let Figures { nav_end, orders, fills, vetoes, hedged_bars, .. } = trial.figures;
+        assert_eq!(
+            (nav_end, orders, fills, vetoes, hedged_bars),
+            (
+                whole.line.nav_end.normalize(),
+                whole.line.orders,
+                whole.line.fills,
+                whole.line.vetoes,
+                whole.line.hedged_bars
+            )
+        );
+        let grown: f64 = trial.returns.iter().map(|change| 1.0 + change).product();
+        let expected = (trial.figures.nav_end / trial.figures.nav_start).to_f64().unwrap();
+        assert!((grown - expected).abs() < 1e-12, "{grown} {expected}");
+        let (last, days) = trial.ends_ms.split_last().unwrap();
+        assert_eq!(trial.returns.len(), trial.ends_ms.len());
+        assert!(days.len() >= 9 && days.iter().all(|end_ms| end_ms % Period::Day.ms() == 0), "{days:?}");
+        assert_eq!(*last, market.data.end().unwrap().ms());
+    }
+
+    #[test]
+    fn a_trial_that_is_told_to_end_leaves_nothing() {
+        let (market, config) = (market(), config());
+        let course = Course { market: &market, data_hash: Some("known"), period: Period::Hour };
+        assert!(play(&course, &config, &mut |_| false).unwrap().is_none());
+    }
+}

@@ -11,9 +11,11 @@ use tracing::warn;
 use super::{
     error::TradeError,
     fenced,
+    followers::{Followed, MirrorPlan},
     options::TradeOptions,
     place::Place,
     plan::{bars_note, plan},
+    retention,
     session::Session,
 };
 use crate::{
@@ -74,6 +76,7 @@ pub async fn run_and_inspect<R>(
 ) -> Result<(Finished, R), TradeError> {
     // What is wrong with hosts, keys and options is said before anything is created.
     let elsewhere = if is_embedded(&setup, options)? { None } else { Some(live::open(&setup, options)?) };
+    let mirror = MirrorPlan::of(&setup)?;
     let dir = folder(&setup, options)?;
     let store = open_store(&dir, setup.config)?;
     let earlier = Plan::load(dir.path())?;
@@ -108,17 +111,24 @@ pub async fn run_and_inspect<R>(
         access = live::keep_time(&setup, options, dir.path(), &mut place, access) => access?,
     };
     let plan = plan(&setup, options, earlier, &dir, &place)?;
+    let days = setup.config.runtime.journal.retention_days;
+    let retention = retention::start(&store, days, Arc::clone(&place.clock));
+    let followed = Followed::start(&setup, dir.path(), store, mirror)?;
     let session = Session {
         setup,
         options,
         shutdown: shutdown.clone(),
         dir: &dir,
-        store,
+        store: followed.store(),
         place: &place,
         plan,
         has_journal,
     };
     let finished = session.run(access).await;
+    if let Some(retention) = retention {
+        retention.abort();
+    }
+    followed.close().await;
     if let Err(TradeError::Run(error)) = &finished {
         fenced::outlive_panic(error, &dir, &place, &shutdown, setup.sink).await;
     }

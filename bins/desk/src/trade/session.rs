@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use hedge_core::StateStore;
 use hedge_runtime::{Activity, Fence, Listing, Parts, RunEnd, RunError, Runtime, Settings, Shutdown};
-use hedge_store::{FileStore, StateDir};
+use hedge_store::StateDir;
 use tracing::info;
 
 use super::{
@@ -43,7 +43,7 @@ pub(super) struct Session<'a> {
     pub(super) options: &'a TradeOptions,
     pub(super) shutdown: Shutdown,
     pub(super) dir: &'a StateDir,
-    pub(super) store: Arc<FileStore>,
+    pub(super) store: Arc<dyn StateStore>,
     pub(super) place: &'a Place,
     pub(super) plan: Option<Plan>,
     pub(super) has_journal: bool,
@@ -113,7 +113,7 @@ impl Session<'_> {
         let environment = Environment { testnet: mode.is_testnet(), dry_run: mode.is_dry() };
         let dir = self.dir.path();
         Parts {
-            store: Arc::clone(&self.store) as Arc<dyn StateStore>,
+            store: Arc::clone(&self.store),
             venues: vec![engaged.broker],
             clock: Arc::clone(&self.place.clock),
             fence: Arc::new(fence),

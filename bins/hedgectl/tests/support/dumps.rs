@@ -19,6 +19,10 @@ struct State {
     files: BTreeMap<String, Vec<u8>>,
     /// Bytes after which the next answer for a path breaks off.
     cuts: BTreeMap<String, usize>,
+    /// Bytes after which the next answer for a path says nothing more, without an end.
+    stalls: BTreeMap<String, usize>,
+    /// Whether a part that is asked for is answered with the whole.
+    ignores_ranges: bool,
     /// Rows of the API by symbol.
     klines: BTreeMap<String, Vec<[i64; 6]>>,
     funding: Vec<(i64, &'static str)>,
@@ -51,7 +55,9 @@ impl Dumps {
     }
     /// Puts an archive with one CSV and its checksum where the layout has them.
     pub(crate) fn put(&self, folder: &str, name: &str, csv: &str) {
-        let zip = zip(&format!("{name}.csv"), csv.as_bytes());
+        self.put_with_checksum(folder, name, zip(&format!("{name}.csv"), csv.as_bytes()));
+    }
+    pub(crate) fn put_with_checksum(&self, folder: &str, name: &str, zip: Vec<u8>) {
         let sum: String = Sha256::digest(&zip).iter().map(|byte| format!("{byte:02x}")).collect();
         self.put_file(&format!("{folder}/{name}.zip.CHECKSUM"), format!("{sum}  {name}.zip\n").into_bytes());
         self.put_file(&format!("{folder}/{name}.zip"), zip);
@@ -65,6 +71,13 @@ impl Dumps {
     /// The next answer for this file ends after so many bytes.
     pub(crate) fn cut(&self, path: &str, after: usize) {
         self.state.lock().unwrap().cuts.insert(format!("/data/futures/um/{path}"), after);
+    }
+    /// The next answer for this file stops after so many bytes and stays open.
+    pub(crate) fn stall(&self, path: &str, after: usize) {
+        self.state.lock().unwrap().stalls.insert(format!("/data/futures/um/{path}"), after);
+    }
+    pub(crate) fn ignore_ranges(&self) {
+        self.state.lock().unwrap().ignores_ranges = true;
     }
     pub(crate) fn serve_klines(&self, symbol: &str, rows: Vec<[i64; 6]>) {
         self.state.lock().unwrap().klines.insert(symbol.to_owned(), rows);
@@ -96,9 +109,12 @@ fn answer(stream: TcpStream, state: &Mutex<State>) {
         });
         found.unwrap_or_default()
     };
-    let range = header("range");
+    let mut range = header("range");
     let mut state = state.lock().unwrap();
     state.asked.push(format!("{target} {range}").trim_end().to_owned());
+    if state.ignores_ranges {
+        range.clear();
+    }
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let (status, body, first) = match path {
         "/fapi/v1/klines" => (200, klines_page(&state, query).into_bytes(), 0),
@@ -115,7 +131,8 @@ fn answer(stream: TcpStream, state: &Mutex<State>) {
             },
         },
     };
-    let cut = state.cuts.remove(path).unwrap_or(usize::MAX);
+    let stall = state.stalls.remove(path);
+    let cut = state.cuts.remove(path).or(stall).unwrap_or(usize::MAX);
     drop(state);
     let mut head = format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
     if status == 206 {
@@ -126,6 +143,9 @@ fn answer(stream: TcpStream, state: &Mutex<State>) {
     // Whoever hung up does not want the rest.
     let _ = stream.write_all(format!("{head}\r\n").as_bytes());
     let _ = stream.write_all(&body[..body.len().min(cut)]);
+    while stall.is_some() {
+        thread::park();
+    }
 }
 
 fn parameter(query: &str, name: &str) -> Option<String> {

@@ -1,0 +1,55 @@
+//! Which method is which REST endpoint. Source: fact sheet 10, the table.
+
+use hedge_http::Method;
+
+/// A method, and verb and path of its twin.
+pub(crate) const METHODS: &[(&str, &str, &str)] = &[
+    ("order.place", "POST", "/fapi/v1/order"),
+    ("order.modify", "PUT", "/fapi/v1/order"),
+    ("order.cancel", "DELETE", "/fapi/v1/order"),
+    ("order.status", "GET", "/fapi/v1/order"),
+    ("algoOrder.place", "POST", "/fapi/v1/algoOrder"),
+    ("algoOrder.cancel", "DELETE", "/fapi/v1/algoOrder"),
+    ("account.balance", "GET", "/fapi/v2/balance"),
+    ("v2/account.balance", "GET", "/fapi/v3/balance"),
+    ("account.status", "GET", "/fapi/v2/account"),
+    ("v2/account.status", "GET", "/fapi/v3/account"),
+    ("account.position", "GET", "/fapi/v2/positionRisk"),
+    ("v2/account.position", "GET", "/fapi/v3/positionRisk"),
+    ("depth", "GET", "/fapi/v1/depth"),
+    ("ticker.price", "GET", "/fapi/v2/ticker/price"),
+    ("ticker.book", "GET", "/fapi/v1/ticker/bookTicker"),
+    ("userDataStream.start", "POST", "/fapi/v1/listenKey"),
+    ("userDataStream.ping", "PUT", "/fapi/v1/listenKey"),
+    ("userDataStream.stop", "DELETE", "/fapi/v1/listenKey"),
+];
+
+/// The method that does what a REST request does, if there is one.
+pub(crate) fn method_of(verb: Method, path: &str) -> Option<&'static str> {
+    let verb = verb.as_str();
+    METHODS.iter().find(|(_, twin, at)| *twin == verb && *at == path).map(|(method, ..)| *method)
+}
+
+/// Whether a request is about an order and can take the other way. There is no method for lists of orders or for batches.
+pub(crate) fn is_order(verb: Method, path: &str) -> bool {
+    matches!(path, "/fapi/v1/order" | "/fapi/v1/algoOrder") && method_of(verb, path).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_order_request_has_its_method_and_there_is_none_for_a_conditional_query() {
+        assert_eq!(method_of(Method::Post, "/fapi/v1/order"), Some("order.place"));
+        assert_eq!(method_of(Method::Get, "/fapi/v1/order"), Some("order.status"));
+        assert!(is_order(Method::Delete, "/fapi/v1/algoOrder"));
+        assert!(
+            !is_order(Method::Get, "/fapi/v1/algoOrder"),
+            "there is no algoOrder.status (fact sheet 5.1)"
+        );
+        assert!(
+            !is_order(Method::Get, "/fapi/v3/balance") && !is_order(Method::Post, "/fapi/v1/batchOrders")
+        );
+    }
+}
