@@ -30,13 +30,15 @@ impl Engine {
 
     /// The leg's owner may already be released; every strategy that reads the instrument is told.
     pub(super) fn tell_flat(&mut self, cx: &mut Cx<'_>, key: &PositionKey) {
-        for i in 0..self.strategies.len() {
-            let reads =
-                self.needs.iter().any(|(reader, need)| *reader == i && need.instrument == key.instrument)
-                    || self.tick_needs.contains(&(i, key.instrument));
-            if reads {
-                self.ask(cx, i, &StrategyEvent::Flat { position: *key });
-            }
+        // One pass over the needs for each reader, not for each strategy: there may be one for every symbol.
+        let mut from = 0;
+        loop {
+            let bars = self.needs.iter().filter(|(_, need)| need.instrument == key.instrument);
+            let ticks = self.tick_needs.iter().filter(|(_, id)| *id == key.instrument);
+            let readers = bars.map(|(reader, _)| *reader).chain(ticks.map(|(reader, _)| *reader));
+            let Some(reader) = readers.filter(|reader| *reader >= from).min() else { return };
+            from = reader + 1;
+            self.ask(cx, reader, &StrategyEvent::Flat { position: *key });
         }
     }
 
