@@ -116,7 +116,7 @@ fn ticks() -> Backtest {
     let tick = |at: usize| {
         let bid = price(at);
         let kind = match at % 3 {
-            2 => TickKind::Print { price: bid, qty: 5, seller_aggressed: at % 2 == 0 },
+            2 => TickKind::Print { price: bid, qty: 5, seller_aggressed: at.is_multiple_of(2) },
             _ => TickKind::Quote { bid, bid_qty: 1_500, ask: bid + 1, ask_qty: 20 },
         };
         Tick { at_ms: 1_700_000_040_000 + at as i64 * 400, kind }
