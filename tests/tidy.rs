@@ -29,9 +29,11 @@ fn every_library_lists_the_house_lints_and_is_ready_to_be_packaged() {
         if !text.contains("[package]") {
             continue;
         }
-        assert!(text.contains("[lints]\nworkspace = true"), "{} does not take the lints", manifest.display());
         let folder = manifest.parent().unwrap();
         let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        // The counting allocator of the tests lists the lints itself, all but the one against unsafe code.
+        let takes_lints = text.contains("[lints]\nworkspace = true") || name == "counting";
+        assert!(takes_lints, "{} does not take the lints", manifest.display());
         // The binaries' shared library is packaged too: they depend on it.
         let is_library = name.starts_with("hedge-") || name == "desk";
         assert_eq!(is_library, !text.contains("publish = false"), "{}", manifest.display());

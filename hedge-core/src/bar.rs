@@ -79,7 +79,7 @@ impl Bar {
     }
     /// A scaled price of this bar as a checked [`Price`]; `None` when it is not above zero.
     pub fn price(&self, mantissa: i64) -> Option<Price> {
-        Price::new(self.decimal(mantissa)).ok()
+        Price::from_scaled(mantissa, self.price_scale.min(18))
     }
     /// The close as a checked price; `None` for a bar that is not [`checked`](Self::checked).
     pub fn close_price(&self) -> Option<Price> {

@@ -2,7 +2,7 @@
 //!
 //! Symbols and client order ids are stored inline: copying one costs no allocation.
 
-use std::{cmp::Ordering, fmt, str::FromStr};
+use std::{cmp::Ordering, fmt, fmt::Write as _, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
@@ -35,6 +35,17 @@ fn by_words<const N: usize>(a: &[u8; N], b: &[u8; N]) -> Ordering {
         }
     }
     Ordering::Equal
+}
+
+/// A multiplier without structure (the golden ratio's digits).
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Bits of all words, the upper ones well mixed. For tables of our own: the same on every machine.
+#[inline]
+fn mixed(words: &[[u8; 8]]) -> u64 {
+    words
+        .iter()
+        .fold(0, |mixed: u64, word| (mixed.rotate_left(29) ^ u64::from_le_bytes(*word)).wrapping_mul(SPREAD))
 }
 
 macro_rules! inline_text {
@@ -130,6 +141,22 @@ inline_text!(
     Asset, 14, "asset", "1 to 14 bytes without spaces",
     |text| !text.chars().any(char::is_whitespace)
 );
+
+impl ClientOrderId {
+    /// Where to look for it in a table.
+    #[inline]
+    pub(crate) fn mixed(&self) -> u64 {
+        mixed(self.bytes.as_chunks::<8>().0)
+    }
+}
+
+impl Symbol {
+    /// Where to look for it in a table. Its first sixteen bytes tell nearly every two symbols apart.
+    #[inline]
+    pub(crate) fn mixed_head(&self) -> u64 {
+        mixed(self.bytes.as_chunks::<8>().0.split_at(2).0)
+    }
+}
 
 impl Asset {
     /// The asset that settles USD-M contracts.
@@ -273,7 +300,9 @@ pub struct RunId(pub i64);
 
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", base36(self.0.unsigned_abs(), 7))
+        let mut text = [0; 32];
+        let len = put_base36(&mut text, 0, self.0.unsigned_abs(), 7);
+        text[..len].iter().try_for_each(|digit| f.write_char(char::from(*digit)))
     }
 }
 
@@ -292,12 +321,12 @@ pub enum OrderPurpose {
 }
 
 impl OrderPurpose {
-    const fn letter(self) -> char {
+    const fn letter(self) -> u8 {
         match self {
-            Self::Entry => 'e',
-            Self::Stop => 's',
-            Self::TakeProfit => 't',
-            Self::Close => 'c',
+            Self::Entry => b'e',
+            Self::Stop => b's',
+            Self::TakeProfit => b't',
+            Self::Close => b'c',
         }
     }
 }
@@ -318,18 +347,15 @@ impl OrderIds {
     }
     /// The id of the order that is decided at journal place `seq`.
     pub fn derive(&self, seq: Seq, purpose: OrderPurpose) -> ClientOrderId {
-        let text = format!(
-            "h{}{}{}{}",
-            self.run,
-            base36(u64::from(self.term.0), 3),
-            base36(seq.0, 1),
-            purpose.letter()
-        );
         let mut bytes = [0; 32];
-        // 1 + 7 + 3 + at most 13 + 1 characters always fit.
-        let len = text.len().min(32);
-        bytes[..len].copy_from_slice(&text.as_bytes()[..len]);
-        ClientOrderId { bytes, len: len as u8 }
+        bytes[0] = b'h';
+        // 1 + 7 + 3 + at most 13 + 1 characters always fit; a run of this century has 7 digits, a term below 46,656 has 3.
+        let mut len = 1;
+        for (value, width) in [(self.run.0.unsigned_abs(), 7), (u64::from(self.term.0), 3), (seq.0, 1)] {
+            len = put_base36(&mut bytes, len, value, width);
+        }
+        bytes[len.min(31)] = purpose.letter();
+        ClientOrderId { bytes, len: (len + 1).min(32) as u8 }
     }
     /// Whether a client id has the form of an order that this product placed (in any run).
     pub fn is_ours(id: &str) -> bool {
@@ -341,14 +367,21 @@ impl OrderIds {
     }
 }
 
-fn base36(mut value: u64, width: usize) -> String {
-    let mut digits = Vec::with_capacity(13);
-    while value > 0 || digits.len() < width {
+/// Writes a number from `at` on, with at least `width` digits; returns where the text goes on. What does not fit is left out.
+fn put_base36(text: &mut [u8; 32], at: usize, mut value: u64, width: usize) -> usize {
+    let mut digits = [b'0'; 13];
+    let mut first = digits.len();
+    while value > 0 {
+        first -= 1;
         let digit = (value % 36) as u8;
-        digits.push(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 });
+        digits[first] = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
         value /= 36;
     }
-    digits.iter().rev().map(|&b| char::from(b)).collect()
+    let digits = &digits[first.min(digits.len() - width)..];
+    for (place, digit) in text.iter_mut().skip(at).zip(digits) {
+        *place = *digit;
+    }
+    (at + digits.len()).min(text.len())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{Asset, InstrumentId},
-    money::{Notional, Price, Qty, ceil_to, floor_to, round_to},
+    money::{Notional, Price, Qty, ceil_to, compare, floor_to, round_to},
     position::{OrderSide, PositionMode},
     time::Timestamp,
 };
@@ -75,13 +75,15 @@ impl InstrumentSpec {
     }
     /// The largest quantity on the grid of `lot` that is not above `qty`; `None` when that is nothing or below the minimum.
     pub fn floor_qty(&self, qty: Decimal, lot: &LotRule) -> Option<Qty> {
-        let floored = floor_to(qty, lot.step).min(floor_to(lot.max, lot.step));
-        if floored < lot.min { None } else { Qty::new(floored).ok() }
+        let floored = floor_to(qty, lot.step);
+        // Most orders are far below the largest: its own place on the grid is looked for only near it.
+        let floored = if compare(&floored, &lot.max).is_gt() { floor_to(lot.max, lot.step) } else { floored };
+        if compare(&floored, &lot.min).is_lt() { None } else { Qty::of(floored) }
     }
     /// The smallest quantity on the grid of `lot` that is not below `qty`.
     pub fn ceil_qty(&self, qty: Decimal, lot: &LotRule) -> Option<Qty> {
         let raised = ceil_to(qty.max(lot.min), lot.step);
-        if raised > lot.max { None } else { Qty::new(raised).ok() }
+        if raised > lot.max { None } else { Qty::of(raised) }
     }
     /// The nearest price on the grid. `None` when that is not above zero or outside the bounds.
     pub fn round_price(&self, price: Decimal) -> Option<Price> {
@@ -95,7 +97,7 @@ impl InstrumentSpec {
         })
     }
     fn in_bounds(&self, price: Decimal) -> Option<Price> {
-        let price = Price::new(price).ok()?;
+        let price = Price::of(price)?;
         let above = self.min_price.is_none_or(|min| price >= min);
         let below = self.max_price.is_none_or(|max| price <= max);
         (above && below).then_some(price)

@@ -3,6 +3,7 @@
 pub mod bar;
 pub mod book;
 pub mod brokerage;
+mod digits;
 pub mod engine;
 pub mod error;
 pub mod event;
@@ -48,7 +49,9 @@ pub use preflight::{
     CheckResult, ExitPass, NoPass, OperatorConsent, PreflightCheck, PreflightPass, PreflightReport,
 };
 pub use reconcile::{Difference, reconcile};
-pub use risk::{CheckVerdict, GateCheck, PermitAll, Posture, Proposal, RiskManager, Stance, Verdict};
+pub use risk::{
+    CheckVerdict, GateCheck, PermitAll, Posture, Proposal, RiskManager, Stance, Verdict, Watches,
+};
 pub use rust_decimal::Decimal;
 pub use store::{Page, StateStore, View, ViewName};
 pub use strategy::{DataNeed, Output, Strategy, StrategyEvent, StrategyView};

@@ -9,11 +9,16 @@
 
 use std::fmt;
 
-use rust_decimal::{Decimal, RoundingStrategy};
+use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
-use crate::id::Asset;
+use crate::{
+    digits::{POWERS, digits, is_at_most_power, normal, of_digits, without_zeros},
+    id::Asset,
+};
+
+pub use crate::digits::{ceil_to, compare, difference, div_round, floor_to, product, round_to};
 
 /// A number that cannot be that kind of amount.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -36,12 +41,17 @@ macro_rules! amount {
         impl $name {
             #[doc = concat!("Checks and normalises. Errors: [`InvalidAmount`] unless the value is ", $expected, ".")]
             pub fn new(value: Decimal) -> Result<Self, InvalidAmount> {
+                Self::of(value).ok_or_else(|| InvalidAmount {
+                    what: $what,
+                    value: value.to_string(),
+                    expected: $expected,
+                })
+            }
+            /// The value as such an amount; `None` where [`new`](Self::new) would say what is wrong with it.
+            #[inline]
+            pub fn of(value: Decimal) -> Option<Self> {
                 let valid: fn(&Decimal) -> bool = $valid;
-                if valid(&value) {
-                    Ok(Self(value.normalize()))
-                } else {
-                    Err(InvalidAmount { what: $what, value: value.to_string(), expected: $expected })
-                }
+                valid(&value).then(|| Self(normal(value)))
             }
             #[doc = concat!("Reads decimal text. Errors: [`InvalidAmount`] unless it is ", $expected, ".")]
             pub fn parse(text: &str) -> Result<Self, InvalidAmount> {
@@ -89,17 +99,17 @@ macro_rules! amount {
 amount!(
     /// Quote per base. Always above zero, and small enough that no product with a [`Qty`] leaves the decimal range.
     Price, "price", "a decimal above 0 and at most 10000000000",
-    |v| v.is_sign_positive() && !v.is_zero() && *v <= Decimal::from(10_000_000_000_u64)
+    |v| v.is_sign_positive() && !v.is_zero() && is_at_most_power(v, 10)
 );
 amount!(
     /// Base units or contracts. Always above zero; "no position" is `None`.
     Qty, "qty", "a decimal above 0 and at most 10000000000000",
-    |v| v.is_sign_positive() && !v.is_zero() && *v <= Decimal::from(10_000_000_000_000_u64)
+    |v| v.is_sign_positive() && !v.is_zero() && is_at_most_power(v, 13)
 );
 amount!(
     /// Quantity times price in the quote asset. Never negative.
     Notional, "notional", "a decimal of at least 0 and at most 10^23",
-    |v| (!v.is_sign_negative() || v.is_zero()) && *v <= Decimal::from(100_000_000_000_000_000_000_000_u128)
+    |v| (!v.is_sign_negative() || v.is_zero()) && is_at_most_power(v, 23)
 );
 amount!(
     /// A profit, loss, fee or balance in a settlement asset; may be negative.
@@ -115,6 +125,17 @@ amount!(
 );
 
 impl Price {
+    /// The price `mantissa / 10^scale`; `None` when that is not a price.
+    #[inline]
+    pub fn from_scaled(mantissa: i64, scale: u8) -> Option<Self> {
+        let digits = u64::try_from(mantissa).ok().filter(|&digits| digits > 0)?;
+        let within = POWERS.get(10 + usize::from(scale)).is_none_or(|bound| digits <= *bound);
+        if scale > 28 || !within {
+            return None;
+        }
+        let (digits, scale) = without_zeros(digits, u32::from(scale));
+        Some(Self(of_digits(digits, false, scale)))
+    }
     /// Price times quantity. Errors: [`InvalidAmount`] when the product leaves the decimal range.
     pub fn checked_mul(self, qty: Qty) -> Result<Notional, InvalidAmount> {
         let product = self.0.checked_mul(qty.0).ok_or_else(|| InvalidAmount {
@@ -133,11 +154,11 @@ impl Price {
 impl Qty {
     /// What is left after taking `other` away; `None` when nothing is.
     pub fn minus(self, other: Self) -> Option<Self> {
-        Self::new(self.0 - other.0).ok()
+        Self::of(self.0 - other.0)
     }
     /// The sum of two quantities.
     pub fn plus(self, other: Self) -> Self {
-        Self((self.0 + other.0).normalize())
+        Self(normal(self.0 + other.0))
     }
 }
 
@@ -151,7 +172,7 @@ impl SignedAmount {
     pub const ZERO: Self = Self(Decimal::ZERO);
     /// Any decimal is a signed amount.
     pub fn from_decimal(value: Decimal) -> Self {
-        Self(value.normalize())
+        Self(normal(value))
     }
 }
 
@@ -162,14 +183,25 @@ impl Bps {
     pub const FIVE_PERCENT: Self = Self(Decimal::from_parts(500, 0, 0, false, 0));
     /// As a plain fraction: 25 bps is 0.0025.
     pub fn ratio(self) -> Ratio {
-        Ratio((self.0 / Decimal::from(10_000)).normalize())
+        Ratio(moved(self.0, 4))
+    }
+}
+
+/// A number divided by ten to the power `places`.
+fn moved(value: Decimal, places: u32) -> Decimal {
+    match digits(&value) {
+        Some(digits) if digits != 0 && value.scale() + places <= Decimal::MAX_SCALE => {
+            let (digits, scale) = without_zeros(digits, value.scale() + places);
+            of_digits(digits, value.is_sign_negative(), scale)
+        }
+        _ => (value / Decimal::from(10_u32.pow(places))).normalize(),
     }
 }
 
 impl Ratio {
     /// Percent to fraction: 9 becomes 0.09.
     pub fn from_percent(percent: Decimal) -> Self {
-        Self((percent / Decimal::ONE_HUNDRED).normalize())
+        Self(moved(percent, 2))
     }
 }
 
@@ -237,25 +269,6 @@ impl fmt::Display for Leverage {
     }
 }
 
-/// Rounds towards zero onto a grid of `step`. A step of zero leaves the value alone.
-pub fn floor_to(value: Decimal, step: Decimal) -> Decimal {
-    if step.is_zero() { value } else { (value / step).trunc() * step }
-}
-
-/// Rounds a positive value up onto a grid of `step`.
-pub fn ceil_to(value: Decimal, step: Decimal) -> Decimal {
-    if step.is_zero() { value } else { (value / step).ceil() * step }
-}
-
-/// Rounds half away from zero onto a grid of `step`.
-pub fn round_to(value: Decimal, step: Decimal) -> Decimal {
-    if step.is_zero() {
-        value
-    } else {
-        (value / step).round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero) * step
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,17 +281,54 @@ mod tests {
     }
 
     #[test]
+    fn an_amount_is_bounded_at_its_bound_however_it_is_written() {
+        for (text, usable) in [
+            ("10000000000", true),
+            ("10000000000.000000000000", true),
+            ("10000000000.00000000001", false),
+            ("10000000001", false),
+            ("9999999999.9999999999999999", true),
+            ("99999999999999999999999999", false),
+        ] {
+            assert_eq!(Price::parse(text).is_ok(), usable, "{text}");
+        }
+        assert!(Notional::parse("100000000000000000000000").is_ok());
+        assert!(Notional::parse("100000000000000000000000.1").is_err());
+        assert!(Notional::parse("-0.0").is_ok() && Notional::parse("-0.1").is_err());
+    }
+
+    #[test]
+    fn a_scaled_price_is_the_price_of_its_decimal() {
+        for mantissa in [1, 10, 1_050, 99_999, 100_000_000_000, 10_000_000_000_000_000, i64::MAX, 0, -5] {
+            for scale in [0_u8, 1, 2, 8, 18, 28] {
+                let price = Price::new(Decimal::from_i128_with_scale(mantissa.into(), scale.into())).ok();
+                assert_eq!(Price::from_scaled(mantissa, scale), price, "{mantissa} {scale}");
+                let digits = |price: Option<Price>| price.map(|price| price.get().serialize());
+                assert_eq!(digits(Price::from_scaled(mantissa, scale)), digits(price));
+            }
+        }
+        assert_eq!(Price::from_scaled(1, 29), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn an_amount_has_no_zeros_behind_its_last_digit(
+            mantissa in proptest::prelude::any::<i128>(), shift in 31_u32..120, zeros in 0_u32..9, scale in 0_u32..=28,
+        ) {
+            let mantissa = (mantissa >> shift).saturating_mul(10_i128.pow(zeros)) % (1 << 96);
+            let value = Decimal::from_i128_with_scale(mantissa, scale);
+            let amount = SignedAmount::new(value).unwrap();
+            proptest::prop_assert_eq!(amount.get().serialize(), value.normalize().serialize());
+            let bound = Decimal::from_i128_with_scale(10_i128.pow(13), 0);
+            let usable = value > Decimal::ZERO && value <= bound;
+            proptest::prop_assert_eq!(Qty::new(value).is_ok(), usable);
+        }
+    }
+
+    #[test]
     fn leverage_is_one_to_one_hundred_and_twenty_five() {
         assert!(Leverage::new(0).is_err());
         assert!(Leverage::new(126).is_err());
         assert_eq!(Leverage::new(125).unwrap().get(), 125);
-    }
-
-    #[test]
-    fn rounding_keeps_to_the_grid() {
-        let step = Decimal::new(5, 1);
-        assert_eq!(floor_to(Decimal::new(129, 2), step), Decimal::ONE);
-        assert_eq!(ceil_to(Decimal::new(129, 2), step), Decimal::new(15, 1));
-        assert_eq!(round_to(Decimal::new(125, 2), step), Decimal::new(15, 1));
     }
 }

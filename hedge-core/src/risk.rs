@@ -10,7 +10,7 @@ use crate::{
     event::Envelope,
     id::{InstrumentIx, StrategyId},
     instrument::InstrumentSpec,
-    money::{Notional, Price, Qty},
+    money::{Notional, Price, Qty, compare, difference},
     order::{Entry, Protection},
     position::PositionKey,
     time::Timestamp,
@@ -73,26 +73,39 @@ pub struct GateCheck {
 
 impl GateCheck {
     /// A check that passes while `value` is at most `limit`.
+    #[inline]
     pub fn at_most(rule: &'static str, value: Decimal, limit: Decimal) -> Self {
-        let verdict = if value <= limit { CheckVerdict::Pass } else { CheckVerdict::Refuse };
-        Self { rule: Cow::Borrowed(rule), value, limit, distance: limit - value, verdict, note: None }
-    }
-    /// A check that passes while `value` is at least `limit`.
-    pub fn at_least(rule: &'static str, value: Decimal, limit: Decimal) -> Self {
-        let verdict = if value >= limit { CheckVerdict::Pass } else { CheckVerdict::Refuse };
-        Self { rule: Cow::Borrowed(rule), value, limit, distance: value - limit, verdict, note: None }
-    }
-    /// A yes-or-no rule: value 1 and limit 1 when it holds.
-    pub fn holds(rule: &'static str, holds: bool, note: impl Into<Option<Cow<'static, str>>>) -> Self {
-        let value = if holds { Decimal::ONE } else { Decimal::ZERO };
+        let verdict = if compare(&value, &limit).is_le() { CheckVerdict::Pass } else { CheckVerdict::Refuse };
         Self {
             rule: Cow::Borrowed(rule),
             value,
-            limit: Decimal::ONE,
-            distance: value - Decimal::ONE,
-            verdict: if holds { CheckVerdict::Pass } else { CheckVerdict::Refuse },
-            note: note.into(),
+            limit,
+            distance: difference(&limit, &value),
+            verdict,
+            note: None,
         }
+    }
+    /// A check that passes while `value` is at least `limit`.
+    #[inline]
+    pub fn at_least(rule: &'static str, value: Decimal, limit: Decimal) -> Self {
+        let verdict = if compare(&value, &limit).is_ge() { CheckVerdict::Pass } else { CheckVerdict::Refuse };
+        Self {
+            rule: Cow::Borrowed(rule),
+            value,
+            limit,
+            distance: difference(&value, &limit),
+            verdict,
+            note: None,
+        }
+    }
+    /// A yes-or-no rule: value 1 and limit 1 when it holds.
+    pub fn holds(rule: &'static str, holds: bool, note: impl Into<Option<Cow<'static, str>>>) -> Self {
+        let (value, distance, verdict) = if holds {
+            (Decimal::ONE, Decimal::ZERO, CheckVerdict::Pass)
+        } else {
+            (Decimal::ZERO, Decimal::NEGATIVE_ONE, CheckVerdict::Refuse)
+        };
+        Self { rule: Cow::Borrowed(rule), value, limit: Decimal::ONE, distance, verdict, note: note.into() }
     }
     /// Whether this rule alone would let the proposal pass as it is.
     pub fn passed(&self) -> bool {
@@ -183,6 +196,30 @@ pub trait RiskManager: fmt::Debug + Send + 'static {
     fn observe(&mut self, envelope: &Envelope, book: &Book);
     /// Equity may have moved because of a market fact.
     fn mark(&mut self, book: &Book, now: Timestamp);
+    /// What it must be told besides proposals. A manager that only limits openings saves the engine the calls.
+    fn watches(&self) -> Watches {
+        Watches::ALL
+    }
+}
+
+/// What a risk manager looks at besides proposals. What is `false` need not be called, and answers as if nothing were wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watches {
+    /// [`observe`](RiskManager::observe) does something.
+    pub records: bool,
+    /// [`mark`](RiskManager::mark) does something.
+    pub marks: bool,
+    /// [`posture`](RiskManager::posture) may be stricter than `Normal`.
+    pub stance: bool,
+}
+
+impl Watches {
+    /// Everything.
+    pub const ALL: Self = Self { records: true, marks: true, stance: true };
+    /// Proposals only.
+    pub const NOTHING: Self = Self { records: false, marks: false, stance: false };
+    /// Proposals and records.
+    pub const RECORDS: Self = Self { records: true, marks: false, stance: false };
 }
 
 /// Forbids nothing. For tests and first steps; visible at the composition root.
@@ -199,4 +236,7 @@ impl RiskManager for PermitAll {
     }
     fn observe(&mut self, _: &Envelope, _: &Book) {}
     fn mark(&mut self, _: &Book, _: Timestamp) {}
+    fn watches(&self) -> Watches {
+        Watches::NOTHING
+    }
 }

@@ -8,7 +8,7 @@ use crate::{
     event::Reading,
     id::{InstrumentId, InstrumentIx, StrategyId},
     instrument::InstrumentSpec,
-    money::Price,
+    money::{Price, Qty},
     order::Intent,
     position::PositionKey,
     time::{Interval, Timestamp},
@@ -42,6 +42,30 @@ pub enum StrategyEvent<'a> {
         instrument: InstrumentIx,
         /// The bar.
         bar: &'a Bar,
+    },
+    /// The best bid and ask, for who [reads ticks](Strategy::tick_needs).
+    Quote {
+        /// Which instrument.
+        instrument: InstrumentIx,
+        /// Best bid.
+        bid: Price,
+        /// Its size.
+        bid_qty: Qty,
+        /// Best ask.
+        ask: Price,
+        /// Its size.
+        ask_qty: Qty,
+    },
+    /// A public trade, for who [reads ticks](Strategy::tick_needs).
+    Print {
+        /// Which instrument.
+        instrument: InstrumentIx,
+        /// Price.
+        price: Price,
+        /// Quantity.
+        qty: Qty,
+        /// Whether the seller aggressed.
+        seller_aggressed: bool,
     },
     /// Data is missing: warm up again before the next decision.
     Gap {
@@ -119,8 +143,12 @@ impl Output {
 pub trait Strategy: fmt::Debug + Send + 'static {
     /// Unique in one engine; owns the legs it opens.
     fn id(&self) -> StrategyId;
-    /// What it must be fed.
+    /// Bars that it must be fed.
     fn needs(&self) -> Vec<DataNeed>;
+    /// Instruments of which it wants every quote and every trade besides. None, unless it says otherwise.
+    fn tick_needs(&self) -> Vec<InstrumentId> {
+        Vec::new()
+    }
     /// Told what happened; writes what it wants.
     fn on_event(&mut self, event: &StrategyEvent<'_>, view: &StrategyView<'_>, out: &mut Output);
 }

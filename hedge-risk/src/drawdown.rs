@@ -5,9 +5,10 @@ use std::{borrow::Cow, mem};
 use hedge_core::{
     Book, CheckVerdict, Decimal, Decision, Envelope, Event, Fact, GateCheck, MarketEvent, OperatorCommand,
     Posture, Proposal, RiskManager, Stance, Timestamp, Verdict,
+    money::{compare, div_round, product},
 };
 
-use crate::calendar::DayCalendar;
+use crate::{calendar::DayCalendar, limits::verdict_of};
 
 /// Peak and day start of an account's equity. Folds from the journal.
 ///
@@ -19,14 +20,41 @@ pub struct EquityTrack {
     state: Option<State>,
 }
 
-/// All without transfers.
+/// Peak, day start and last equity are without transfers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct State {
     peak: Decimal,
     day_start: Decimal,
     last: Decimal,
+    /// The last equity with transfers, as the book had it.
+    in_book: Decimal,
     transfers: Decimal,
     next_day: Timestamp,
+}
+
+impl State {
+    /// Neither limit is reached while equity is above this: a little higher than the exact bounds, written like equity.
+    fn safe_above(&self, drawdown_pct: Decimal, daily_loss_pct: Decimal) -> Decimal {
+        let percent = Decimal::new(1, 2);
+        let bound = |from: Decimal, pct: Decimal| from - pct * percent * (from + self.transfers);
+        let higher = bound(self.peak, drawdown_pct).max(bound(self.day_start, daily_loss_pct));
+        let mut safe = (higher + Decimal::ONE).ceil();
+        safe.rescale(self.last.scale());
+        safe
+    }
+}
+
+/// What an update brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum News {
+    /// Equity is what it was.
+    Nothing,
+    /// Equity has moved.
+    Equity,
+    /// Equity has moved, and its peak or the transfers with it.
+    Baseline,
+    /// A day has begun.
+    Day,
 }
 
 impl EquityTrack {
@@ -57,29 +85,47 @@ impl EquityTrack {
             percent(state.day_start - state.last, state.day_start + state.transfers)
         })
     }
-    /// Takes the present equity in. Returns whether a new day has begun. Cheap while nothing is held and no day ends.
+    /// Takes the present equity in. Returns whether a new day has begun. Cheap while nothing has moved and no day ends.
     pub fn update(&mut self, book: &Book, now: Timestamp) -> bool {
+        self.take_in(book, now) == News::Day
+    }
+
+    fn take_in(&mut self, book: &Book, now: Timestamp) -> News {
         if !book.is_started() {
-            return false;
+            return News::Nothing;
         }
-        let transfers = book.totals().transfers;
-        let equity = book.equity() - transfers;
+        let (transfers, in_book) = (book.totals().transfers, book.equity());
         let Some(state) = &mut self.state else {
+            let equity = in_book - transfers;
             let next_day = self.calendar.next_start(now);
-            self.state = Some(State { peak: equity, day_start: equity, last: equity, transfers, next_day });
-            return true;
+            self.state =
+                Some(State { peak: equity, day_start: equity, last: equity, in_book, transfers, next_day });
+            return News::Day;
         };
         let new_day = now >= state.next_day;
+        if !new_day && is_same(state.in_book, in_book) && is_same(state.transfers, transfers) {
+            return News::Nothing;
+        }
+        let equity = if transfers.is_zero() { in_book } else { in_book - transfers };
         if new_day {
             state.day_start = state.last;
             while state.next_day <= now {
                 state.next_day = self.calendar.next_start(state.next_day);
             }
         }
-        state.peak = state.peak.max(equity);
+        let is_high = !is_above(state.peak, equity);
+        let moved = is_high || !is_same(state.transfers, transfers);
+        if is_high {
+            state.peak = state.peak.max(equity);
+        }
         state.last = equity;
+        state.in_book = in_book;
         state.transfers = transfers;
-        new_day
+        match (new_day, moved) {
+            (true, _) => News::Day,
+            (false, true) => News::Baseline,
+            (false, false) => News::Equity,
+        }
     }
     /// Forgets the old peak: drawdown counts from the present equity on.
     fn forgive(&mut self) {
@@ -99,13 +145,24 @@ impl EquityTrack {
     }
 }
 
+/// Whether two numbers are written the same: stricter than being equal, and cheaper.
+#[inline]
+fn is_same(a: Decimal, b: Decimal) -> bool {
+    a.mantissa() == b.mantissa() && a.scale() == b.scale()
+}
+
+#[inline]
+fn is_above(a: Decimal, b: Decimal) -> bool {
+    compare(&a, &b).is_gt()
+}
+
 fn percent(loss: Decimal, base: Decimal) -> Decimal {
     if loss <= Decimal::ZERO {
         Decimal::ZERO
     } else if base <= Decimal::ZERO {
         Decimal::ONE_HUNDRED
     } else {
-        (loss * Decimal::ONE_HUNDRED / base).round_dp(4)
+        div_round(product(&loss, &Decimal::ONE_HUNDRED), base, 4)
     }
 }
 
@@ -124,7 +181,20 @@ pub struct Breakers {
     track: EquityTrack,
     halted: Option<String>,
     day_over: Option<String>,
+    safe_above: SafeAbove,
 }
+
+/// Equity above which nothing needs to be looked at; `None` after a baseline has moved. Follows from the rest.
+#[derive(Clone, Copy, Debug, Default)]
+struct SafeAbove(Option<Decimal>);
+
+/// Two breakers are equal whatever they have worked out so far.
+impl PartialEq for SafeAbove {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+impl Eq for SafeAbove {}
 
 impl Breakers {
     /// With those limits. Units: percent.
@@ -135,6 +205,7 @@ impl Breakers {
             track: EquityTrack::new(calendar),
             halted: None,
             day_over: None,
+            safe_above: SafeAbove(None),
         }
     }
     /// Peak and day start.
@@ -143,8 +214,15 @@ impl Breakers {
     }
 
     fn update(&mut self, book: &Book, now: Timestamp) {
-        if self.track.update(book, now) {
-            self.day_over = None;
+        match self.track.take_in(book, now) {
+            // What has not moved reaches no limit that it had not reached before.
+            News::Nothing => return,
+            News::Equity => {}
+            News::Baseline => self.safe_above = SafeAbove(None),
+            News::Day => (self.day_over, self.safe_above) = (None, SafeAbove(None)),
+        }
+        if self.is_safe() {
+            return;
         }
         if self.halted.is_none() && self.track.drawdown_reaches(self.kill_dd_pct) {
             self.halted = Some(format!(
@@ -167,6 +245,17 @@ impl Breakers {
         }
     }
 
+    /// Whether equity is so high that no limit can be reached. Most prices end here.
+    fn is_safe(&mut self) -> bool {
+        let Some(state) = &self.track.state else { return true };
+        if is_same(state.last, state.peak) && !is_above(state.day_start, state.last) {
+            return true;
+        }
+        let (drawdown_pct, daily_loss_pct) = (self.kill_dd_pct, self.kill_daily_loss_pct);
+        let safe = *self.safe_above.0.get_or_insert_with(|| state.safe_above(drawdown_pct, daily_loss_pct));
+        is_above(state.last, safe)
+    }
+
     fn is_day_over(&self, now: Timestamp) -> bool {
         self.day_over.is_some() && self.track.next_day().is_some_and(|next| now < next)
     }
@@ -186,17 +275,11 @@ impl RiskManager for Breakers {
     fn assess(&self, proposal: &Proposal<'_>, checks: &mut Vec<GateCheck>) -> Verdict {
         let day_over = self.day_over.as_ref().filter(|_| self.is_day_over(proposal.now));
         let drawdown = self.track.drawdown_pct();
-        let mut verdict = Verdict::Approve;
-        for check in [
-            breaker("kill_dd_pct", drawdown, self.kill_dd_pct, self.halted.as_ref()),
-            breaker("kill_daily_loss_pct", self.track.daily_loss_pct(), self.kill_daily_loss_pct, day_over),
-        ] {
-            if !check.passed() {
-                verdict = verdict.stricter(Verdict::Refuse { rule: check.rule.clone() });
-            }
-            checks.push(check);
-        }
-        verdict
+        let first = checks.len();
+        checks.push(breaker("kill_dd_pct", drawdown, self.kill_dd_pct, self.halted.as_ref()));
+        let daily_loss = self.track.daily_loss_pct();
+        checks.push(breaker("kill_daily_loss_pct", daily_loss, self.kill_daily_loss_pct, day_over));
+        verdict_of(&checks[first..])
     }
 
     fn posture(&self, _: &Book, now: Timestamp) -> Stance {
@@ -217,6 +300,7 @@ impl RiskManager for Breakers {
                 self.update(book, envelope.at);
                 if mem::take(&mut self.halted).is_some() {
                     self.track.forgive();
+                    self.safe_above = SafeAbove(None);
                 }
             }
             Event::Fact(_) | Event::Decision(Decision::Corrected { .. }) => self.update(book, envelope.at),

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 
 use hedge_core::{
-    Book, CheckVerdict, Decimal, Envelope, Event, Fact, GateCheck, Proposal, RiskManager, Stance, Timestamp,
-    Verdict,
+    Book, Decimal, Envelope, Event, Fact, GateCheck, Proposal, RiskManager, Stance, Timestamp, Verdict,
+    Watches,
 };
+
+use crate::limits::verdict_of;
 
 /// Age of the mark, and time since the process started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,20 +45,16 @@ impl Freshness {
 
 /// Seconds from one instant to a later one, to the millisecond.
 fn seconds(later: Timestamp, earlier: Timestamp) -> Decimal {
-    let ms = i64::try_from(later.since(earlier).as_millis()).unwrap_or(i64::MAX);
-    Decimal::new(ms, 3).normalize()
+    let ms = later.ns().saturating_sub(earlier.ns()).max(0) / 1_000_000;
+    if ms % 1_000 == 0 { Decimal::from(ms / 1_000) } else { Decimal::new(ms, 3).normalize() }
 }
 
 impl RiskManager for Freshness {
     fn assess(&self, proposal: &Proposal<'_>, checks: &mut Vec<GateCheck>) -> Verdict {
-        let mut verdict = Verdict::Approve;
-        for check in [self.staleness(proposal), self.warmup(proposal)] {
-            if check.verdict == CheckVerdict::Refuse {
-                verdict = verdict.stricter(Verdict::Refuse { rule: check.rule.clone() });
-            }
-            checks.push(check);
-        }
-        verdict
+        let first = checks.len();
+        checks.push(self.staleness(proposal));
+        checks.push(self.warmup(proposal));
+        verdict_of(&checks[first..])
     }
     fn posture(&self, _: &Book, _: Timestamp) -> Stance {
         Stance::NORMAL
@@ -67,6 +65,9 @@ impl RiskManager for Freshness {
         }
     }
     fn mark(&mut self, _: &Book, _: Timestamp) {}
+    fn watches(&self) -> Watches {
+        Watches::RECORDS
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use hedge_core::{
     Action, Book, CheckVerdict, Decimal, Envelope, GateCheck, PositionKey, Proposal, Protection, RiskManager,
-    Stance, Symbol, Timestamp, Verdict,
+    Stance, Symbol, Timestamp, Verdict, Watches,
+    money::{compare, div_round, product},
 };
 
 use crate::{config::RiskLimits, sizing::cut_back};
@@ -78,8 +79,10 @@ impl Limits {
         let (mark, bps) = (mark.get(), Decimal::from(10_000));
         let sign = Decimal::from(proposal.position.side.sign());
         let worse = (proposal.price.get() - mark) * sign;
-        let mut check = GateCheck::at_most(rule, (worse * bps / mark).round_dp(4), self.max_slippage_bps);
-        let fits = (worse - proposal.spec.tick) * bps <= mark * self.max_slippage_bps;
+        let mut check =
+            GateCheck::at_most(rule, div_round(product(&worse, &bps), mark, 4), self.max_slippage_bps);
+        let most = product(&mark, &self.max_slippage_bps);
+        let fits = compare(&product(&(worse - proposal.spec.tick), &bps), &most).is_le();
         check.verdict = if fits { CheckVerdict::Pass } else { CheckVerdict::Refuse };
         check
     }
@@ -91,12 +94,20 @@ impl Limits {
             checks.push(GateCheck::holds(rule, false, Cow::Borrowed("equity is not above zero")));
             return refuse(rule);
         }
-        let limit_usdt = self.max_leverage * equity;
+        let limit_usdt = product(&self.max_leverage, &equity);
         let after = exposure + proposal.notional.get();
-        let mut check = GateCheck::at_most(rule, (after / equity).round_dp(4), self.max_leverage);
+        let mut check = GateCheck::at_most(rule, div_round(after, equity, 4), self.max_leverage);
         let verdict = fit(rule, proposal, exposure, limit_usdt, &mut check);
         checks.push(check);
         verdict
+    }
+}
+
+/// What rules that cannot cut back say together: the first that does not pass refuses.
+pub(crate) fn verdict_of(checks: &[GateCheck]) -> Verdict {
+    match checks.iter().find(|check| !check.passed()) {
+        Some(check) => Verdict::Refuse { rule: check.rule.clone() },
+        None => Verdict::Approve,
     }
 }
 
@@ -112,7 +123,7 @@ fn fit(
     limit: Decimal,
     check: &mut GateCheck,
 ) -> Verdict {
-    if open + proposal.notional.get() <= limit {
+    if compare(&(open + proposal.notional.get()), &limit).is_le() {
         check.verdict = CheckVerdict::Pass;
         return Verdict::Approve;
     }
@@ -136,27 +147,22 @@ fn notional(
     limit: Decimal,
     checks: &mut Vec<GateCheck>,
 ) -> Verdict {
-    let mut check = GateCheck::at_most(rule, open + proposal.notional.get(), limit);
-    let verdict = fit(rule, proposal, open, limit, &mut check);
-    checks.push(check);
-    verdict
+    checks.push(GateCheck::at_most(rule, open + proposal.notional.get(), limit));
+    match checks.last_mut() {
+        Some(check) if !check.passed() => fit(rule, proposal, open, limit, check),
+        _ => Verdict::Approve,
+    }
 }
 
 impl RiskManager for Limits {
     fn assess(&self, proposal: &Proposal<'_>, checks: &mut Vec<GateCheck>) -> Verdict {
         let book = proposal.book;
-        let mut verdict = Verdict::Approve;
-        for check in [
-            self.positions(proposal),
-            self.open_orders(proposal),
-            self.min_notional(proposal),
-            self.slippage(proposal),
-        ] {
-            if !check.passed() {
-                verdict = verdict.stricter(Verdict::Refuse { rule: check.rule.clone() });
-            }
-            checks.push(check);
-        }
+        let first = checks.len();
+        checks.push(self.positions(proposal));
+        checks.push(self.open_orders(proposal));
+        checks.push(self.min_notional(proposal));
+        checks.push(self.slippage(proposal));
+        let verdict = verdict_of(&checks[first..]);
         let instrument = proposal.position.instrument;
         let of_symbol =
             book.exposure(&PositionKey::long(instrument)) + book.exposure(&PositionKey::short(instrument));
@@ -178,16 +184,21 @@ impl RiskManager for Limits {
     }
     fn observe(&mut self, _: &Envelope, _: &Book) {}
     fn mark(&mut self, _: &Book, _: Timestamp) {}
+    fn watches(&self) -> Watches {
+        Watches::NOTHING
+    }
 }
 
 /// Notional of all legs and of all openings that may still fill.
 pub(crate) fn exposure(book: &Book) -> Decimal {
-    book.legs().filter(|leg| is_exposed(book, leg)).map(|leg| book.exposure(&leg.key)).sum()
+    book.legs_in_use().filter(|leg| is_exposed(book, leg)).map(|leg| book.exposure(&leg.key)).sum()
 }
 
 /// Whether a leg can have an exposure at all: cheaper to ask than the exposure.
 pub(crate) fn is_exposed(book: &Book, leg: &hedge_core::LegState) -> bool {
-    leg.is_open() || book.live_orders_of(&leg.key).any(|order| order.leg.action() == Action::Open)
+    leg.is_open()
+        || !leg.live.is_empty()
+            && book.live_orders_of(&leg.key).any(|order| order.leg.action() == Action::Open)
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use hedge_core::{
-    Book, Decimal, Envelope, GateCheck, LegState, PositionKey, PositionSide, Proposal, RiskManager, Stance,
-    Timestamp, Verdict,
+    Book, Decimal, Envelope, GateCheck, InstrumentId, LegState, PositionKey, PositionSide, Proposal,
+    RiskManager, Stance, Timestamp, Verdict, Watches,
+    money::{div_round, product},
 };
 
 use crate::limits::is_exposed;
@@ -31,10 +32,10 @@ struct Sides {
 }
 
 impl Sides {
-    fn of(book: &Book, instrument: PositionKey) -> Self {
+    fn of(book: &Book, instrument: InstrumentId) -> Self {
         let mut sides = Self::default();
         for (i, side) in PositionSide::BOTH.into_iter().enumerate() {
-            let key = PositionKey::new(instrument.instrument, side);
+            let key = PositionKey::new(instrument, side);
             let Some(leg) = book.leg(&key).filter(|leg| is_exposed(book, leg)) else { continue };
             sides.with_pending[i] = book.exposure(&key);
             sides.held[i] = held(book, leg);
@@ -64,18 +65,25 @@ impl LiquidationDistance {
     /// reach).
     pub fn distance_pct(&self, book: &Book, leg: &PositionKey, notional: Decimal) -> Decimal {
         let (mut net, mut gross) = (Decimal::ZERO, Decimal::ZERO);
-        for (_, spec) in book.instruments() {
-            let mut sides = Sides::of(book, PositionKey::long(spec.id));
-            if spec.id == leg.instrument {
-                // What is asked for counts as filled: should it not fill, nothing has become worse.
-                let side = usize::from(leg.side == PositionSide::Short);
-                sides.with_pending[side] += notional;
-                sides.held[side] += notional;
-            }
+        let mut add = |sides: Sides| {
             net += sides.net();
             gross += sides.gross();
+        };
+        // What is asked for counts as filled: should it not fill, nothing has become worse.
+        let mut own = Sides::of(book, leg.instrument);
+        let side = usize::from(leg.side == PositionSide::Short);
+        own.with_pending[side] += notional;
+        own.held[side] += notional;
+        add(own);
+        let mut last = leg.instrument;
+        for used in book.legs_in_use().map(|leg| leg.key.instrument) {
+            // Both legs of an instrument follow each other.
+            if used != last && used != leg.instrument {
+                add(Sides::of(book, used));
+            }
+            last = used;
         }
-        let maintenance = self.rate * gross;
+        let maintenance = product(&self.rate, &gross);
         let spare = book.equity() - maintenance;
         let at_risk = net + maintenance;
         if spare <= Decimal::ZERO {
@@ -84,7 +92,7 @@ impl LiquidationDistance {
         if at_risk.is_zero() {
             return Decimal::ONE_HUNDRED;
         }
-        (spare * Decimal::ONE_HUNDRED / at_risk).round_dp(4).min(Decimal::ONE_HUNDRED)
+        div_round(product(&spare, &Decimal::ONE_HUNDRED), at_risk, 4).min(Decimal::ONE_HUNDRED)
     }
 }
 
@@ -105,6 +113,9 @@ impl RiskManager for LiquidationDistance {
     }
     fn observe(&mut self, _: &Envelope, _: &Book) {}
     fn mark(&mut self, _: &Book, _: Timestamp) {}
+    fn watches(&self) -> Watches {
+        Watches::NOTHING
+    }
 }
 
 #[cfg(test)]

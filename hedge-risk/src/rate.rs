@@ -7,7 +7,7 @@ use std::{
 
 use hedge_core::{
     Action, Book, Decimal, Decision, Envelope, Event, GateCheck, PositionKey, Proposal, RiskManager, Stance,
-    Timestamp, Verdict,
+    Timestamp, Verdict, Watches,
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -26,8 +26,8 @@ impl EntryRate {
         Self { per_hour, entries: BTreeMap::new() }
     }
     fn in_last_hour(&self, key: &PositionKey, now: Timestamp) -> usize {
-        let young = |at: &&Timestamp| now.since(**at) < HOUR;
-        self.entries.get(key).map_or(0, |entries| entries.iter().filter(young).count())
+        let is_old = |at: &Timestamp| now.since(*at) >= HOUR;
+        self.entries.get(key).map_or(0, |entries| entries.len() - entries.partition_point(is_old))
     }
 }
 
@@ -55,6 +55,9 @@ impl RiskManager for EntryRate {
         }
     }
     fn mark(&mut self, _: &Book, _: Timestamp) {}
+    fn watches(&self) -> Watches {
+        Watches::RECORDS
+    }
 }
 
 #[cfg(test)]

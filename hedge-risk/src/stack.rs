@@ -1,6 +1,8 @@
 //! All rules together: every one answers, the strictest wins.
 
-use hedge_core::{Book, Envelope, GateCheck, Posture, Proposal, RiskManager, Stance, Timestamp, Verdict};
+use hedge_core::{
+    Book, Envelope, GateCheck, Posture, Proposal, RiskManager, Stance, Timestamp, Verdict, Watches,
+};
 
 use crate::{
     calendar::DayCalendar,
@@ -24,12 +26,22 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct RiskStack {
     managers: Vec<Box<dyn RiskManager>>,
+    /// Places of those that look at records, at marks, and that may have a stance.
+    records: Vec<usize>,
+    marks: Vec<usize>,
+    stances: Vec<usize>,
 }
 
 impl RiskStack {
     /// Any managers, asked in this order.
     pub fn new(managers: Vec<Box<dyn RiskManager>>) -> Self {
-        Self { managers }
+        let watching = |what: fn(&Watches) -> bool| {
+            let watches = managers.iter().map(|manager| manager.watches());
+            watches.enumerate().filter(|(_, watches)| what(watches)).map(|(place, _)| place).collect()
+        };
+        let (records, marks) = (watching(|watches| watches.records), watching(|watches| watches.marks));
+        let stances = watching(|watches| watches.stance);
+        Self { managers, records, marks, stances }
     }
     /// Every rule of this crate, with the operators' limits. `calendar` says when a day begins: the zone
     /// `DAILY_RESET_TZ` as resolved by the caller, and `DAILY_RESET_HOUR`. Errors: [`LimitsError`] with every limit
@@ -48,7 +60,7 @@ impl RiskStack {
     #[must_use]
     pub fn with(mut self, manager: impl RiskManager) -> Self {
         self.managers.push(Box::new(manager));
-        self
+        Self::new(self.managers)
     }
 }
 
@@ -60,7 +72,7 @@ impl RiskManager for RiskStack {
     }
     fn posture(&self, book: &Book, now: Timestamp) -> Stance {
         let mut strictest = Stance::NORMAL;
-        for manager in &self.managers {
+        for manager in self.stances.iter().filter_map(|&place| self.managers.get(place)) {
             let stance = manager.posture(book, now);
             if stance.posture > strictest.posture {
                 strictest = stance;
@@ -72,13 +84,24 @@ impl RiskManager for RiskStack {
         strictest
     }
     fn observe(&mut self, envelope: &Envelope, book: &Book) {
-        for manager in &mut self.managers {
-            manager.observe(envelope, book);
+        for &place in &self.records {
+            if let Some(manager) = self.managers.get_mut(place) {
+                manager.observe(envelope, book);
+            }
         }
     }
     fn mark(&mut self, book: &Book, now: Timestamp) {
-        for manager in &mut self.managers {
-            manager.mark(book, now);
+        for &place in &self.marks {
+            if let Some(manager) = self.managers.get_mut(place) {
+                manager.mark(book, now);
+            }
+        }
+    }
+    fn watches(&self) -> Watches {
+        Watches {
+            records: !self.records.is_empty(),
+            marks: !self.marks.is_empty(),
+            stance: !self.stances.is_empty(),
         }
     }
 }

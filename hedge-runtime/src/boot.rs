@@ -287,7 +287,7 @@ impl Runtime {
         Ok(())
     }
 
-    /// Marks of every instrument, bars as the strategies need them.
+    /// Marks of every instrument; bars, quotes and trades as the strategies need them.
     fn subscriptions(
         &self,
         instruments: &[InstrumentId],
@@ -304,6 +304,12 @@ impl Runtime {
             let bars = Subscription { id, instrument, channel: Channel::Bars(interval) };
             wanted.entry(id.venue).or_default().push(bars);
         }
+        for id in self.engine.tick_needs() {
+            let instrument = self.configured(&id)?;
+            for channel in [Channel::BookTicker, Channel::Trades] {
+                wanted.entry(id.venue).or_default().push(Subscription { id, instrument, channel });
+            }
+        }
         Ok(wanted)
     }
 
@@ -312,17 +318,18 @@ impl Runtime {
         let mut series: BTreeMap<(InstrumentIx, Interval), (InstrumentId, usize)> = BTreeMap::new();
         for need in self.engine.needs() {
             let instrument = need.instrument;
-            let configured = self.settings.universe.iter().any(|listing| listing.instrument == instrument);
-            let ix = self
-                .engine
-                .book()
-                .ix(&instrument)
-                .filter(|_| configured)
-                .ok_or(RunError::NotConfigured { instrument })?;
+            let ix = self.configured(&instrument)?;
             let (_, bars) = series.entry((ix, need.interval)).or_insert((instrument, 0));
             *bars = (*bars).max(need.warmup_bars);
         }
         Ok(series.into_iter().map(|((ix, interval), (id, bars))| (id, ix, interval, bars)).collect())
+    }
+
+    /// The engine's index of an instrument that the configuration lists.
+    fn configured(&self, instrument: &InstrumentId) -> Result<InstrumentIx, RunError> {
+        let listed = self.settings.universe.iter().any(|listing| listing.instrument == *instrument);
+        let ix = self.engine.book().ix(instrument).filter(|_| listed);
+        ix.ok_or(RunError::NotConfigured { instrument: *instrument })
     }
 
     async fn connect_market(

@@ -32,6 +32,18 @@ async fn the_account_stream_is_connected_before_anything_is_read_and_nothing_tra
 }
 
 #[tokio::test(start_paused = true)]
+async fn quotes_and_trades_are_subscribed_where_a_strategy_asks_for_them() {
+    let bench = Bench::new(Activity::free());
+    let run = bench.start();
+    bench.live().await;
+    for channel in ["BookTicker", "Trades"] {
+        assert_eq!(bench.venue.called(&format!("stream BTCUSDT {channel}")), 1);
+        assert_eq!(bench.venue.called(&format!("stream ETHUSDT {channel}")), 0, "nobody there reads them");
+    }
+    bench.stop(run).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_order_is_durable_before_the_venue_sees_it() {
     let bench = Bench::new(Activity::free());
     let run = bench.start();

@@ -165,7 +165,10 @@ impl Strategy for MaCross {
                     self.cross.reset();
                 }
             }
-            StrategyEvent::Fill { .. } | StrategyEvent::Flat { .. } => {}
+            StrategyEvent::Fill { .. }
+            | StrategyEvent::Flat { .. }
+            | StrategyEvent::Quote { .. }
+            | StrategyEvent::Print { .. } => {}
         }
     }
 }

@@ -315,6 +315,7 @@ impl<R: SignalRule> Strategy for SignalStrategy<R> {
                     self.memory(position.side).best = None;
                 }
             }
+            StrategyEvent::Quote { .. } | StrategyEvent::Print { .. } => {}
         }
     }
 }

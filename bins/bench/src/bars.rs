@@ -3,25 +3,23 @@
 use std::{collections::VecDeque, fs, path::PathBuf, sync::Arc, time::Instant};
 
 use hedge_core::{
-    Bar, DataNeed, Decimal, Engine, EngineConfig, Entry, Event, InstrumentId, Intent, Interval, Output,
-    PositionKey, PositionSide, Protection, Qty, Size, Strategy, StrategyEvent, StrategyId, StrategyView,
-    Symbol, Timestamp, Venue, event::Decision,
+    Bar, DataNeed, Decimal, Engine, EngineConfig, Entry, InstrumentId, Intent, Interval, Output, PositionKey,
+    PositionSide, Protection, Qty, Size, Strategy, StrategyEvent, StrategyId, StrategyView, Symbol,
+    Timestamp, Venue,
 };
-use hedge_risk::{DayCalendar, RiskLimits, RiskStack};
 use hedge_sim::{
     backtest::{Backtest, BacktestConfig, Instruments},
     market::{DataSet, GeneratedMarket, Series},
     venue::{FeeRates, VenueConfig},
 };
-use serde_json::json;
 
-use crate::figure::{ours, print};
+use crate::replay::{measure, wide_risk};
 
 const FAST: usize = 5;
 const SLOW: usize = 20;
 const CASH_USDT: i64 = 1_000_000_000;
-/// Wide limits: every rule is asked and none may stand in the way.
-const MOST_USDT: i64 = 1_000_000;
+/// Deeper than any order.
+const TOP_OF_BOOK_USDT: i64 = 1_000_000;
 const GENERATED_BARS: usize = 1_000_000;
 const GENERATED_FROM_MS: i64 = 1_700_000_040_000;
 
@@ -37,78 +35,53 @@ pub(crate) fn run() -> Result<(), String> {
     let bars = data.series.iter().map(|series| series.bars.len()).sum::<usize>();
     let loaded = loading.elapsed().as_secs_f64();
     let mut backtest = backtest(symbol, &data)?;
-    let started = Instant::now();
-    backtest.run(&mut ()).map_err(|error| error.to_string())?;
-    let wall = started.elapsed().as_secs_f64();
-    let summary = backtest.summary().map_err(|error| error.to_string())?;
-    let records = backtest.records();
-    let checks: usize = records
-        .iter()
-        .map(|record| match &record.event {
-            Event::Decision(Decision::Assessed { checks, .. }) => checks.len(),
-            _ => 0,
-        })
-        .sum();
-    let figures = [
-        ("engine_rate", bars as f64 / wall, "events/s"),
-        ("engine_wall", wall, "s"),
-        ("load_wall", loaded, "s"),
-        ("fills", summary.fills as f64, "count"),
-        ("orders", summary.orders as f64, "count"),
-        ("gate_checks", checks as f64, "count"),
-        ("journal_records", records.len() as f64, "count"),
-        ("peak_rss", peak_rss_mib().unwrap_or(f64::NAN), "MiB"),
-    ];
-    for (metric, value, unit) in figures {
-        print("B4-bars", ours(), metric, value, unit, bars, &[("nav_end", json!(summary.nav_end))]);
-    }
-    Ok(())
+    let measured = measure(&mut backtest)?;
+    crate::replay::print("B4-bars", &backtest, bars, (loaded, measured.wall), measured.allocations)
 }
 
 fn backtest(symbol: Symbol, data: &Arc<DataSet>) -> Result<Backtest, String> {
-    let limits = RiskLimits {
-        max_notional_per_order_usdt: Decimal::from(MOST_USDT),
-        max_notional_per_symbol_usdt: Decimal::from(MOST_USDT),
-        max_notional_total_usdt: Decimal::from(MOST_USDT),
-        entries_per_leg_per_hour: 60,
-        ..RiskLimits::default()
-    };
-    let risk = RiskStack::from_limits(&limits, DayCalendar::utc(0).map_err(|error| error.to_string())?)
-        .map_err(|error| error.to_string())?;
     let instrument = InstrumentId::new(Venue::Binance, symbol);
-    let strategy = Cross::new(instrument)?;
+    let strategy = Cross::new("cross", instrument, 0)?;
     let config = EngineConfig { journal_market: false, ..EngineConfig::default() };
-    let engine = Engine::new(config, Box::new(risk), vec![Box::new(strategy)]);
+    let engine = Engine::new(config, wide_risk()?, vec![Box::new(strategy)]);
     let rules = Instruments::built_in(data).map_err(|error| error.to_string())?.rules;
+    let config = account();
+    Backtest::new(engine, Arc::clone(data), rules, &config).map_err(|error| error.to_string())
+}
+
+/// Cash without end and four basis points a fill.
+pub(crate) fn account() -> BacktestConfig {
     let four_bps = Decimal::new(4, 4);
-    let config = BacktestConfig {
+    BacktestConfig {
         balance_usdt: Decimal::from(CASH_USDT),
         history: SLOW,
         fees: Some(FeeRates { maker: four_bps, taker: four_bps }),
         // One fill an order: the standing book is deeper than any order.
-        venue: VenueConfig { top_of_book_usdt: Decimal::from(MOST_USDT), ..VenueConfig::default() },
+        venue: VenueConfig { top_of_book_usdt: Decimal::from(TOP_OF_BOOK_USDT), ..VenueConfig::default() },
         ..BacktestConfig::default()
-    };
-    Backtest::new(engine, Arc::clone(data), rules, &config).map_err(|error| error.to_string())
+    }
 }
 
 /// Long one bitcoin while the fast average is above the slow one, flat otherwise.
 #[derive(Debug)]
-struct Cross {
+pub(crate) struct Cross {
     id: StrategyId,
     leg: PositionKey,
     size: Size,
+    /// How far above the fast average must be. Units: millionths.
+    margin_ppm: i64,
     closes: VecDeque<i64>,
     fast: i64,
     slow: i64,
 }
 
 impl Cross {
-    fn new(instrument: InstrumentId) -> Result<Self, String> {
+    pub(crate) fn new(name: &str, instrument: InstrumentId, margin_ppm: i64) -> Result<Self, String> {
         Ok(Self {
-            id: StrategyId::parse("cross").map_err(|error| error.to_string())?,
+            id: StrategyId::parse(name).map_err(|error| error.to_string())?,
             leg: PositionKey::new(instrument, PositionSide::Long),
             size: Size::Qty(Qty::new(Decimal::ONE).map_err(|error| error.to_string())?),
+            margin_ppm,
             closes: VecDeque::with_capacity(SLOW + 1),
             fast: 0,
             slow: 0,
@@ -126,7 +99,10 @@ impl Cross {
         if self.closes.len() > SLOW {
             self.slow -= self.closes.pop_front()?;
         }
-        (self.closes.len() == SLOW).then(|| self.fast * (SLOW as i64) > self.slow * (FAST as i64))
+        (self.closes.len() == SLOW).then(|| {
+            let (fast, slow) = (self.fast * SLOW as i64, self.slow * FAST as i64);
+            fast > slow + slow * self.margin_ppm / 1_000_000
+        })
     }
 }
 
@@ -172,13 +148,7 @@ fn read(symbol: Symbol, path: &PathBuf) -> Result<DataSet, String> {
 fn bar(line: &str) -> Option<Bar> {
     let mut fields = line.split(',');
     let open_time = Timestamp::from_ms(fields.next()?.parse().ok()?);
-    let mut scaled = |places: usize| -> Option<i64> {
-        let (whole, part) = fields.next()?.split_once('.')?;
-        if part.len() != places {
-            return None;
-        }
-        format!("{whole}{part}").parse().ok()
-    };
+    let mut scaled = |places: usize| crate::replay::scaled(fields.next()?, places);
     Some(Bar {
         open_time,
         interval: Interval::M1,
@@ -190,11 +160,4 @@ fn bar(line: &str) -> Option<Bar> {
         volume: scaled(3)?,
         volume_scale: 3,
     })
-}
-
-/// The most memory this process has had. Known on Linux only.
-fn peak_rss_mib() -> Option<f64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().trim_end_matches("kB").trim().parse::<f64>().ok().map(|kib| kib / 1_024.0)
 }

@@ -7,12 +7,20 @@ mod durable;
 mod figure;
 mod ledger;
 mod memory;
+mod replay;
 mod round_trip;
 mod sign;
+mod symbols;
+mod tick_to_order;
+mod ticks;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+
+/// The system's allocator with a counter beside it: `allocs` is a figure.
+#[global_allocator]
+static ALLOCATOR: hedge_counting::Counting = hedge_counting::Counting;
 
 /// Measure the hot paths. Each line on stdout is one figure as a JSON object; run it on a quiet machine, pinned to a core.
 ///
@@ -37,11 +45,23 @@ enum Bench {
         /// Port of a server on this machine that answers every POST with one order.
         port: u16,
     },
-    /// A backtest over a million one-minute bars: bars.csv in BENCH_DATA, or generated ones.
+    /// A backtest over a million one-minute bars or ticks: bars.csv or ticks.csv in BENCH_DATA, or generated ones.
     B4 {
         /// What to play.
-        #[arg(value_parser = ["bars"])]
+        #[arg(value_parser = ["bars", "ticks"])]
         what: String,
+    },
+    /// What a bar costs when many symbols are traded on one account.
+    Symbols {
+        /// How many symbols, one figure each.
+        #[arg(default_values_t = [1, 10, 50, 100, 200, 500], value_parser = clap::value_parser!(u16).range(1..=1_000))]
+        counts: Vec<u16>,
+    },
+    /// From the text of a book ticker to the signed bytes of an order, with every rule asked and recorded.
+    B6 {
+        /// How many quotes.
+        #[arg(default_value_t = 1_000_000)]
+        quotes: usize,
     },
     /// From the start of the executor (beside this program) to the first order on its embedded exchange.
     ColdStart,
@@ -70,10 +90,13 @@ fn main() -> ExitCode {
     let measured = match Args::parse().bench {
         Bench::B1 => decode::run(),
         Bench::B2 => sign::run(),
+        Bench::B4 { what } if what == "ticks" => ticks::run(),
         Bench::B3 { port } => round_trip::run(port),
         Bench::ColdStart => cold_start::run(),
         Bench::B5 { state } => memory::run(state == "busy"),
         Bench::B4 { .. } => bars::run(),
+        Bench::Symbols { counts } => symbols::run(&counts),
+        Bench::B6 { quotes } => tick_to_order::run(quotes.max(100)),
         Bench::B7 { dir } => durable::run(&dir),
         Bench::Ledger { dir, rows } => ledger::run(&dir, rows),
     };

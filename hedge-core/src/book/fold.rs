@@ -2,7 +2,10 @@
 
 use super::leg::LegState;
 use super::order::OrderRecord;
-use super::state::{Book, Change, LegHalt, MAX_REQUEST_WINDOW, Remembered};
+use super::orders::note_unknown_word;
+use super::remembered::Remembered;
+use super::state::{Book, Change, LegHalt, MAX_REQUEST_WINDOW};
+use super::value::Kept;
 use rust_decimal::Decimal;
 
 use crate::{
@@ -10,6 +13,7 @@ use crate::{
     event::{Decision, Envelope, Event, Fact, OperatorCommand, RunStarted, VenueSnapshot},
     id::{Asset, ClientOrderId, InstrumentIx},
     instrument::InstrumentSpec,
+    money::Price,
     order_state::{OrderEvent, OrderState},
     position::{Action, PositionKey},
     reconcile::Difference,
@@ -26,6 +30,7 @@ impl Book {
             Event::Fact(fact) => self.apply_fact(envelope.at, fact, changes),
             Event::Decision(decision) => self.apply_decision(envelope, decision, changes),
         }
+        self.keep_sums();
     }
 
     pub(super) fn apply_fact(&mut self, at: Timestamp, fact: &Fact, changes: &mut Vec<Change>) {
@@ -36,27 +41,35 @@ impl Book {
             Fact::Market { event } => self.apply_market(at, event),
             Fact::Account { event } => self.apply_account(at, event, changes),
             Fact::Snapshot { snapshot } => self.apply_snapshot(at, snapshot, changes),
-            Fact::SubmitAcked { order, venue, state, filled } => {
-                self.name_order(order, *venue, at, changes);
-                self.report_state(order, state, *filled, at, changes);
-            }
+            Fact::SubmitAcked { order, venue, state, filled } => match self.orders.place(order) {
+                Some(place) => {
+                    self.name_order(place, *venue, at, changes);
+                    self.report_state(place, state, *filled, at, changes);
+                }
+                None => {
+                    note_unknown_word(order, state, changes);
+                    self.advance_named(order, &OrderEvent::Reported(state), at, changes);
+                }
+            },
             Fact::SubmitFailed { order, outcome, reason, message, acceptable_until, .. } => {
                 self.one_close_all_only |= *reason == Some(RejectReason::SecondCloseAll);
                 if let Some(record) = self.orders.get_mut(order) {
                     record.refusal = Some(message.clone());
                 }
-                self.advance(order, &OrderEvent::SubmitFailed(*outcome), at, changes);
-                if *outcome == Outcome::Unknown {
+                self.advance_named(order, &OrderEvent::SubmitFailed(*outcome), at, changes);
+                if *outcome == Outcome::Unknown
+                    && let Some(place) = self.orders.place(order)
+                {
                     let until = acceptable_until.unwrap_or(at.plus(MAX_REQUEST_WINDOW));
-                    self.doubt(order, at, until);
+                    self.doubt(place, at, until);
                 }
             }
             Fact::CancelAcked { order } => self.await_cancel(order, at),
             Fact::CancelFailed { order, outcome, .. } => {
                 // The cancel of an adopted order is answered under an id that no order of ours has.
-                if self.orders.contains_key(order) {
-                    self.advance(order, &OrderEvent::CancelFailed, at, changes);
-                    self.cancel_refused(order, *outcome, at);
+                if let Some(place) = self.orders.place(order) {
+                    self.advance(place, &OrderEvent::CancelFailed, at, changes);
+                    self.cancel_refused(place, *outcome, at);
                 }
             }
             Fact::QueryAnswered { order, answer } => self.apply_answer(order, at, answer, changes),
@@ -79,17 +92,17 @@ impl Book {
             .map(|order| order.client_id)
             .collect();
         for id in canceling {
-            self.advance(&id, &OrderEvent::CancelFailed, at, &mut Vec::new());
+            self.advance_named(&id, &OrderEvent::CancelFailed, at, &mut Vec::new());
         }
         let unanswered: Vec<ClientOrderId> = self
             .live_orders()
             .filter(|order| matches!(order.state, OrderState::Journalled | OrderState::InFlight))
             .map(|order| order.client_id)
             .collect();
-        for id in unanswered {
-            self.advance(&id, &OrderEvent::ProcessDied, at, &mut Vec::new());
+        for place in unanswered.iter().filter_map(|id| self.orders.place(id)).collect::<Vec<_>>() {
+            self.advance(place, &OrderEvent::ProcessDied, at, &mut Vec::new());
             // The dead process cannot have sent it later than now.
-            self.doubt(&id, at, at.plus(MAX_REQUEST_WINDOW));
+            self.doubt(place, at, at.plus(MAX_REQUEST_WINDOW));
         }
     }
 
@@ -108,6 +121,7 @@ impl Book {
             self.legs[i * 2 + 1] = LegState::flat(PositionKey::short(spec.id));
         }
         self.specs[i] = Some(spec.clone());
+        self.kept = Kept::default();
     }
 
     /// Folds a market fact. Separate because replays do not journal these: their data stays in its file.
@@ -120,18 +134,30 @@ impl Book {
             MarketEvent::History { instrument, bar } => {
                 // An old price is better than none, and counts as old as it is.
                 if let (Some(price), Some(mark)) =
-                    (bar.close_price(), self.marks.get_mut(usize::from(instrument.0)))
+                    (bar.close_price(), self.marks.get(usize::from(instrument.0)).copied())
                     && mark.is_none_or(|(_, known)| known < bar.end())
                 {
-                    *mark = Some((price, bar.end()));
+                    self.set_mark(*instrument, price, bar.end());
                 }
                 return;
             }
             _ => return,
         };
-        if let (Some(price), Some(mark)) = (price, self.marks.get_mut(usize::from(ix.0))) {
-            *mark = Some((price, at));
+        if let Some(price) = price {
+            self.set_mark(ix, price, at);
         }
+    }
+
+    fn set_mark(&mut self, ix: InstrumentIx, price: Price, at: Timestamp) {
+        let i = usize::from(ix.0);
+        let Some(mark) = self.marks.get_mut(i) else { return };
+        *mark = Some((price, at));
+        for slot in [i * 2, i * 2 + 1] {
+            if self.legs.get(slot).is_some_and(LegState::is_open) {
+                self.kept.leg_moved(slot);
+            }
+        }
+        self.keep_sums();
     }
 
     pub(super) fn apply_account(&mut self, at: Timestamp, event: &AccountEvent, changes: &mut Vec<Change>) {
@@ -188,6 +214,7 @@ impl Book {
             self.first_venue_time = snapshot.account.venue_time;
             for balance in &snapshot.account.balances {
                 self.wallet.insert(balance.asset, balance.wallet.get());
+                self.kept.wallet_moved();
             }
             for position in &snapshot.positions {
                 if let Some(slot) = self.slot(position.key()) {
@@ -201,6 +228,7 @@ impl Book {
                         && let Some(entry) = self.marks.get_mut(slot / 2)
                     {
                         entry.get_or_insert((mark, at));
+                        self.kept.leg_moved(slot);
                     }
                 }
             }
@@ -279,6 +307,7 @@ impl Book {
                 if let Some(slot) = self.slot(position) {
                     let state = &mut self.legs[slot];
                     state.live.push(*client_id);
+                    self.kept.used(slot);
                     if leg.action() == Action::Open {
                         state.owner = state.owner.or(*strategy);
                         // An open leg keeps the protection it was opened with.
@@ -295,11 +324,13 @@ impl Book {
                     record.doubt = None;
                     self.questions.remove(order);
                 }
-                self.advance(order, &OrderEvent::CancelSent, at, changes);
-                self.review(order, at);
+                self.advance_named(order, &OrderEvent::CancelSent, at, changes);
+                if let Some(place) = self.orders.place(order) {
+                    self.review(place, at);
+                }
             }
             Decision::AbsenceProven { order } => {
-                self.advance(order, &OrderEvent::AbsenceProven, at, changes);
+                self.advance_named(order, &OrderEvent::AbsenceProven, at, changes);
             }
             Decision::OrderAdopted { instrument, order } => {
                 self.adopted.insert((*instrument, *order), None);
@@ -336,6 +367,7 @@ impl Book {
             }
             Difference::Wallet { asset, book, venue } => {
                 self.wallet.insert(*asset, *venue);
+                self.kept.wallet_moved();
                 if *asset == Asset::usdt() {
                     self.totals.corrections += venue - book;
                 }

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{ClientOrderId, Seq, StrategyId},
-    money::{Price, Qty},
+    money::{Price, Qty, difference, product},
     order::Protection,
-    position::{Position, PositionKey},
+    position::{Position, PositionKey, PositionSide},
     time::Timestamp,
 };
 
@@ -64,19 +64,26 @@ impl LegState {
         }
     }
     /// Whether anything is held.
+    #[inline]
     pub fn is_open(&self) -> bool {
-        self.qty > Decimal::ZERO
+        self.qty.is_sign_positive() && !self.qty.is_zero()
     }
     /// Average entry price; `None` when flat.
     pub fn entry(&self) -> Option<Price> {
-        if self.is_open() { Price::new(self.cost / self.qty).ok() } else { None }
+        if self.is_open() { Price::of(self.cost / self.qty) } else { None }
     }
     /// Unrealised profit at a price.
     pub fn unrealized(&self, mark: Price) -> Decimal {
-        (self.qty * mark.get() - self.cost) * Decimal::from(self.key.side.sign())
+        let gained = difference(&product(&self.qty, &mark.get()), &self.cost);
+        match self.key.side {
+            // As a product with 1 or -1 would be written: nothing is plain 0.
+            _ if gained.is_zero() => Decimal::ZERO,
+            PositionSide::Long => gained,
+            PositionSide::Short => -gained,
+        }
     }
     /// As a position; `None` when flat.
     pub fn position(&self) -> Option<Position> {
-        Some(Position::new(self.key, Qty::new(self.qty).ok()?, self.entry()?))
+        Some(Position::new(self.key, Qty::of(self.qty)?, self.entry()?))
     }
 }

@@ -1,14 +1,16 @@
 //! Folding executions and flows: money is conserved exactly.
 
+use super::keyed::Place;
 use super::state::{Book, Change, Forced, REMEMBERED_IDS};
 use rust_decimal::Decimal;
 
 use crate::{
-    id::{Asset, ClientOrderId, InstrumentId},
+    id::{Asset, InstrumentId},
+    money::{compare, product},
     order_state::{OrderEvent, OrderState},
     position::{Action, PositionKey, PositionSide},
     time::Timestamp,
-    venue::{CashFlow, CashFlowKind, Fill, ReportedId},
+    venue::{CashFlow, CashFlowKind, Fill, OrderRef, ReportedId},
 };
 
 /// The part of a cost that `part` of `whole` carries, to eight decimals.
@@ -29,27 +31,30 @@ impl Book {
         self.last_venue_time = self.last_venue_time.max(fill.venue_time);
         let key = PositionKey::new(fill.instrument, side);
         let slot = usize::from(ix.0) * 2 + usize::from(side == PositionSide::Short);
-        let id = fill
+        let place = fill
             .client_id
             .as_ref()
             .and_then(ReportedId::ours)
-            .copied()
-            .filter(|id| self.orders.contains_key(id))
-            .or_else(|| self.by_venue.get(&(fill.instrument, fill.order)).copied());
+            .and_then(|id| self.orders.place(id))
+            .or_else(|| self.orders.place(self.by_venue.get(&(fill.instrument, fill.order))?));
+        let id = place.map(|place| self.orders.at(place).client_id);
         let included = self.legs[slot].taken_over_at.is_some_and(|taken| fill.venue_time <= taken);
         if !included {
             self.book_fill(slot, fill, at);
-            self.update_protection(&key, at);
+            self.update_protection(slot, at);
         }
-        match id {
-            Some(id) => {
-                self.by_venue.insert((fill.instrument, fill.order), id);
-                if self.legs[slot].protection.is_none() {
-                    let planned = self.orders.get(&id).and_then(|record| record.protection.clone());
-                    self.legs[slot].protection = planned;
+        match place {
+            Some(place) => {
+                let record = self.orders.at(place);
+                // A plain order that was named is claimed already.
+                if record.venue != Some(OrderRef::Plain(fill.order)) {
+                    self.by_venue.insert((fill.instrument, fill.order), record.client_id);
                 }
-                self.adopt_child(&id, fill.order);
-                self.credit(&id, fill.qty.get(), at, changes);
+                if self.legs[slot].protection.is_none() {
+                    self.legs[slot].protection.clone_from(&record.protection);
+                }
+                self.adopt_child(place, fill.order);
+                self.credit(place, fill.qty.get(), at, changes);
             }
             None => {
                 if matches!(fill.client_id, Some(ReportedId::Foreign(_) | ReportedId::Venue { .. })) {
@@ -90,49 +95,43 @@ impl Book {
     }
 
     /// Counts an execution towards its order.
-    pub(super) fn credit(
-        &mut self,
-        id: &ClientOrderId,
-        qty: Decimal,
-        at: Timestamp,
-        changes: &mut Vec<Change>,
-    ) {
-        let Some(record) = self.orders.get_mut(id) else { return };
+    pub(super) fn credit(&mut self, place: Place, qty: Decimal, at: Timestamp, changes: &mut Vec<Change>) {
+        let record = self.orders.at_mut(place);
         record.filled += qty;
-        let (position, strategy) = (record.position, record.strategy);
-        if record.leg.action() == Action::Open
-            && let Some(slot) = self.slot(&position)
-        {
+        let (id, key, strategy) = (record.client_id, record.position, record.strategy);
+        let was_done = record.state.is_terminal() && record.state != OrderState::Filled;
+        let opens = record.leg.action() == Action::Open;
+        let whole_leg = record.is_close_all_stop();
+        let enough = compare(&record.filled, &record.qty.get()).is_ge();
+        let slot = self.slot(&key);
+        if opens && let Some(slot) = slot {
             // Also when it was believed done and its leg released.
             let leg = &mut self.legs[slot];
             leg.owner = leg.owner.or(strategy);
         }
-        let Some(record) = self.orders.get_mut(id) else { return };
-        let was_done = record.state.is_terminal() && record.state != OrderState::Filled;
-        let (whole_leg, enough) = (record.is_close_all_stop(), record.filled >= record.qty.get());
-        let key = record.position;
         // A close-all stop fills whatever the leg holds; it is done when the leg is flat.
-        let complete = if whole_leg { self.leg(&key).is_none_or(|leg| !leg.is_open()) } else { enough };
-        self.advance(id, &OrderEvent::Fill { complete }, at, changes);
-        self.finish(id, at, changes);
+        let complete = if whole_leg { slot.is_none_or(|slot| !self.legs[slot].is_open()) } else { enough };
+        self.advance(place, &OrderEvent::Fill { complete }, at, changes);
+        self.finish(place, at, changes);
         if was_done {
-            changes.push(Change::LateFill(*id));
+            changes.push(Change::LateFill(id));
         }
     }
 
     /// Ends an order whose last missing fill has arrived.
-    pub(super) fn finish(&mut self, id: &ClientOrderId, at: Timestamp, changes: &mut Vec<Change>) {
-        let Some(record) = self.orders.get_mut(id) else { return };
-        if record.filled >= record.reported_filled
+    pub(super) fn finish(&mut self, place: Place, at: Timestamp, changes: &mut Vec<Change>) {
+        let record = self.orders.at_mut(place);
+        if record.ending.is_some()
+            && record.filled >= record.reported_filled
             && let Some(ending) = record.ending.take()
         {
-            self.advance(id, &OrderEvent::Reported(&ending), at, changes);
+            self.advance(place, &OrderEvent::Reported(&ending), at, changes);
         }
     }
 
     /// Books one execution on a leg. Money is conserved exactly: what the venue realises leaves the cost.
     pub(super) fn book_fill(&mut self, slot: usize, fill: &Fill, at: Timestamp) {
-        let notional = fill.qty.get() * fill.price.get();
+        let notional = product(&fill.qty.get(), &fill.price.get());
         let (mut qty, mut cost) = (self.legs[slot].qty, self.legs[slot].cost);
         let mut realized = Decimal::ZERO;
         if fill.is_close() == Some(true) {
@@ -181,6 +180,7 @@ impl Book {
         let leg = &mut self.legs[slot];
         leg.realized += realized;
         let settle = self.specs[slot / 2].as_ref().map_or_else(Asset::usdt, |spec| spec.settle);
+        self.kept.wallet_moved();
         *self.wallet.entry(settle).or_default() += realized;
         self.totals.realized += realized;
         *self.wallet.entry(fill.fee.asset).or_default() -= fill.fee.value.get();
@@ -212,16 +212,19 @@ impl Book {
             leg.protection = None;
             self.open.retain(|&other| other != slot);
         }
+        self.kept.leg_moved(slot);
         self.release(slot);
+        self.review_use(slot);
     }
 
     /// A leg that is flat and has no live opening belongs to nobody.
     pub(super) fn release(&mut self, slot: usize) {
-        let key = self.legs[slot].key;
-        if !self.legs[slot].is_open() && !self.has_live_entry(&key) {
+        let leg = &self.legs[slot];
+        if !leg.is_open() && !self.has_opening(leg) {
             let leg = &mut self.legs[slot];
             leg.owner = None;
             leg.protection = None;
+            let key = leg.key;
             self.flattening.remove(&key);
         }
     }
@@ -251,6 +254,7 @@ impl Book {
             _ => {}
         }
         *self.wallet.entry(flow.amount.asset).or_default() += value;
+        self.kept.wallet_moved();
     }
 
     /// The venue books funding of a symbol in one sum; it is attributed to the leg whose sign it has, or to the larger one.

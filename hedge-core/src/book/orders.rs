@@ -1,5 +1,6 @@
 //! Folding what is said about orders.
 
+use super::keyed::Place;
 use super::order::Doubt;
 use super::state::{Book, Change, FILLS_DUE, Forced, MAX_REQUEST_WINDOW, REMEMBERED_IDS, VISIBILITY_DELAY};
 use std::time::Duration;
@@ -16,20 +17,28 @@ use crate::{
     venue::{ForcedClose, OrderRef, OrderReport, OrderSpace, ReportedState},
 };
 
+/// Says that a venue's word for a state is not known.
+pub(super) fn note_unknown_word(id: &ClientOrderId, state: &ReportedState, changes: &mut Vec<Change>) {
+    if let ReportedState::Unknown(word) = state {
+        let text = format!("order {id} is {word}, a state this version does not know");
+        changes.push(Change::Unfitting(text));
+    }
+}
+
 impl Book {
     pub(super) fn apply_report(&mut self, report: &OrderReport, at: Timestamp, changes: &mut Vec<Change>) {
-        let known =
-            report.client_id.ours().copied().filter(|id| self.orders.contains_key(id)).or_else(|| {
-                let OrderRef::Plain(number) = report.order else { return None };
-                self.by_venue.get(&(report.instrument, number)).copied()
-            });
-        let Some(id) = known else {
+        let known = report.client_id.ours().and_then(|id| self.orders.place(id)).or_else(|| {
+            let OrderRef::Plain(number) = report.order else { return None };
+            self.orders.place(self.by_venue.get(&(report.instrument, number))?)
+        });
+        let Some(place) = known else {
             if !self.note_forced(report, changes) {
                 self.note_foreign(report, changes);
             }
             return;
         };
-        let Some(record) = self.orders.get_mut(&id) else { return };
+        let record = self.orders.at_mut(place);
+        let id = record.client_id;
         if report.order_side != record.position.side.order_side(record.leg.action()) {
             changes.push(Change::Unfitting(format!("order {id} is reported on the other side of the book")));
             return;
@@ -41,16 +50,16 @@ impl Book {
         }
         if child_of_ours {
             if let OrderRef::Plain(child) = report.order {
-                self.adopt_child(&id, child);
-                self.claim(&id, report.instrument, child, at, changes);
+                self.adopt_child(place, child);
+                self.claim(place, report.instrument, child, at, changes);
             }
             // A filled child is told by its fills; only how it ended otherwise is news.
             let ended = report.state.is_terminal() && report.state != ReportedState::Filled;
             let state = if ended { &report.state } else { &ReportedState::Triggered };
-            self.report_state(&id, state, report.filled, at, changes);
+            self.report_state(place, state, report.filled, at, changes);
         } else {
-            self.name_order(&id, report.order, at, changes);
-            self.report_state(&id, &report.state, report.filled, at, changes);
+            self.name_order(place, report.order, at, changes);
+            self.report_state(place, &report.state, report.filled, at, changes);
         }
     }
 
@@ -125,39 +134,37 @@ impl Book {
     /// Takes the venue's word on an order's state. An end that counts fills we have not booked yet waits for them.
     pub(super) fn report_state(
         &mut self,
-        id: &ClientOrderId,
+        place: Place,
         state: &ReportedState,
         filled: Decimal,
         at: Timestamp,
         changes: &mut Vec<Change>,
     ) {
-        let mut waits = false;
-        if let Some(record) = self.orders.get_mut(id) {
-            record.reported_filled = record.reported_filled.max(filled);
-            waits = state.is_terminal() && record.state.is_live() && record.filled < record.reported_filled;
-            if waits {
-                record.ending = Some(state.clone());
-            }
+        let record = self.orders.at_mut(place);
+        record.reported_filled = record.reported_filled.max(filled);
+        let waits = state.is_terminal() && record.state.is_live() && record.filled < record.reported_filled;
+        if waits {
+            record.ending = Some(state.clone());
         }
-        if let ReportedState::Unknown(word) = state {
-            changes
-                .push(Change::Unfitting(format!("order {id} is {word}, a state this version does not know")));
-        }
+        let id = record.client_id;
+        note_unknown_word(&id, state, changes);
         let state = if waits { &ReportedState::Working } else { state };
-        self.advance(id, &OrderEvent::Reported(state), at, changes);
-        // An unknown word about an order that was on its way says nothing about its fate.
-        self.doubt(id, at, at.plus(MAX_REQUEST_WINDOW));
-        self.review(id, at);
+        self.advance(place, &OrderEvent::Reported(state), at, changes);
+        if self.orders.at(place).state.is_live() {
+            // An unknown word about an order that was on its way says nothing about its fate.
+            self.doubt(place, at, at.plus(MAX_REQUEST_WINDOW));
+            self.review(place, at);
+        }
     }
 
     /// Opens or closes the question about fills that the venue has counted and we have not seen.
-    pub(super) fn review(&mut self, id: &ClientOrderId, at: Timestamp) {
-        let Some(record) = self.orders.get_mut(id) else { return };
+    pub(super) fn review(&mut self, place: Place, at: Timestamp) {
+        let record = self.orders.at_mut(place);
         let missing = record.state.is_live() && record.filled < record.reported_filled;
         if missing && record.doubt.is_none() {
             let ask_at = at.plus(FILLS_DUE);
             record.doubt = Some(Doubt { since: at, acceptable_until: at, asked: 0, ask_at, absent: 0 });
-            self.questions.insert(*id);
+            self.questions.insert(record.client_id);
         }
     }
 
@@ -173,8 +180,8 @@ impl Book {
         }
     }
 
-    pub(super) fn cancel_refused(&mut self, id: &ClientOrderId, outcome: Outcome, at: Timestamp) {
-        let Some(record) = self.orders.get_mut(id) else { return };
+    pub(super) fn cancel_refused(&mut self, place: Place, outcome: Outcome, at: Timestamp) {
+        let record = self.orders.at_mut(place);
         if record.state.is_live() {
             record.cancels_refused += 1;
             record.cancel_unsent = outcome == Outcome::NotSent;
@@ -182,7 +189,7 @@ impl Book {
             let wait_ms = (100_u64 << record.cancels_refused.min(8)) - 200;
             let ask_at = at.plus(Duration::from_millis(wait_ms));
             record.doubt = Some(Doubt { since: at, acceptable_until: at, asked: 0, ask_at, absent: 0 });
-            self.questions.insert(*id);
+            self.questions.insert(record.client_id);
         }
     }
 
@@ -193,22 +200,21 @@ impl Book {
         answer: &QueryAnswer,
         changes: &mut Vec<Change>,
     ) {
+        let place = self.orders.place(id);
         // A report older than its own intent is somebody else's order under a reused id: never evidence.
         let report = answer.report.as_ref().filter(|report| {
-            self.orders
-                .get(id)
-                .is_none_or(|record| report.venue_time.plus(Duration::from_secs(60)) >= record.decided_at)
+            place.is_none_or(|place| {
+                report.venue_time.plus(Duration::from_secs(60)) >= self.orders.at(place).decided_at
+            })
         });
         // Named first, so that its fills are recognised: past executions carry no client id.
-        if let Some(report) = report {
+        if let (Some(report), Some(place)) = (report, place) {
             match report.order {
-                OrderRef::Plain(child)
-                    if self.orders.get(id).is_some_and(|r| r.space() == OrderSpace::Algo) =>
-                {
-                    self.adopt_child(id, child);
-                    self.claim(id, report.instrument, child, at, changes);
+                OrderRef::Plain(child) if self.orders.at(place).space() == OrderSpace::Algo => {
+                    self.adopt_child(place, child);
+                    self.claim(place, report.instrument, child, at, changes);
                 }
-                named => self.name_order(id, named, at, changes),
+                named => self.name_order(place, named, at, changes),
             }
         }
         for fill in &answer.fills {
@@ -217,10 +223,12 @@ impl Book {
         match report {
             Some(report) => {
                 self.apply_report(report, at, changes);
-                self.answered(id, at);
+                if let Some(place) = place {
+                    self.answered(place, at);
+                }
             }
             None => {
-                if let Some(doubt) = self.orders.get_mut(id).and_then(|record| record.doubt.as_mut())
+                if let Some(doubt) = place.and_then(|place| self.orders.at_mut(place).doubt.as_mut())
                     && answer.venue_time > doubt.acceptable_until.plus(VISIBILITY_DELAY)
                 {
                     doubt.absent += 1;
@@ -230,14 +238,13 @@ impl Book {
     }
 
     /// The venue has described the order: the question is closed unless its outcome or its fills are still open.
-    fn answered(&mut self, id: &ClientOrderId, at: Timestamp) {
-        if let Some(record) = self.orders.get_mut(id)
-            && record.state != OrderState::Unknown
-        {
+    fn answered(&mut self, place: Place, at: Timestamp) {
+        let record = self.orders.at_mut(place);
+        if record.state != OrderState::Unknown {
             record.doubt = None;
-            self.questions.remove(id);
+            self.questions.remove(&record.client_id);
         }
-        self.review(id, at);
+        self.review(place, at);
     }
 
     /// A question goes out: it is asked again later, quickly at first and then patiently, until it is answered.
@@ -260,87 +267,96 @@ impl Book {
         self.questions.insert(*id);
     }
 
-    pub(super) fn doubt(&mut self, id: &ClientOrderId, at: Timestamp, acceptable_until: Timestamp) {
-        if let Some(record) = self.orders.get_mut(id)
-            && record.state == OrderState::Unknown
-            && record.doubt.is_none()
-        {
+    pub(super) fn doubt(&mut self, place: Place, at: Timestamp, acceptable_until: Timestamp) {
+        let record = self.orders.at_mut(place);
+        if record.state == OrderState::Unknown && record.doubt.is_none() {
             record.doubt = Some(Doubt { since: at, acceptable_until, asked: 0, ask_at: at, absent: 0 });
-            self.questions.insert(*id);
+            self.questions.insert(record.client_id);
         }
     }
 
     /// Learns the venue's name of an order, and takes over fills that came before it.
     pub(super) fn name_order(
         &mut self,
-        id: &ClientOrderId,
+        place: Place,
         venue: OrderRef,
         at: Timestamp,
         changes: &mut Vec<Change>,
     ) {
-        if let Some(record) = self.orders.get_mut(id) {
-            let instrument = record.position.instrument;
-            let child = match (record.venue, venue) {
-                (Some(OrderRef::Algo { child: Some(old), .. }), OrderRef::Algo { id, child: None }) => {
-                    record.venue = Some(OrderRef::Algo { id, child: Some(old) });
-                    None
-                }
-                (_, OrderRef::Client { .. }) => None,
-                _ => {
-                    record.venue = Some(venue);
-                    match venue {
-                        OrderRef::Plain(number) => Some(number),
-                        OrderRef::Algo { child, .. } => child,
-                        OrderRef::Client { .. } => None,
-                    }
-                }
-            };
-            if let Some(number) = child {
-                self.claim(id, instrument, number, at, changes);
+        let record = self.orders.at_mut(place);
+        if record.venue == Some(venue) {
+            // Named and claimed already: every answer and every report says it again.
+            return;
+        }
+        let instrument = record.position.instrument;
+        let child = match (record.venue, venue) {
+            (Some(OrderRef::Algo { child: Some(old), .. }), OrderRef::Algo { id, child: None }) => {
+                record.venue = Some(OrderRef::Algo { id, child: Some(old) });
+                None
             }
+            (_, OrderRef::Client { .. }) => None,
+            _ => {
+                record.venue = Some(venue);
+                match venue {
+                    OrderRef::Plain(number) => Some(number),
+                    OrderRef::Algo { child, .. } => child,
+                    OrderRef::Client { .. } => None,
+                }
+            }
+        };
+        if let Some(number) = child {
+            self.claim(place, instrument, number, at, changes);
         }
     }
 
     /// A venue order is ours: what it filled before we knew that is credited to it.
     pub(super) fn claim(
         &mut self,
-        id: &ClientOrderId,
+        place: Place,
         instrument: InstrumentId,
         number: VenueOrderId,
         at: Timestamp,
         changes: &mut Vec<Change>,
     ) {
-        self.by_venue.insert((instrument, number), *id);
+        self.by_venue.insert((instrument, number), self.orders.at(place).client_id);
         if let Some(qty) = self.unclaimed.remove(&(instrument, number)) {
-            self.credit(id, qty, at, changes);
-            if let Some(record) = self.orders.get(id)
-                && record.leg.action() == Action::Open
-            {
-                changes.push(Change::Grew(record.position, Some(*id)));
+            self.credit(place, qty, at, changes);
+            let record = self.orders.at(place);
+            if record.leg.action() == Action::Open {
+                changes.push(Change::Grew(record.position, Some(record.client_id)));
             }
         }
     }
 
-    pub(super) fn adopt_child(&mut self, id: &ClientOrderId, child: VenueOrderId) {
-        if let Some(record) = self.orders.get_mut(id)
-            && let Some(OrderRef::Algo { child: known, .. }) = &mut record.venue
-        {
+    pub(super) fn adopt_child(&mut self, place: Place, child: VenueOrderId) {
+        if let Some(OrderRef::Algo { child: known, .. }) = &mut self.orders.at_mut(place).venue {
             known.get_or_insert(child);
         }
     }
 
-    pub(super) fn advance(
+    /// What happens to an order that may not be in the book.
+    pub(super) fn advance_named(
         &mut self,
         id: &ClientOrderId,
         event: &OrderEvent<'_>,
         at: Timestamp,
         changes: &mut Vec<Change>,
     ) {
-        let Some(record) = self.orders.get_mut(id) else {
-            changes.push(Change::Unfitting(format!("order {id} is not in the book: {event:?}")));
-            return;
-        };
-        let from = record.state;
+        match self.orders.place(id) {
+            Some(place) => self.advance(place, event, at, changes),
+            None => changes.push(Change::Unfitting(format!("order {id} is not in the book: {event:?}"))),
+        }
+    }
+
+    pub(super) fn advance(
+        &mut self,
+        place: Place,
+        event: &OrderEvent<'_>,
+        at: Timestamp,
+        changes: &mut Vec<Change>,
+    ) {
+        let record = self.orders.at_mut(place);
+        let (id, from) = (record.client_id, record.state);
         let next = match transition(from, event, !record.filled.is_zero()) {
             Ok(next) => next,
             Err(illegal) => {
@@ -354,33 +370,37 @@ impl Book {
         }
         record.state = to;
         let (position, conditional) = (record.position, record.space() == OrderSpace::Algo);
-        if to.is_terminal() || from == OrderState::Unknown {
-            record.doubt = None;
-            self.questions.remove(id);
+        // Who is in doubt has a question, and nobody else.
+        if (to.is_terminal() || from == OrderState::Unknown) && record.doubt.take().is_some() {
+            self.questions.remove(&id);
         }
         self.doubtful =
             self.doubtful + u32::from(to == OrderState::Unknown) - u32::from(from == OrderState::Unknown);
+        let slot = self.slot(&position);
         if from.is_live() && to.is_terminal() {
             self.live -= 1;
             self.live_conditional -= u32::from(conditional);
-            if let Some(slot) = self.slot(&position) {
-                self.legs[slot].live.retain(|other| other != id);
+            if let Some(slot) = slot {
+                self.legs[slot].live.retain(|other| *other != id);
                 self.release(slot);
+                self.review_use(slot);
             }
-            changes.push(Change::Ended(*id));
+            changes.push(Change::Ended(id));
         } else if to.is_confirmed_live() && !from.is_confirmed_live() {
-            changes.push(Change::Confirmed(*id));
+            changes.push(Change::Confirmed(id));
         }
-        self.update_protection(&position, at);
+        if let Some(slot) = slot {
+            self.update_protection(slot, at);
+        }
     }
 
     /// A leg is protected while a close-all stop is confirmed live.
-    pub(super) fn update_protection(&mut self, key: &PositionKey, at: Timestamp) {
-        let Some(slot) = self.slot(key) else { return };
-        if !self.legs[slot].is_open() {
+    pub(super) fn update_protection(&mut self, slot: usize, at: Timestamp) {
+        let leg = &self.legs[slot];
+        if !leg.is_open() {
             return;
         }
-        let covered = self.is_protected(key);
+        let covered = self.has_confirmed_stop(leg);
         let leg = &mut self.legs[slot];
         match (covered, leg.unprotected_since) {
             (true, Some(_)) => leg.unprotected_since = None,

@@ -171,10 +171,20 @@ impl Book {
         self.open.iter().filter_map(|&slot| self.legs.get(slot))
     }
 
+    /// Legs that are open or have orders that are, or may be, live, by instrument.
+    pub fn legs_in_use(&self) -> impl Iterator<Item = &LegState> {
+        self.slots_in_use().filter_map(|slot| self.legs.get(slot))
+    }
+
+    /// Both legs of an instrument, LONG first.
+    pub fn legs_of(&self, ix: InstrumentIx) -> &[LegState] {
+        let base = usize::from(ix.0) * 2;
+        self.legs.get(base..base + 2).unwrap_or_default()
+    }
+
     /// Whether anything is held on either leg of an instrument.
     pub fn holds(&self, ix: InstrumentIx) -> bool {
-        let base = usize::from(ix.0) * 2;
-        self.open.iter().any(|&slot| slot == base || slot == base + 1)
+        self.legs_of(ix).iter().any(LegState::is_open)
     }
 
     /// An order of ours.
@@ -182,7 +192,7 @@ impl Book {
         self.orders.get(id)
     }
 
-    /// Every order ever, by id.
+    /// Every order ever, in the order of their decision.
     pub fn orders(&self) -> impl Iterator<Item = &OrderRecord> {
         self.orders.values()
     }
@@ -194,12 +204,22 @@ impl Book {
 
     /// Live orders of one leg.
     pub fn live_orders_of(&self, key: &PositionKey) -> impl Iterator<Item = &OrderRecord> {
-        self.leg(key).into_iter().flat_map(|leg| leg.live.iter()).filter_map(|id| self.orders.get(id))
+        self.leg(key).into_iter().flat_map(|leg| self.live_in(leg))
+    }
+
+    #[inline]
+    fn live_in<'a>(&'a self, leg: &'a LegState) -> impl Iterator<Item = &'a OrderRecord> {
+        leg.live.iter().filter_map(|id| self.orders.get(id))
     }
 
     /// Whether an opening of that leg is, or may be, live.
     pub fn has_live_entry(&self, key: &PositionKey) -> bool {
-        self.live_orders_of(key).any(|order| order.leg.action() == Action::Open)
+        self.leg(key).is_some_and(|leg| self.has_opening(leg))
+    }
+
+    #[inline]
+    pub(super) fn has_opening(&self, leg: &LegState) -> bool {
+        self.live_in(leg).any(|order| order.leg.action() == Action::Open)
     }
 
     /// Whether an order of that leg has an unknown outcome.
@@ -225,9 +245,13 @@ impl Book {
 
     /// The stops of a leg that are, or may be, live and were decided for the position that is open now.
     pub fn stops_of(&self, key: &PositionKey) -> impl Iterator<Item = &OrderRecord> {
-        let since = self.leg(key).map_or(Seq(0), |leg| leg.opened_seq);
-        self.live_orders_of(key).filter(move |order| {
-            order.purpose == OrderPurpose::Stop && order.state != OrderState::Canceling && order.seq >= since
+        self.leg(key).into_iter().flat_map(|leg| self.stops_in(leg))
+    }
+    fn stops_in<'a>(&'a self, leg: &'a LegState) -> impl Iterator<Item = &'a OrderRecord> {
+        self.live_in(leg).filter(|order| {
+            order.purpose == OrderPurpose::Stop
+                && order.state != OrderState::Canceling
+                && order.seq >= leg.opened_seq
         })
     }
     /// The leg's newest stop that is, or may be, live.
@@ -236,15 +260,18 @@ impl Book {
     }
     /// Whether a stop that is at the venue, or on its way there, covers all that the leg holds. One in doubt does not.
     pub fn is_covered(&self, key: &PositionKey) -> bool {
-        self.covers(key, |stop| stop.state != OrderState::Unknown)
+        self.leg(key).is_some_and(|leg| self.covers(leg, |stop| stop.state != OrderState::Unknown))
     }
     /// Whether a stop that the venue has confirmed covers all that the leg holds.
     pub fn is_protected(&self, key: &PositionKey) -> bool {
-        self.covers(key, |stop| stop.state.is_confirmed_live())
+        self.leg(key).is_some_and(|leg| self.has_confirmed_stop(leg))
     }
-    fn covers(&self, key: &PositionKey, counts: impl Fn(&OrderRecord) -> bool) -> bool {
-        let held = self.leg(key).map_or(Decimal::ZERO, |leg| leg.qty);
-        self.stops_of(key).any(|stop| counts(stop) && (stop.is_close_all_stop() || stop.qty.get() >= held))
+    #[inline]
+    pub(super) fn has_confirmed_stop(&self, leg: &LegState) -> bool {
+        self.covers(leg, |stop| stop.state.is_confirmed_live())
+    }
+    fn covers(&self, leg: &LegState, counts: impl Fn(&OrderRecord) -> bool) -> bool {
+        self.stops_in(leg).any(|stop| counts(stop) && (stop.is_close_all_stop() || stop.qty.get() >= leg.qty))
     }
     /// Wallet balance of an asset, without unrealised profit.
     pub fn wallet(&self, asset: &Asset) -> Decimal {
@@ -256,32 +283,21 @@ impl Book {
         self.wallet.iter().map(|(asset, balance)| (*asset, *balance))
     }
 
-    /// Unrealised profit of all legs at their marks (entry where no mark is known).
-    pub fn unrealized(&self) -> Decimal {
-        self.open
-            .iter()
-            .filter_map(|&slot| {
-                let (mark, _) = self.marks.get(slot / 2).copied().flatten()?;
-                Some(self.legs.get(slot)?.unrealized(mark))
-            })
-            .sum()
-    }
-
-    /// Net asset value in USDT: wallet plus unrealised profit.
-    pub fn equity(&self) -> Decimal {
-        self.wallet(&Asset::usdt()) + self.unrealized()
-    }
-
     /// Notional of open legs and of openings that may still fill (unknown ones count as filled, adopted ones of somebody
     /// else too), by leg.
     pub fn exposure(&self, key: &PositionKey) -> Decimal {
-        let mark = self.mark_of(&key.instrument).map(|(price, _)| price.get());
-        let held = self.leg(key).map_or(Decimal::ZERO, |leg| match mark {
+        let Some(slot) = self.slot(key) else { return self.adopted_openings(key, None) };
+        let leg = &self.legs[slot];
+        if leg.qty.is_zero() && leg.live.is_empty() && self.adopted.is_empty() {
+            return Decimal::ZERO;
+        }
+        let mark = self.marks.get(slot / 2).copied().flatten().map(|(price, _)| price.get());
+        let held = match mark {
             Some(mark) => leg.qty * mark,
             None => leg.cost,
-        });
+        };
         let pending: Decimal = self
-            .live_orders_of(key)
+            .live_in(leg)
             .filter_map(|order| match &order.leg {
                 Leg::Open(crate::order::Entry::Limit { price, .. }) => Some(order.open_qty() * price.get()),
                 Leg::Open(crate::order::Entry::Market) => Some(order.open_qty() * mark.unwrap_or_default()),
@@ -315,7 +331,7 @@ impl Book {
 
     /// Legs that are open or have an opening that may still fill.
     pub fn occupied_legs(&self) -> usize {
-        self.legs.iter().filter(|leg| leg.is_open() || self.has_live_entry(&leg.key)).count()
+        self.legs_in_use().filter(|leg| leg.is_open() || self.has_opening(leg)).count()
     }
 
     /// Whether the venue has refused a second close-all stop on a leg.

@@ -1,17 +1,20 @@
 //! What a book holds.
 
+use super::keyed::{self, Keyed};
 use super::leg::LegState;
 use super::order::OrderRecord;
+use super::remembered::Remembered;
+use super::value::Kept;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
 use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
-    id::{Asset, ClientOrderId, InstrumentId, InstrumentIx, RunId, Seq, Term, TradeId, VenueOrderId},
+    id::{Asset, ClientOrderId, InstrumentId, InstrumentIx, RunId, Seq, Term, VenueOrderId},
     instrument::InstrumentSpec,
     money::{Price, Qty},
     position::{PositionKey, PositionMode},
@@ -57,15 +60,15 @@ pub struct Book {
     pub(super) term: Term,
     pub(super) next: Seq,
     pub(super) specs: Vec<Option<InstrumentSpec>>,
-    pub(super) index: BTreeMap<InstrumentId, InstrumentIx>,
+    #[serde(with = "keyed::as_map")]
+    pub(super) index: Keyed<InstrumentId, InstrumentIx>,
     pub(super) marks: Vec<Option<(Price, Timestamp)>>,
     /// LONG and SHORT of instrument `i` are at `2i` and `2i + 1`.
     pub(super) legs: Vec<LegState>,
     pub(super) open: Vec<usize>,
-    #[serde(with = "pairs")]
-    pub(super) orders: BTreeMap<ClientOrderId, OrderRecord>,
-    #[serde(with = "pairs")]
-    pub(super) by_venue: BTreeMap<(InstrumentId, VenueOrderId), ClientOrderId>,
+    #[serde(deserialize_with = "in_order_of_decision")]
+    pub(super) orders: Keyed<ClientOrderId, OrderRecord>,
+    pub(super) by_venue: Keyed<(InstrumentId, VenueOrderId), ClientOrderId>,
     pub(super) live: u32,
     pub(super) live_conditional: u32,
     pub(super) doubtful: u32,
@@ -111,6 +114,8 @@ pub struct Book {
     /// Orders by which the venue closes legs.
     #[serde(with = "pairs", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) forced_orders: BTreeMap<(InstrumentId, VenueOrderId), ForcedClose>,
+    #[serde(skip)]
+    pub(super) kept: Kept,
 }
 
 /// Why a leg opens nothing until a person resumes.
@@ -122,26 +127,11 @@ pub struct LegHalt {
     pub since: Timestamp,
 }
 
-/// Trade ids of one instrument; everything below `floor` counts as seen.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Remembered {
-    floor: TradeId,
-    ids: BTreeSet<TradeId>,
-}
-
-impl Remembered {
-    /// Whether this id is new; remembers it.
-    pub(super) fn insert(&mut self, id: TradeId) -> bool {
-        if id < self.floor || !self.ids.insert(id) {
-            return false;
-        }
-        if self.ids.len() > REMEMBERED_IDS
-            && let Some(oldest) = self.ids.pop_first()
-        {
-            self.floor = TradeId(oldest.0 + 1);
-        }
-        true
-    }
+/// Orders are written by id.
+fn in_order_of_decision<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Keyed<ClientOrderId, OrderRecord>, D::Error> {
+    Ok(Keyed::deserialize(deserializer)?.sorted_by_key(|order: &OrderRecord| order.seq))
 }
 
 /// JSON objects need text keys; these maps are written as lists of pairs.

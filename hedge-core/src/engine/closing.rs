@@ -208,7 +208,7 @@ impl Engine {
     /// The leg less what its own resting closes may still take.
     pub(super) fn closable(&self, key: &PositionKey) -> Option<Position> {
         let leg = self.book.leg(key)?;
-        let free = Qty::new(leg.qty - self.book.resting_closes(key)).ok()?;
+        let free = Qty::of(leg.qty - self.book.resting_closes(key))?;
         Some(Position::new(*key, free, leg.entry()?))
     }
 }

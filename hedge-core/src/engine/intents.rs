@@ -30,12 +30,15 @@ impl Engine {
 
     /// The leg's owner may already be released; every strategy that reads the instrument is told.
     pub(super) fn tell_flat(&mut self, cx: &mut Cx<'_>, key: &PositionKey) {
-        for i in 0..self.strategies.len() {
-            let reads =
-                self.needs.iter().any(|(reader, need)| *reader == i && need.instrument == key.instrument);
-            if reads {
-                self.ask(cx, i, &StrategyEvent::Flat { position: *key });
-            }
+        // One pass over the needs for each reader, not for each strategy: there may be one for every symbol.
+        let mut from = 0;
+        loop {
+            let bars = self.needs.iter().filter(|(_, need)| need.instrument == key.instrument);
+            let ticks = self.tick_needs.iter().filter(|(_, id)| *id == key.instrument);
+            let readers = bars.map(|(reader, _)| *reader).chain(ticks.map(|(reader, _)| *reader));
+            let Some(reader) = readers.filter(|reader| *reader >= from).min() else { return };
+            from = reader + 1;
+            self.ask(cx, reader, &StrategyEvent::Flat { position: *key });
         }
     }
 
@@ -103,8 +106,8 @@ impl Engine {
     ) {
         // Baselines that depend on the time of day must be today's, also when no mark has moved equity since.
         self.risk.mark(&self.book, cx.at);
-        let mut checks = mem::take(&mut self.checks);
-        checks.clear();
+        // The record takes the list with it. The next one is as long, so it is made in one piece.
+        let mut checks = Vec::with_capacity(self.checks_at_most);
         // The assessment takes the next place, the order the one after it.
         let order_seq = self.book.next_seq().next();
         let id = self.id_at(order_seq, OrderPurpose::Entry);
@@ -136,8 +139,8 @@ impl Engine {
             Ok(_) => Verdict::Approve,
             Err(verdict) => verdict.clone(),
         };
-        let assessed = Decision::Assessed { position: *position, checks: checks.clone(), verdict };
-        self.checks = checks;
+        self.checks_at_most = self.checks_at_most.max(checks.len());
+        let assessed = Decision::Assessed { position: *position, checks, verdict };
         let seq = self.record(cx, Event::Decision(assessed));
         let cx = &mut cx.because_of(seq);
         if let Ok((order, protection)) = result {

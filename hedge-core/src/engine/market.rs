@@ -5,6 +5,7 @@ use std::{borrow::Cow, mem};
 
 use crate::{
     bar::Bar,
+    book::LegState,
     event::{Event, Fact},
     id::InstrumentIx,
     position::{PositionKey, PositionSide},
@@ -37,10 +38,11 @@ impl Engine {
             self.book.apply_market(cx.at, &event);
         }
         let old = matches!(event, MarketEvent::History { .. });
-        if !old && self.book.holds(instrument) {
+        let holds = self.book.holds(instrument);
+        if !old && holds {
             self.adopt_waiting(cx, instrument);
         }
-        if !old && (self.book.posture() != Posture::Normal || self.book.holds(instrument)) {
+        if !old && (holds || self.book.posture() != Posture::Normal) {
             self.risk.mark(&self.book, cx.at);
             self.update_posture(cx);
         }
@@ -49,6 +51,12 @@ impl Engine {
                 self.bar(cx, instrument, &bar, true);
             }
             MarketEvent::Bar { instrument, bar } => self.bar(cx, instrument, &bar, false),
+            MarketEvent::Book { instrument, bid, bid_qty, ask, ask_qty, .. } => {
+                self.tick(cx, instrument, &StrategyEvent::Quote { instrument, bid, bid_qty, ask, ask_qty });
+            }
+            MarketEvent::Trade { instrument, price, qty, seller_aggressed, .. } => {
+                self.tick(cx, instrument, &StrategyEvent::Print { instrument, price, qty, seller_aggressed });
+            }
             MarketEvent::Gap { instrument, .. } => self.gap(cx, instrument, None),
             MarketEvent::Silent { instrument } => {
                 if let Some(symbol) = self.book.spec(instrument).map(|spec| spec.id.symbol) {
@@ -59,9 +67,28 @@ impl Engine {
         }
     }
 
+    /// A quote or a trade, to who reads them.
+    fn tick(&mut self, cx: &mut Cx<'_>, instrument: InstrumentIx, event: &StrategyEvent<'_>) {
+        let ix = usize::from(instrument.0);
+        let Some(readers) = self.tick_readers.get_mut(ix).filter(|readers| !readers.is_empty()) else {
+            return;
+        };
+        let readers = mem::take(readers);
+        for &reader in &readers {
+            self.ask(cx, reader, event);
+        }
+        self.tick_readers[ix] = readers;
+    }
+
     /// A position of somebody else that waited for a price to be protected by.
     pub(super) fn adopt_waiting(&mut self, cx: &mut Cx<'_>, instrument: InstrumentIx) {
+        let waits = |leg: &LegState| leg.unprotected_since.is_some() && leg.protection.is_none();
+        if !self.book.legs_of(instrument).iter().any(waits) {
+            return;
+        }
         let Some(id) = self.book.spec(instrument).map(|spec| spec.id) else { return };
+        // One whose first price has come with this fact now wants a stop.
+        self.next_due = self.earliest_due();
         for side in PositionSide::BOTH {
             let key = PositionKey::new(id, side);
             let bare = self.book.leg(&key).is_some_and(|leg| leg.unprotected_since.is_some());
@@ -81,15 +108,12 @@ impl Engine {
 
     pub(super) fn bar(&mut self, cx: &mut Cx<'_>, instrument: InstrumentIx, bar: &Bar, history: bool) {
         let ix = usize::from(instrument.0);
-        let Some(feed) = self
-            .feeds
-            .get_mut(ix)
-            .and_then(|feeds| feeds.iter_mut().find(|feed| feed.interval == bar.interval))
-        else {
-            return;
-        };
-        let missing = (bar.open_time.ms() - feed.seen_until.ms()) / bar.interval.ms();
-        let gap = feed.seen_until > Timestamp::EPOCH && missing > TOLERATED_MISSING_BARS;
+        let Some(feeds) = self.feeds.get_mut(ix) else { return };
+        let Some(place) = feeds.iter().position(|feed| feed.interval == bar.interval) else { return };
+        let feed = &mut feeds[place];
+        let missing_ms = bar.open_time.ms() - feed.seen_until.ms();
+        let gap = feed.seen_until > Timestamp::EPOCH
+            && missing_ms >= (TOLERATED_MISSING_BARS + 1) * bar.interval.ms();
         feed.seen_until = bar.end();
         let readers = mem::take(&mut feed.readers);
         if gap {
@@ -104,9 +128,7 @@ impl Engine {
             };
             self.ask(cx, reader, &event);
         }
-        if let Some(feed) = self.feeds[ix].iter_mut().find(|feed| feed.interval == bar.interval) {
-            feed.readers = readers;
-        }
+        self.feeds[ix][place].readers = readers;
     }
 
     pub(super) fn gap(&mut self, cx: &Cx<'_>, instrument: InstrumentIx, readers: Option<&[usize]>) {
@@ -117,7 +139,9 @@ impl Engine {
                 None => self
                     .needs
                     .iter()
-                    .any(|(reader, need)| *reader == i && self.book.ix(&need.instrument) == Some(instrument)),
+                    .map(|(reader, need)| (reader, &need.instrument))
+                    .chain(self.tick_needs.iter().map(|(reader, need)| (reader, need)))
+                    .any(|(reader, need)| *reader == i && self.book.ix(need) == Some(instrument)),
             };
             if reads {
                 strategy.on_event(&StrategyEvent::Gap { instrument }, &view, &mut self.output);
@@ -131,6 +155,15 @@ impl Engine {
         let count = self.book.instruments().count();
         while self.feeds.len() < count {
             self.feeds.push(Vec::new());
+            self.tick_readers.push(Vec::new());
+        }
+        for (reader, need) in &self.tick_needs {
+            let Some(ix) = self.book.ix(need) else { continue };
+            if let Some(readers) = self.tick_readers.get_mut(usize::from(ix.0))
+                && !readers.contains(reader)
+            {
+                readers.push(*reader);
+            }
         }
         for (reader, need) in &self.needs {
             let Some(ix) = self.book.ix(&need.instrument) else { continue };

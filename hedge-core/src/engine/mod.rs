@@ -7,6 +7,7 @@
 //! act on records that nobody can replay.
 
 mod closing;
+mod deadline;
 mod doubt;
 mod forced;
 mod foreign;

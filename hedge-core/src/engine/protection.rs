@@ -42,7 +42,7 @@ pub(super) struct UnsentStop {
 /// A price on the losing side of `mark`, by that distance.
 fn away_from(mark: Price, distance: Bps, key: &PositionKey) -> Option<Price> {
     let fraction = distance.ratio().get() * Decimal::from(-key.side.sign());
-    Ratio::new(fraction).ok().and_then(|fraction| mark.moved_by(fraction).ok())
+    Ratio::of(fraction).and_then(|fraction| mark.moved_by(fraction).ok())
 }
 
 impl Engine {
@@ -118,6 +118,9 @@ impl Engine {
 
     /// Whether a leg stands bare while a close of it is in doubt: closing it again would be a guess.
     pub(super) fn is_bare_in_doubt(&self, key: &PositionKey) -> bool {
+        if self.book.doubtful_orders() == 0 {
+            return false;
+        }
         let doubtful = |order: &OrderRecord| {
             order.state == OrderState::Unknown
                 && matches!(order.leg, Leg::Close(exit, _) if !exit.is_conditional())

@@ -96,15 +96,16 @@ impl Engine {
         let mut rounds = 0;
         while !self.changes.is_empty() && rounds < 8 {
             rounds += 1;
-            let changes = mem::take(&mut self.changes);
+            let mut changes = mem::replace(&mut self.changes, mem::take(&mut self.spare_changes));
             for change in &changes {
                 if let Change::Grew(key, order) = change {
                     self.protect_new(cx, key, order.as_ref());
                 }
             }
-            for change in changes {
+            for change in changes.drain(..) {
                 self.react_to(cx, change);
             }
+            self.spare_changes = changes;
         }
     }
 

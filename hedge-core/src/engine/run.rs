@@ -9,10 +9,10 @@ use std::{borrow::Cow, collections::BTreeSet, time::Duration};
 use crate::{
     book::{Book, Change},
     event::{Decision, Envelope, Event, Fact},
-    id::{Seq, StrategyId},
+    id::{InstrumentId, Seq, StrategyId},
     position::PositionKey,
     reconcile::Difference,
-    risk::{GateCheck, RiskManager},
+    risk::RiskManager,
     strategy::{DataNeed, Output, Strategy},
     time::{Interval, Timestamp},
 };
@@ -40,9 +40,15 @@ pub struct Engine {
     pub(super) ids: Vec<StrategyId>,
     pub(super) needs: Vec<(usize, DataNeed)>,
     pub(super) feeds: Vec<Vec<Feed>>,
+    pub(super) tick_needs: Vec<(usize, InstrumentId)>,
+    /// Who reads quotes and trades, by instrument.
+    pub(super) tick_readers: Vec<Vec<usize>>,
     pub(super) output: Output,
     pub(super) changes: Vec<Change>,
-    pub(super) checks: Vec<GateCheck>,
+    /// The other buffer of changes, while these are worked on.
+    pub(super) spare_changes: Vec<Change>,
+    /// The longest list of gate checks so far.
+    pub(super) checks_at_most: usize,
     /// Legs whose forced close was last tried then.
     pub(super) forced: Vec<(PositionKey, Timestamp)>,
     /// Differences of the last snapshot that wait to be seen a second time.
@@ -57,6 +63,8 @@ pub struct Engine {
     /// When a difference is looked at a second time.
     pub(super) reread_at: Option<Timestamp>,
     pub(super) fresh_process: bool,
+    /// What [`deadline`](Engine::deadline) answers until the next record.
+    pub(super) next_due: Option<Timestamp>,
     pub(super) gaps: u64,
 }
 
@@ -85,6 +93,11 @@ impl Engine {
             .enumerate()
             .flat_map(|(i, strategy)| strategy.needs().into_iter().map(move |need| (i, need)))
             .collect();
+        let tick_needs = strategies
+            .iter()
+            .enumerate()
+            .flat_map(|(i, strategy)| strategy.tick_needs().into_iter().map(move |need| (i, need)))
+            .collect();
         Self {
             config,
             book: Book::default(),
@@ -93,9 +106,12 @@ impl Engine {
             ids,
             needs,
             feeds: Vec::new(),
+            tick_needs,
+            tick_readers: Vec::new(),
             output: Output::default(),
             changes: Vec::new(),
-            checks: Vec::new(),
+            spare_changes: Vec::new(),
+            checks_at_most: 0,
             forced: Vec::new(),
             suspects: Vec::new(),
             named: BTreeSet::new(),
@@ -104,6 +120,7 @@ impl Engine {
             unsent: Vec::new(),
             reread_at: None,
             fresh_process: true,
+            next_due: None,
             gaps: 0,
         }
     }
@@ -123,6 +140,12 @@ impl Engine {
         self.needs.iter().map(|(_, need)| *need).collect()
     }
 
+    /// Instruments of which the strategies must be fed every quote and every trade, each once.
+    pub fn tick_needs(&self) -> Vec<InstrumentId> {
+        let needed: BTreeSet<InstrumentId> = self.tick_needs.iter().map(|(_, need)| *need).collect();
+        needed.into_iter().collect()
+    }
+
     /// How many gaps in bars were seen that reset a warm-up.
     pub const fn gaps(&self) -> u64 {
         self.gaps
@@ -136,58 +159,7 @@ impl Engine {
         if let Event::Fact(Fact::Instrument { .. }) = &envelope.event {
             self.wire_feeds();
         }
-    }
-
-    /// When the shell must send [`Fact::Tick`] at the latest; `None` when nothing can fall due.
-    pub fn deadline(&self) -> Option<Timestamp> {
-        let mut next: Option<Timestamp> = None;
-        let mut consider = |at: Timestamp| next = Some(next.map_or(at, |known| known.min(at)));
-        for order in self.book.questions() {
-            if let Some(doubt) = &order.doubt {
-                consider(doubt.ask_at);
-            }
-        }
-        for key in self.book.legs_to_flatten() {
-            if !self.is_held_back(key) && self.closable(key).is_some() {
-                consider(
-                    self.forced_at(key).map_or(Timestamp::EPOCH, |last| last.plus(self.close_pause(key))),
-                );
-            }
-        }
-        for (_, due) in &self.bridges {
-            consider(*due);
-        }
-        for due in self.unsent.iter().filter_map(|stop| stop.due) {
-            consider(due);
-        }
-        if !self.snapshot_pending {
-            for (_, since) in self.book.differing_legs() {
-                consider(since.plus(self.config.protect_within));
-            }
-            if let Some(due) = self.reread_at {
-                consider(due);
-            }
-        }
-        for leg in self.book.open_legs() {
-            if let Some(since) = leg.unprotected_since
-                && self.is_bare_in_doubt(&leg.key)
-            {
-                let due = since.plus(self.config.protect_within);
-                consider(self.forced_at(&leg.key).map_or(due, |last| due.max(last.plus(CLOSE_PAUSE))));
-            }
-            if let Some(since) = leg.unprotected_since
-                && self.wants_stop(&leg.key)
-                && !self.is_being_closed(&leg.key)
-                && !self.book.must_flatten(&leg.key)
-            {
-                let due = since.plus(self.config.protect_within);
-                // A position of somebody else whose stop is on its way is waited for, not hurried.
-                if !(self.is_adopted(&leg.key) && self.has_stop(&leg.key)) {
-                    consider(self.forced_at(&leg.key).map_or(due, |last| due.max(last.plus(CLOSE_PAUSE))));
-                }
-            }
-        }
-        next
+        self.next_due = self.earliest_due();
     }
 
     /// Takes one fact, appends records and effects to `step` (cleared first).
@@ -202,6 +174,9 @@ impl Engine {
         match fact {
             Fact::Market { event } => self.market(&mut cx, event),
             other => self.other(&mut cx, other),
+        }
+        if !step.events.is_empty() {
+            self.next_due = self.earliest_due();
         }
     }
 

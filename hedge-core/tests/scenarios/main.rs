@@ -20,4 +20,5 @@ mod protection;
 mod replay;
 mod stop_moves;
 mod storm;
+mod ticks;
 mod tiny_venue;

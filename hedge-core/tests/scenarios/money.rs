@@ -26,6 +26,8 @@ fn the_journal_is_the_state(rig: &Rig) {
     let read: Book = serde_json::from_str(&text(rig.book())).unwrap();
     same_text(&text(&read), &text(rig.book()));
     assert!(read == *rig.book());
+    kept_figures_are_true(&read);
+    assert_eq!(read.equity(), rig.book().equity());
 }
 
 /// Books are long: only the first difference is shown.

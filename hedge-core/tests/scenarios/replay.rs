@@ -27,7 +27,10 @@ impl Strategy for Clockwork {
                 self.bars = 0;
                 return;
             }
-            StrategyEvent::Fill { .. } | StrategyEvent::Flat { .. } => return,
+            StrategyEvent::Quote { .. }
+            | StrategyEvent::Print { .. }
+            | StrategyEvent::Fill { .. }
+            | StrategyEvent::Flat { .. } => return,
         };
         self.bars += 1;
         out.saw(Reading {

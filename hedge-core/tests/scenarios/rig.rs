@@ -85,6 +85,7 @@ impl Strategy for Puppet {
             StrategyEvent::Flat { position } => self.heard.lock().unwrap().push(format!("flat {position}")),
             StrategyEvent::Gap { .. } => self.heard.lock().unwrap().push("gap".to_owned()),
             StrategyEvent::History { .. } => self.heard.lock().unwrap().push("history".to_owned()),
+            StrategyEvent::Quote { .. } | StrategyEvent::Print { .. } => {}
         }
     }
 }
@@ -357,6 +358,7 @@ impl Rig {
 
     /// What holds after every step.
     fn laws(&self, outcomes: &Outcomes, expected: Seq) {
+        kept_figures_are_true(self.engine.book());
         for (i, envelope) in outcomes.events.iter().enumerate() {
             assert_eq!(envelope.seq.0, expected.0 + i as u64, "the journal has no gaps");
             assert!(
@@ -715,6 +717,25 @@ impl Rig {
             "{t:?}"
         );
     }
+}
+
+/// What a book keeps instead of adding it up is what adding up gives, to the last digit.
+pub(crate) fn kept_figures_are_true(book: &Book) {
+    let gains = book.open_legs().filter_map(|leg| {
+        let (mark, _) = book.mark_of(&leg.key.instrument)?;
+        let sign = Decimal::from(leg.key.side.sign());
+        Some((leg.qty * mark.get() - leg.cost) * sign)
+    });
+    let unrealized: Decimal = gains.sum();
+    let equity = book.wallet(&Asset::usdt()) + unrealized;
+    assert_eq!(book.unrealized().serialize(), unrealized.serialize(), "unrealised {unrealized}");
+    assert_eq!(book.equity().serialize(), equity.serialize(), "equity {equity}");
+    let in_use: Vec<PositionKey> = book
+        .legs()
+        .filter(|leg| leg.is_open() || book.live_orders().any(|order| order.position == leg.key))
+        .map(|leg| leg.key)
+        .collect();
+    assert_eq!(book.legs_in_use().map(|leg| leg.key).collect::<Vec<_>>(), in_use);
 }
 
 pub(crate) fn started(term: u32) -> RunStarted {

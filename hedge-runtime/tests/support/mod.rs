@@ -290,9 +290,12 @@ impl VenueReader for ScriptedVenue {
     }
     async fn market_events(
         &self,
-        _: &[Subscription],
+        what: &[Subscription],
     ) -> Result<Box<dyn EventSource<MarketEvent>>, BrokerError> {
         self.call("market_events");
+        for stream in what {
+            self.call(format!("stream {} {:?}", stream.id.symbol, stream.channel));
+        }
         let (sender, receiver) = unbounded_channel();
         *self.market.lock().unwrap() = Some(sender);
         Ok(Box::new(Stream(receiver)))
@@ -419,6 +422,9 @@ impl Strategy for Opens {
     }
     fn needs(&self) -> Vec<DataNeed> {
         vec![DataNeed { instrument: self.0, interval: Interval::M15, warmup_bars: 2 }]
+    }
+    fn tick_needs(&self) -> Vec<InstrumentId> {
+        if self.0 == btc() { vec![btc()] } else { Vec::new() }
     }
     fn on_event(&mut self, event: &StrategyEvent<'_>, view: &StrategyView<'_>, out: &mut Output) {
         let leg = PositionKey::long(self.0);

@@ -114,7 +114,12 @@ impl Instruments {
 
     /// From the built-in table. Errors: [`InstrumentError::Missing`].
     pub fn built_in(data: &DataSet) -> Result<Self, InstrumentError> {
-        let rules = data.symbols().map(built_in).collect::<Result<_, _>>()?;
+        Self::built_in_of(data.symbols())
+    }
+
+    /// From the built-in table, of these symbols. Errors: [`InstrumentError::Missing`].
+    pub fn built_in_of(symbols: impl IntoIterator<Item = Symbol>) -> Result<Self, InstrumentError> {
+        let rules = symbols.into_iter().map(built_in).collect::<Result<_, _>>()?;
         let note = "no instruments folder beside the data: rules come from the built-in table".to_owned();
         Ok(Self { rules, notes: vec![note] })
     }

@@ -1,7 +1,9 @@
 //! Where the simulated exchange's prices come from: recorded bars, or a seeded random market.
 //!
-//! Both end as a [`DataSet`], and a [`Schedule`] turns a data set into the one order of events that the embedded
-//! exchange and the backtest share: the same moves along each bar's inner path, the same funding, the same closes.
+//! Recorded ticks are a [`TickSet`], read by [`read_ticks`]; a backtest plays them one by one.
+//!
+//! Bars of both kinds end as a [`DataSet`], and a [`Schedule`] turns a data set into the one order of events that the
+//! embedded exchange and the backtest share: the same moves along each bar's inner path, funding and closes.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -30,6 +32,8 @@ mod kline_interval;
 mod klines;
 mod schedule;
 mod series;
+mod tick_files;
+mod ticks;
 
 pub use dataset::{DataSet, FundingSeries};
 pub use error::{Disagreement, MarketError};
@@ -41,3 +45,5 @@ pub use kline_interval::KlineInterval;
 pub use klines::{parse_klines, read_klines};
 pub use schedule::{MarketStep, Schedule};
 pub use series::{GAP_BARS, Gap, Series};
+pub use tick_files::read_ticks;
+pub use ticks::{Tick, TickKind, TickSeries, TickSet};

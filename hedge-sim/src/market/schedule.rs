@@ -118,12 +118,41 @@ impl Schedule {
     /// them are; [`history`](Self::history) says how many it came to.
     pub fn new(data: Arc<DataSet>, history: usize) -> Self {
         let mut schedule = Self::rewound(data);
-        let (total, _) = schedule.count_bar_times(usize::MAX);
+        let span = schedule.unbroken_span_ms();
+        let step_ms = schedule.data.interval.ms();
+        let total = match span {
+            Some((first, end)) => usize::try_from((end - first) / step_ms).unwrap_or(0),
+            None => schedule.count_bar_times(usize::MAX).0,
+        };
         schedule.bar_times = total;
         schedule.history = if total > history { history } else { total / 2 };
-        let (_, start_ms) = schedule.count_bar_times(schedule.history);
-        schedule.start_ms = start_ms;
+        schedule.start_ms = match span {
+            Some((first, end)) => Some(first + schedule.history as i64 * step_ms).filter(|at| *at < end),
+            None => schedule.count_bar_times(schedule.history).1,
+        };
         schedule
+    }
+    /// First open and last end, when the bars of all series together leave no time between them without a bar: then bar
+    /// times need not be counted one by one.
+    fn unbroken_span_ms(&self) -> Option<(i64, i64)> {
+        let step_ms = self.data.interval.ms();
+        let mut spans = Vec::with_capacity(self.data.series.len());
+        for series in &self.data.series {
+            let (Some(start), Some(end)) = (series.start(), series.end()) else { continue };
+            if end.ms() - start.ms() != series.bars.len() as i64 * step_ms {
+                return None;
+            }
+            spans.push((start.ms(), end.ms()));
+        }
+        spans.sort_unstable();
+        let (first, mut until) = *spans.first()?;
+        for (start, end) in spans {
+            if start > until || (start - first) % step_ms != 0 {
+                return None;
+            }
+            until = until.max(end);
+        }
+        Some((first, until))
     }
     fn rewound(data: Arc<DataSet>) -> Self {
         let tracks = data
@@ -213,6 +242,58 @@ impl Schedule {
     /// The symbol's last price so far, scaled as its bars.
     pub fn last_price(&self, symbol_ix: u16) -> Option<i64> {
         self.tracks.get(usize::from(symbol_ix)).and_then(|track| track.last)
+    }
+
+    /// When the bars that come next reach the points of their paths, if the moves along these paths are all that is
+    /// left to happen until the last of them: no warm-up, no funding due on the way, no bar begun.
+    ///
+    /// Who knows that the whole way concerns nobody takes it with [`pass_way`](Self::pass_way) instead of step by step.
+    pub(crate) fn open_way(&mut self) -> Option<[i64; 4]> {
+        if let Stage::Warmup(from) | Stage::Closes(from) = self.stage
+            && self.present(from).is_none()
+        {
+            self.end_bar_time();
+        }
+        if matches!(self.stage, Stage::Pick) {
+            self.stage = self.pick()?;
+        }
+        let clear = matches!(self.stage, Stage::Due(0)) && self.next_funding.0 > self.point_ms[3];
+        clear.then_some(self.point_ms)
+    }
+    /// The bars of the open way, in the order of the symbols.
+    pub(crate) fn way(&self) -> impl Iterator<Item = (u16, &Bar)> {
+        self.tracks
+            .iter()
+            .zip(&self.data.series)
+            .zip(0_u16..)
+            .filter(|((track, _), _)| track.next_open_ms == self.open_ms)
+            .filter_map(|((track, series), ix)| Some((ix, series.bars.get(track.next)?)))
+    }
+    /// Takes every move of the open way at once and returns how many there were.
+    pub(crate) fn pass_way(&mut self) -> u64 {
+        let mut moves = 0;
+        for (track, series) in self.tracks.iter_mut().zip(&self.data.series) {
+            if track.next_open_ms == self.open_ms {
+                track.last = series.bars.get(track.next).map(|bar| bar.close);
+                moves += 4;
+            }
+        }
+        self.position += moves;
+        self.stage = Stage::Due(4);
+        moves
+    }
+
+    /// The next bar of this bar time to close, and when; `None` when something else comes first or all are closed.
+    #[inline]
+    pub(crate) fn next_close(&mut self) -> Option<(u16, i64, Bar)> {
+        if matches!(self.stage, Stage::Due(4)) && self.next_funding.0 > self.end_ms {
+            self.stage = Stage::Closes(0);
+        }
+        let Stage::Closes(from) = self.stage else { return None };
+        let symbol_ix = self.present(from)?;
+        self.stage = Stage::Closes(symbol_ix + 1);
+        self.position += 1;
+        Some((symbol_ix, self.end_ms, self.close_bar(symbol_ix)))
     }
 
     fn advance(&mut self) -> Option<MarketStep> {
@@ -393,6 +474,51 @@ mod tests {
                 "0:c@30", "1:c@30"
             ]
         );
+    }
+
+    #[test]
+    fn a_way_taken_at_once_leads_to_the_same_closes() {
+        let series: [(&str, &[Bar]); 2] =
+            [("A", &[flat(1, 10), bar(2, [10, 15, 8, 12]), flat(4, 12)]), ("B", &[flat(2, 7), flat(4, 8)])];
+        let funding: [(&str, &[i64]); 1] = [("A", &[2 * BAR_MS + BAR_MS / 3])];
+        let mut stepped = Schedule::new(data(&series, &funding), 0);
+        let mut leaping = stepped.clone();
+        let mut ways = 0;
+        loop {
+            if leaping.open_way().is_some() {
+                let bars = leaping.way().count() as u64;
+                assert_eq!(leaping.pass_way(), 4 * bars);
+                ways += 1;
+            }
+            let step = leaping.next();
+            let same = stepped.by_ref().find(|other| Some(*other) == step);
+            assert_eq!(same, step);
+            assert_eq!(
+                (leaping.position(), leaping.last_price(0)),
+                (stepped.position(), stepped.last_price(0))
+            );
+            if step.is_none() {
+                break;
+            }
+        }
+        assert_eq!(ways, 2, "funding lies on the second bar's way");
+    }
+
+    #[test]
+    fn bar_times_are_counted_alike_with_and_without_holes() {
+        let whole: Vec<Bar> = (1..=9).map(|at| flat(at, 10)).collect();
+        let late: Vec<Bar> = (6..=12).map(|at| flat(at, 10)).collect();
+        let apart: Vec<Bar> = (20..=21).map(|at| flat(at, 10)).collect();
+        let holey: Vec<Bar> = [2, 5, 6].map(|at| flat(at, 10)).to_vec();
+        let counted = |series: &[(&str, &[Bar])], history| {
+            let schedule = Schedule::new(data(series, &[]), history);
+            (schedule.bar_times(), schedule.start_ms().map(|ms| ms / BAR_MS))
+        };
+        assert_eq!(counted(&[("A", &whole)], 4), (5, Some(5)));
+        assert_eq!(counted(&[("A", &whole), ("B", &late)], 8), (4, Some(9)));
+        assert_eq!(counted(&[("A", &late), ("B", &whole)], 30), (6, Some(7)));
+        assert_eq!(counted(&[("A", &whole), ("B", &apart)], 10), (1, Some(21)));
+        assert_eq!(counted(&[("A", &holey)], 1), (2, Some(5)));
     }
 
     #[test]

@@ -17,30 +17,67 @@ pub(crate) fn place(order: &Order) -> Command {
     place_as(order.client_id(), order.position(), order.leg(), order.qty())
 }
 
+/// Makes a plain order of this one, in the memory of an earlier one; false when it is a conditional order.
+pub(crate) fn fill_in(new: &mut NewOrder, order: &Order) -> bool {
+    let limit = match order.leg() {
+        Leg::Open(Entry::Market) | Leg::Close(Exit::Market, _) => None,
+        Leg::Open(Entry::Limit { price, tif }) | Leg::Close(Exit::Limit { price, tif }, _) => {
+            Some((*price, *tif))
+        }
+        Leg::Close(..) => return false,
+    };
+    plain(new, order.client_id(), order.position(), order.leg(), order.qty(), limit);
+    true
+}
+
+/// Overwrites everything that orders of the engine differ in.
+fn plain(
+    new: &mut NewOrder,
+    client_id: &ClientOrderId,
+    position: &PositionKey,
+    leg: &Leg,
+    qty: Qty,
+    limit: Option<(Price, Tif)>,
+) {
+    new.symbol.clear();
+    new.symbol.push_str(position.instrument.symbol.as_str());
+    let id = new.client_order_id.get_or_insert_default();
+    id.clear();
+    id.push_str(client_id.as_str());
+    new.side = side_of(position, leg);
+    new.position_side = Some(leg_of(position));
+    new.qty = Some(qty.get());
+    (new.order_type, new.price, new.tif, new.good_till_ms) = match limit {
+        None => (OrderType::Market, None, None, None),
+        Some((price, tif)) => {
+            let (tif, until) = tif_of(tif);
+            (OrderType::Limit, Some(price.get()), Some(tif), until)
+        }
+    };
+}
+
+fn side_of(position: &PositionKey, leg: &Leg) -> venue::Side {
+    match position.side.order_side(leg.action()) {
+        hedge_core::OrderSide::Buy => venue::Side::Buy,
+        hedge_core::OrderSide::Sell => venue::Side::Sell,
+    }
+}
+
+fn leg_of(position: &PositionKey) -> venue::PositionSide {
+    match position.side {
+        hedge_core::PositionSide::Long => venue::PositionSide::Long,
+        hedge_core::PositionSide::Short => venue::PositionSide::Short,
+    }
+}
+
 /// The command that places what these say.
 pub(crate) fn place_as(client_id: &ClientOrderId, position: &PositionKey, leg: &Leg, qty: Qty) -> Command {
     let symbol = position.instrument.symbol.as_str();
-    let side = match position.side.order_side(leg.action()) {
-        hedge_core::OrderSide::Buy => venue::Side::Buy,
-        hedge_core::OrderSide::Sell => venue::Side::Sell,
-    };
-    let position_side = Some(match position.side {
-        hedge_core::PositionSide::Long => venue::PositionSide::Long,
-        hedge_core::PositionSide::Short => venue::PositionSide::Short,
-    });
-    let id = Some(client_id.as_str().to_owned());
-    let qty = qty.get();
+    let side = side_of(position, leg);
+    let position_side = Some(leg_of(position));
     let plain = |limit: Option<(Price, Tif)>| {
-        let mut new = NewOrder::market(ACCOUNT, symbol, side, qty);
-        new.position_side = position_side;
-        new.client_order_id.clone_from(&id);
-        if let Some((price, tif)) = limit {
-            new.order_type = OrderType::Limit;
-            new.price = Some(price.get());
-            let (tif, until) = tif_of(tif);
-            new.tif = Some(tif);
-            new.good_till_ms = until;
-        }
+        let mut new = NewOrder::market(ACCOUNT, symbol, side, qty.get());
+        plain(&mut new, client_id, position, leg, qty, limit);
         Command::Place(new)
     };
     match leg {
@@ -51,8 +88,8 @@ pub(crate) fn place_as(client_id: &ClientOrderId, position: &PositionKey, leg: &
         Leg::Close(exit, covers) => {
             let mut algo = NewAlgo::of(ACCOUNT, symbol, side, OrderType::StopMarket);
             algo.position_side = position_side;
-            algo.client_algo_id = id;
-            algo.qty = (*covers == Coverage::Qty).then_some(qty);
+            algo.client_algo_id = Some(client_id.as_str().to_owned());
+            algo.qty = (*covers == Coverage::Qty).then_some(qty.get());
             algo.close_position = *covers == Coverage::WholeLeg;
             let by = match exit {
                 Exit::StopMarket { trigger, by } => {
@@ -118,14 +155,15 @@ pub(crate) fn cancel(instrument: &InstrumentId, target: &OrderRef) -> Command {
 }
 
 /// The exchange's answer to an order, as a fact.
-pub(crate) fn answer(id: ClientOrderId, result: &Result<Reply, VenueError>) -> Fact {
+pub(crate) fn answer_taken(
+    id: ClientOrderId,
+    result: Result<Option<(OrderRef, ReportedState, Decimal)>, VenueError>,
+) -> Fact {
     match result {
-        Ok(reply) => match taken(reply) {
-            Some((venue, state, filled)) => Fact::SubmitAcked { order: id, venue, state, filled },
-            None => {
-                failed(id, Outcome::Unknown, None, None, "the exchange answered something else".to_owned())
-            }
-        },
+        Ok(Some((venue, state, filled))) => Fact::SubmitAcked { order: id, venue, state, filled },
+        Ok(None) => {
+            failed(id, Outcome::Unknown, None, None, "the exchange answered something else".to_owned())
+        }
         Err(error) => failed(
             id,
             Outcome::Rejected,
@@ -134,6 +172,11 @@ pub(crate) fn answer(id: ClientOrderId, result: &Result<Reply, VenueError>) -> F
             error.msg.to_string(),
         ),
     }
+}
+
+/// What a plain order that was taken is called, where it stands and how much of it is filled.
+pub(crate) fn placed(taken: &venue::Taken) -> (OrderRef, ReportedState, Decimal) {
+    (OrderRef::Plain(number(taken.order_id)), state_of(taken.status), taken.executed)
 }
 
 /// What an accepted order is called, where it stands and how much of it is filled; `None` for other answers.

@@ -217,7 +217,7 @@ pub(crate) fn algo_ref(view: &AlgoView) -> OrderRef {
     OrderRef::Algo { id: number(view.algo_id), child: view.actual_order_id.map(number) }
 }
 
-const fn side_of(side: venue::PositionSide) -> ReportedSide {
+pub(super) const fn side_of(side: venue::PositionSide) -> ReportedSide {
     match side {
         venue::PositionSide::Both => ReportedSide::Both,
         venue::PositionSide::Long => ReportedSide::Long,
@@ -225,14 +225,14 @@ const fn side_of(side: venue::PositionSide) -> ReportedSide {
     }
 }
 
-const fn order_side(side: venue::Side) -> hedge_core::OrderSide {
+pub(super) const fn order_side(side: venue::Side) -> hedge_core::OrderSide {
     match side {
         venue::Side::Buy => hedge_core::OrderSide::Buy,
         venue::Side::Sell => hedge_core::OrderSide::Sell,
     }
 }
 
-const fn kind_of(kind: OrderType) -> ReportedKind {
+pub(super) const fn kind_of(kind: OrderType) -> ReportedKind {
     match kind {
         OrderType::Limit => ReportedKind::Limit,
         OrderType::Market => ReportedKind::Market,

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::client_id::ClientIndex;
 use super::command::{AccountId, FeeRates, Restriction};
 use super::guard::Guard;
+use super::ledger::{IncomeRow, TradeRow};
 use super::switches::Switches;
-use super::view::{AmendmentView, IncomeView, MarginChangeView, TradeView};
+use super::view::{AmendmentView, MarginChangeView};
 use super::vocabulary::{MarginType, PositionSide};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -31,10 +33,10 @@ pub(super) struct Account {
     pub(super) orders: Vec<u64>,
     pub(super) algos: Vec<u64>,
     /// Newest order of each client id.
-    pub(super) by_client: BTreeMap<String, u64>,
+    pub(super) by_client: ClientIndex,
     pub(super) by_client_algo: BTreeMap<String, u64>,
-    pub(super) trades: Vec<TradeView>,
-    pub(super) income: Vec<IncomeView>,
+    pub(super) trades: Vec<TradeRow>,
+    pub(super) income: Vec<IncomeRow>,
     pub(super) amendments: Vec<AmendmentView>,
     pub(super) margin_changes: Vec<MarginChangeView>,
     pub(super) update_ms: i64,
@@ -95,7 +97,7 @@ impl Account {
             open_algos: Vec::new(),
             orders: Vec::new(),
             algos: Vec::new(),
-            by_client: BTreeMap::new(),
+            by_client: ClientIndex::default(),
             by_client_algo: BTreeMap::new(),
             trades: Vec::new(),
             income: Vec::new(),
@@ -125,6 +127,12 @@ impl Account {
             }
             _ => {}
         }
+    }
+
+    /// Whether a margin call of the account is out.
+    pub(super) fn is_called(&self) -> bool {
+        self.wallets.iter().any(|wallet| wallet.called)
+            || self.held.iter().any(|at| self.slots[*at].legs.iter().any(|leg| leg.called))
     }
 
     pub(super) fn fee_rates(&self, symbol: usize) -> FeeRates {

@@ -5,6 +5,7 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::by_id::Identified;
 use super::command::{AccountId, AlgoRef};
 use super::error::{Refusal, VenueError};
 use super::event::{EventBody, VenueEvent};
@@ -52,6 +53,12 @@ pub(super) struct Algo {
     pub(super) trigger_ms: i64,
     pub(super) good_till_ms: i64,
     pub(super) reject_reason: String,
+}
+
+impl Identified for Algo {
+    fn id(&self) -> u64 {
+        self.id
+    }
 }
 
 impl Algo {

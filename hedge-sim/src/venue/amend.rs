@@ -55,7 +55,7 @@ impl Venue {
             amendment_id: account.amendments.len() as u64 + 1,
             symbol: rules.symbol.clone(),
             order_id,
-            client_order_id: order.client_id.clone(),
+            client_order_id: order.client_id.to_string(),
             time_ms: self.now_ms,
             price_before: rules.price_of(before.0),
             price_after: rules.price_of(order.ticks),

@@ -7,16 +7,23 @@ pub(super) struct Band {
     pub(super) last_hi: i64,
     pub(super) mark_lo_e8: i64,
     pub(super) mark_hi_e8: i64,
+    /// No account that holds the symbol was called for margin: there is no call whose end a jump would find.
+    pub(super) uncalled: bool,
 }
 
 impl Band {
     /// Nothing is known: every move takes the long way, which finds the band anew.
     pub(super) const UNKNOWN: Self =
-        Self { last_lo: i64::MAX, last_hi: 0, mark_lo_e8: i64::MAX, mark_hi_e8: 0 };
+        Self { last_lo: i64::MAX, last_hi: 0, mark_lo_e8: i64::MAX, mark_hi_e8: 0, uncalled: false };
 
     /// The band of a market nobody uses.
     pub(super) fn idle(max_ticks: i64) -> Self {
-        Self { last_lo: 0, last_hi: max_ticks + 1, mark_lo_e8: 0, mark_hi_e8: i64::MAX / 4 }
+        Self { last_lo: 0, last_hi: max_ticks + 1, mark_lo_e8: 0, mark_hi_e8: i64::MAX / 4, uncalled: true }
+    }
+
+    #[inline]
+    pub(super) fn is_known(&self) -> bool {
+        self.last_lo < self.last_hi
     }
 
     #[inline]

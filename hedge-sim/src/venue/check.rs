@@ -150,7 +150,8 @@ impl Venue {
     fn check_client_id(&self, ax: usize, client_id: Option<&str>) -> Result<(), VenueError> {
         let Some(text) = client_id else { return Ok(()) };
         filters::client_id(text)?;
-        let bearer = self.accounts[ax].by_client.get(text).and_then(|id| self.orders.get(id));
+        let newest = self.accounts[ax].by_client.newest(text, &self.orders);
+        let bearer = newest.and_then(|id| self.orders.get(&id));
         if bearer.is_some_and(|o| o.status.is_open()) {
             Err(Refusal::DuplicateClientId.into())
         } else {
@@ -278,13 +279,17 @@ impl Venue {
         let Accepted { ax, symbol, position_side, steps, .. } = *accepted;
         let market = &self.markets[symbol];
         let notional = self.order_notional(accepted, side);
+        let available = self.asset_sums(ax, market.asset, exclude).available();
+        let at_mark = market.mark() * market.rules.qty_of(steps);
+        let open_loss = (Decimal::from(side.sign()) * (notional - at_mark)).max(Decimal::ZERO);
+        // No order binds more than its notional: mostly that settles it.
+        if notional + open_loss <= available {
+            return Ok(());
+        }
         let without = self.order_margin(ax, symbol, position_side, None, exclude);
         let with = self.order_margin(ax, symbol, position_side, Some((side, notional)), exclude);
         let bound = with - without;
-        let at_mark = market.mark() * market.rules.qty_of(steps);
-        let open_loss = (Decimal::from(side.sign()) * (notional - at_mark)).max(Decimal::ZERO);
         let needed = if bound > Decimal::ZERO { bound + open_loss } else { Decimal::ZERO };
-        let available = self.asset_sums(ax, market.asset, exclude).available();
         if needed > available { Err(Refusal::MarginInsufficient.into()) } else { Ok(()) }
     }
 

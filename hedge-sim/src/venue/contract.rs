@@ -44,6 +44,7 @@ impl Venue {
         }
         let (name, highest) = (rules.symbol.clone(), rules.max_leverage().max(1));
         self.markets[symbol].rules = rules;
+        self.markets[symbol].maintenance = None;
         if change.brackets.is_none() {
             return Ok(());
         }

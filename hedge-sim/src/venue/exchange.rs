@@ -7,12 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::account::Account;
 use super::algo::Algo;
+use super::by_id::ById;
 use super::command::{AccountId, Command, FeeRates, Reply, SymbolId};
 use super::error::{Refusal, VenueError};
 use super::event::{EventBody, VenueEvent};
 use super::market::Market;
 use super::order::Order;
 use super::quote::Quote;
+use super::told::Told;
 
 /// How an exchange differs from another one before anything happens on it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,8 +71,8 @@ pub struct Venue {
     /// Margin assets; the first is USDT.
     pub(super) assets: Vec<String>,
     pub(super) accounts: Vec<Account>,
-    pub(super) orders: BTreeMap<u64, Order>,
-    pub(super) algos: BTreeMap<u64, Algo>,
+    pub(super) orders: ById<Order>,
+    pub(super) algos: ById<Algo>,
     pub(super) gtd_orders: BTreeSet<(i64, u64)>,
     pub(super) gtd_algos: BTreeSet<(i64, u64)>,
     pub(super) next_order_id: u64,
@@ -82,6 +84,9 @@ pub struct Venue {
     pub(super) next_seq: u64,
     /// Client ids made up so far.
     pub(super) made_up: u64,
+    /// What was told to a driver that [wants few words](Venue::tell_briefly).
+    #[serde(skip)]
+    pub(super) told: Option<Vec<Told>>,
 }
 
 impl Venue {
@@ -95,8 +100,8 @@ impl Venue {
             names: BTreeMap::new(),
             assets: vec!["USDT".to_owned()],
             accounts: Vec::new(),
-            orders: BTreeMap::new(),
-            algos: BTreeMap::new(),
+            orders: ById::default(),
+            algos: ById::default(),
             gtd_orders: BTreeSet::new(),
             gtd_algos: BTreeSet::new(),
             next_order_id: 70_000_000_001 + offset,
@@ -106,6 +111,7 @@ impl Venue {
             first_trade_id: 0,
             next_seq: 1,
             made_up: 0,
+            told: None,
         }
     }
 
@@ -297,6 +303,10 @@ impl Venue {
     pub(super) fn emit(&mut self, out: &mut Vec<VenueEvent>, account: Option<AccountId>, body: EventBody) {
         let seq = self.next_seq;
         self.next_seq += 1;
-        out.push(VenueEvent { seq, account, at_ms: self.now_ms, body });
+        let event = VenueEvent { seq, account, at_ms: self.now_ms, body };
+        match &mut self.told {
+            None => out.push(event),
+            Some(told) => told.push(Told::Event(Box::new(event))),
+        }
     }
 }

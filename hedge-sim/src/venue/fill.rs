@@ -7,9 +7,9 @@ use rust_decimal::Decimal;
 use super::account::Leg;
 use super::event::{AccountUpdate, EventBody, FillPart, VenueEvent};
 use super::exchange::Venue;
-use super::ledger::{Booking, booked};
+use super::ledger::{Booking, Info, TradeRow, booked};
 use super::order::OrderNote;
-use super::view::TradeView;
+use super::told::FillTold;
 use super::vocabulary::{
     ExecutionType, ExpiryReason, IncomeType, OrderStatus, PositionSide, Side, UpdateReason,
 };
@@ -25,6 +25,23 @@ pub(super) struct Execution {
     pub(super) forced: bool,
 }
 
+/// An execution that was booked, and what it came to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Booked {
+    execution: Execution,
+    asset: usize,
+    fee: Decimal,
+    realized: Decimal,
+}
+
+impl Booked {
+    pub(super) fn told(&self) -> FillTold {
+        let Self { execution, fee, realized, .. } = *self;
+        let Execution { ticks, steps, trade_id, maker, .. } = execution;
+        FillTold { trade_id, ticks, steps, maker, fee, realized }
+    }
+}
+
 /// What an execution did to a leg.
 struct LegOutcome {
     realized: Decimal,
@@ -36,8 +53,7 @@ impl Venue {
     pub(super) fn book_execution(&mut self, order_id: u64, execution: Execution, out: &mut Vec<VenueEvent>) {
         let now_ms = self.now_ms;
         let Some(order) = self.orders.get_mut(&order_id) else { return };
-        let (ax, symbol, side, position_side, account) =
-            (order.ax(), order.symbol, order.side, order.position_side, order.account);
+        let (ax, symbol, side, position_side) = (order.ax(), order.symbol, order.side, order.position_side);
         let market = &self.markets[symbol];
         let asset = market.asset;
         let price = market.rules.price_of(execution.ticks);
@@ -46,6 +62,7 @@ impl Venue {
 
         order.filled += execution.steps;
         order.quote += quote;
+        order.filled_at = order.filled_at.and(execution.ticks);
         order.update_ms = now_ms;
         order.status =
             if order.remaining() == 0 { OrderStatus::Filled } else { OrderStatus::PartiallyFilled };
@@ -63,49 +80,63 @@ impl Venue {
         if done {
             self.forget_open(order_id);
         }
-        self.drop_guard(ax);
-
-        let fee_asset = self.assets[asset].clone();
-        self.accounts[ax].trades.push(TradeView {
+        self.refit_guard(ax, symbol);
+        self.accounts[ax].trades.push(TradeRow {
             trade_id: execution.trade_id,
             order_id,
-            symbol: self.markets[symbol].rules.symbol.clone(),
+            symbol,
+            asset,
             side,
             position_side,
-            price,
-            qty,
-            quote_qty: quote,
-            realized_pnl: outcome.realized,
-            commission: fee,
-            commission_asset: fee_asset.clone(),
+            ticks: execution.ticks,
+            steps: execution.steps,
+            realized: outcome.realized,
+            fee,
             time_ms: now_ms,
             maker: execution.maker,
         });
-
-        let update = AccountUpdate {
-            reason: UpdateReason::Order,
-            balances: vec![self.balance_change(ax, asset, Decimal::ZERO)],
-            positions: vec![self.position_view(ax, symbol, position_side)],
-            symbol: String::new(),
-        };
-        self.emit(out, Some(account), EventBody::Account(Box::new(update)));
-        let fill = FillPart {
-            qty,
-            price,
-            fee,
-            fee_asset,
-            trade_id: execution.trade_id,
-            maker: execution.maker,
-            realized_pnl: outcome.realized,
-        };
-        let kind = if execution.forced { ExecutionType::Calculated } else { ExecutionType::Trade };
-        self.emit_order(order_id, OrderNote { fill: Some(fill), ..OrderNote::of(kind) }, out);
+        let booked = Booked { execution, asset, fee, realized: outcome.realized };
+        self.emit_fill(order_id, (ax, symbol, position_side), booked, out);
         if done {
             self.finish_parent(order_id, out);
         }
         if outcome.reduced {
             self.after_reduction(ax, symbol, position_side, out);
         }
+    }
+
+    /// Tells the account what a fill did to money and leg, then what it did to the order.
+    fn emit_fill(
+        &mut self,
+        order_id: u64,
+        (ax, symbol, position_side): (usize, usize, PositionSide),
+        booked: Booked,
+        out: &mut Vec<VenueEvent>,
+    ) {
+        if self.leaves_out() {
+            self.tell_order(order_id, ExpiryReason::None, Some(&booked));
+            return;
+        }
+        let Booked { execution, asset, fee, realized } = booked;
+        let update = AccountUpdate {
+            reason: UpdateReason::Order,
+            balances: vec![self.balance_change(ax, asset, Decimal::ZERO)],
+            positions: vec![self.position_view(ax, symbol, position_side)],
+            symbol: String::new(),
+        };
+        self.emit(out, Some(self.accounts[ax].id), EventBody::Account(Box::new(update)));
+        let rules = &self.markets[symbol].rules;
+        let fill = FillPart {
+            qty: rules.qty_of(execution.steps),
+            price: rules.price_of(execution.ticks),
+            fee,
+            fee_asset: self.assets[asset].clone(),
+            trade_id: execution.trade_id,
+            maker: execution.maker,
+            realized_pnl: realized,
+        };
+        let kind = if execution.forced { ExecutionType::Calculated } else { ExecutionType::Trade };
+        self.emit_order(order_id, OrderNote { fill: Some(fill), ..OrderNote::of(kind) }, out);
     }
 
     /// Changes a leg by a signed quantity and returns the profit that realises.
@@ -132,7 +163,11 @@ impl Venue {
             if closing > 0 { close_part(leg, closing, price * rules.qty_of(closing)) } else { Decimal::ZERO };
         leg.realized += realized;
         // The fee of what is closed leaves with it; only fees of what is held stay in the break-even price.
-        let opening_fee = booked(fee * Decimal::from(opening) / Decimal::from(signed.abs()));
+        let opening_fee = match closing {
+            0 => fee,
+            _ if opening == 0 => Decimal::ZERO,
+            _ => booked(fee * Decimal::from(opening) / Decimal::from(signed.abs())),
+        };
         if opening > 0 {
             let notional = price * rules.qty_of(opening);
             leg.steps += signed.signum() * opening;
@@ -157,11 +192,8 @@ impl Venue {
     ) {
         let rows = [(IncomeType::RealizedPnl, realized), (IncomeType::Commission, -fee)];
         for (kind, amount) in rows {
-            let info = trade_id.to_string();
-            self.book(
-                ax,
-                Booking { kind, amount, asset, symbol: Some(symbol), info, trade_id: Some(trade_id) },
-            );
+            let info = Info::Trade(trade_id);
+            self.book(ax, Booking { kind, amount, asset, symbol: Some(symbol), info });
         }
     }
 

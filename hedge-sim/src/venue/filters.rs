@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::error::{Refusal, VenueError};
 use super::market::Market;
-use super::rules::{InstrumentRules, LotRule};
+use super::rules::{InstrumentRules, LotRule, is_multiple};
 use super::vocabulary::Side;
 
 /// No real price or quantity comes near; beyond it sums might overflow.
@@ -17,7 +17,11 @@ const CLIENT_ID_MAX: usize = 36;
 
 /// Refuses a value with more decimals than the instrument has.
 pub(super) fn precise(value: Decimal, decimals: u32) -> Result<(), VenueError> {
-    if value.normalize().scale() > decimals { Err(Refusal::Precision.into()) } else { Ok(()) }
+    if value.scale() > decimals && value.normalize().scale() > decimals {
+        Err(Refusal::Precision.into())
+    } else {
+        Ok(())
+    }
 }
 
 /// Ticks of a limit price inside all bounds.
@@ -56,8 +60,7 @@ pub(super) fn lot_steps(rules: &InstrumentRules, lot: &LotRule, qty: Decimal) ->
     if qty > CEILING || qty > lot.max {
         return Err(Refusal::QtyAboveMax.into());
     }
-    let on_lot_grid =
-        qty.checked_sub(lot.min).and_then(|over| over.checked_rem(lot.step)).is_some_and(|r| r.is_zero());
+    let on_lot_grid = qty.checked_sub(lot.min).is_some_and(|over| is_multiple(over, lot.step));
     rules.steps_exact(qty).filter(|_| on_lot_grid).ok_or_else(|| Refusal::QtyOffStep.into())
 }
 

@@ -8,7 +8,7 @@ use super::account::LEG_SIDES;
 use super::error::{Refusal, VenueError};
 use super::event::{AccountUpdate, EventBody, VenueEvent};
 use super::exchange::Venue;
-use super::ledger::{Booking, booked};
+use super::ledger::{Booking, Info, booked};
 use super::vocabulary::{IncomeType, UpdateReason};
 
 impl Venue {
@@ -57,17 +57,14 @@ impl Venue {
             }
             let amount = booked(-self.markets[symbol].rules.qty_of(steps) * mark * rate);
             let kind = IncomeType::FundingFee;
-            self.book(
-                ax,
-                Booking { kind, amount, asset, symbol: Some(symbol), info: String::new(), trade_id: None },
-            );
+            self.book(ax, Booking { kind, amount, asset, symbol: Some(symbol), info: Info::None });
             if isolated {
                 self.accounts[ax].slots[symbol].leg_mut(side).isolated_wallet += amount;
             }
             sides.push(side);
             total += amount;
         }
-        self.drop_guard(ax);
+        self.refit_guard(ax, symbol);
         // Crossed legs are not listed, isolated ones are. Source: fact sheet 9.4.
         let positions = if isolated {
             sides.iter().map(|side| self.position_view(ax, symbol, *side)).collect()

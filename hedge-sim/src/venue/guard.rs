@@ -1,38 +1,82 @@
 //! How far marks may move before an account's margin needs to be looked at again.
 //!
-//! An account's slack is shared out among the symbols it holds, half of it in all: while every mark stays inside its
-//! part, losses and growing maintenance together cannot use the slack up, whatever the other marks do.
+//! What a crossed pool has beyond what it must have is a sum over the symbols: the wallet, plus what each symbol's legs
+//! have gained, less what they must maintain (weighed for the margin call). Each held symbol is given an *allowance*
+//! out of that sum: bounds around its mark inside which it cannot lose more. The pool's *spare* is what is left when
+//! every symbol has lost its allowance. While it is above zero and every mark inside its bounds, nothing can happen to
+//! the pool, whatever the other marks do.
+//!
+//! A fill changes the wallet and one symbol: its allowance alone is made anew, from the spare, whatever the number of
+//! symbols held. After as many of these as there are symbols all are made anew, so that what has been gained meanwhile
+//! is shared out too. Isolated legs stand alone, with half of what they have beyond their maintenance.
+//!
+//! All of this is in whole numbers, rounded against the account. Whether something does happen is decided elsewhere, on
+//! exact numbers; a guard only says when nobody needs to look.
 
 use rust_decimal::Decimal;
 
-use super::account::LEG_SIDES;
+use super::account::{LEG_SIDES, Slot};
+use super::band::Band;
 use super::exchange::Venue;
 use super::margin::Pool;
-use super::market::to_e8;
+use super::market::{Market, to_e8};
 
-/// Exclusive mark bounds per held symbol.
+/// Decimal places of the sums.
+const PLACES: u32 = 26;
+/// A margin call's ratio is taken in ten-thousandths.
+const WHOLE: i128 = 10_000;
+
+/// Exclusive mark bounds per held symbol, and what the crossed pools have left beside them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Guard {
-    bounds: Vec<(usize, i64, i64)>,
+    /// By symbol; `None` where nothing is held.
+    stakes: Vec<Option<Stake>>,
+    /// Sum of the floors, by asset; `None` when a number does not fit.
+    floors: Vec<Option<i128>>,
+    /// Single allowances made since all of them were.
+    refits: usize,
+    /// A margin call of the account is out.
+    called: bool,
+    has_isolated: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Stake {
+    lo_e8: i64,
+    hi_e8: i64,
+    /// What the symbol adds to its pool at worst inside the bounds.
+    floor: i128,
 }
 
 impl Guard {
     /// Bounds of a symbol; unbounded when it is not held.
     pub(super) fn of(&self, symbol: usize) -> (i64, i64) {
-        self.bounds.iter().find(|b| b.0 == symbol).map_or((0, i64::MAX / 4), |&(_, lo, hi)| (lo, hi))
+        let stake = self.stakes.get(symbol).copied().flatten();
+        stake.map_or((0, i64::MAX / 4), |stake| (stake.lo_e8, stake.hi_e8))
+    }
+
+    pub(super) fn called(&self) -> bool {
+        self.called
+    }
+
+    fn put(&mut self, symbol: usize, stake: Option<Stake>) {
+        if self.stakes.len() <= symbol {
+            self.stakes.resize(symbol + 1, None);
+        }
+        self.stakes[symbol] = stake;
     }
 }
 
 impl Venue {
     /// Finds the guard of an account anew and forgets the bands of all symbols it holds.
     pub(super) fn renew_guard(&mut self, ax: usize) {
-        let account = &self.accounts[ax];
-        let bounds = account.held.iter().map(|&symbol| self.guard_bounds(ax, symbol)).collect();
         for at in 0..self.accounts[ax].held.len() {
-            let symbol = self.accounts[ax].held[at];
-            self.markets[symbol].band = super::band::Band::UNKNOWN;
+            self.markets[self.accounts[ax].held[at]].count_maintenance();
         }
-        self.accounts[ax].guard = Some(Guard { bounds });
+        let mut guard = self.whole_guard(ax);
+        guard.called = self.accounts[ax].is_called();
+        self.drop_guard(ax);
+        self.accounts[ax].guard = Some(guard);
     }
 
     /// Forgets the guard after money, legs or settings changed.
@@ -40,37 +84,200 @@ impl Venue {
         self.accounts[ax].guard = None;
         for at in 0..self.accounts[ax].held.len() {
             let symbol = self.accounts[ax].held[at];
-            self.markets[symbol].band = super::band::Band::UNKNOWN;
+            self.markets[symbol].band = Band::UNKNOWN;
         }
     }
 
-    fn guard_bounds(&self, ax: usize, symbol: usize) -> (usize, i64, i64) {
+    /// Makes one symbol's allowance anew after the wallet and that symbol's legs changed, or its mark left its bounds.
+    pub(super) fn refit_guard(&mut self, ax: usize, symbol: usize) {
+        self.markets[symbol].band = Band::UNKNOWN;
+        let Some(mut guard) = self.accounts[ax].guard.take() else { return };
+        if self.refit(ax, symbol, &mut guard).is_some() {
+            self.accounts[ax].guard = Some(guard);
+        } else {
+            self.drop_guard(ax);
+        }
+    }
+
+    /// `None` when all allowances have to be made anew.
+    fn refit(&self, ax: usize, symbol: usize, guard: &mut Guard) -> Option<()> {
         let account = &self.accounts[ax];
         let market = &self.markets[symbol];
         let slot = &account.slots[symbol];
-        let width = if slot.is_isolated() {
-            let mut tightest: Option<i64> = None;
-            for side in LEG_SIDES.into_iter().filter(|s| !slot.leg(*s).is_flat()) {
-                let pool = self.isolated_pool(ax, symbol, side, market.mark());
-                let steps = slot.leg(side).steps;
-                let width = self.width_e8(
-                    symbol,
-                    steps.abs(),
-                    steps.abs(),
-                    self.slack(pool, slot.leg(side).called),
-                    1,
-                );
-                tightest = Some(tightest.map_or(width, |t| t.min(width)));
-            }
-            tightest.unwrap_or(0)
-        } else {
-            let pool = self.cross_pool(ax, market.asset, None);
-            let slack = self.slack(pool, account.wallets[market.asset].called);
-            let gross: i64 = LEG_SIDES.iter().map(|s| slot.leg(*s).steps.abs()).sum();
-            let net: i64 = LEG_SIDES.iter().map(|s| slot.leg(*s).steps).sum();
-            self.width_e8(symbol, net.abs(), gross, slack, account.held.len())
+        guard.refits += 1;
+        if guard.has_isolated
+            || slot.is_isolated()
+            || guard.called
+            || guard.refits > most_refits(account.held.len())
+        {
+            return None;
+        }
+        let before = guard.stakes.get(symbol).copied().flatten().map_or(0, |stake| stake.floor);
+        let others = guard.floors.get(market.asset).copied().flatten()?.checked_sub(before)?;
+        if account.held.binary_search(&symbol).is_err() {
+            guard.put(symbol, None);
+            guard.floors[market.asset] = Some(others);
+            return Some(());
+        }
+        let weight = self.weight(false);
+        let wallet = money(account.wallets[market.asset].balance, weight, false)?;
+        let worth = Self::worth(market, slot, weight)?;
+        let spare = wallet.checked_add(others)?.checked_add(worth)?;
+        let stake = Self::stake(market, slot, weight, (worth, spare), account.held.len());
+        if spare <= 0 || stake.lo_e8 >= stake.hi_e8 {
+            return None;
+        }
+        guard.floors[market.asset] = others.checked_add(stake.floor);
+        guard.put(symbol, Some(stake));
+        Some(())
+    }
+
+    /// Whether the guard shows that no margin of the account can be broken, called for or relieved now. `symbol` is the
+    /// only one whose mark may have moved since the bands were found.
+    pub(super) fn is_comfortable(&self, ax: usize, symbol: usize) -> bool {
+        let account = &self.accounts[ax];
+        let Some(guard) = &account.guard else { return false };
+        if guard.called || guard.has_isolated || self.config.margin_call_ratio <= Decimal::ZERO {
+            return false;
+        }
+        let (lo, hi) = guard.of(symbol);
+        let mark_e8 = self.markets[symbol].mark_e8;
+        let weight = self.weight(false);
+        let has_spare = |(wallet, floors): (&super::account::Wallet, &Option<i128>)| {
+            let spare = money(wallet.balance, weight, false)?.checked_add((*floors)?)?;
+            Some(spare > 0)
         };
-        (symbol, market.mark_e8.saturating_sub(width), market.mark_e8.saturating_add(width))
+        lo < mark_e8
+            && mark_e8 < hi
+            && account.wallets.iter().zip(&guard.floors).all(|pool| has_spare(pool) == Some(true))
+            && account.wallets.len() == guard.floors.len()
+    }
+
+    fn whole_guard(&self, ax: usize) -> Guard {
+        let account = &self.accounts[ax];
+        let mut guard = Guard { floors: vec![Some(0); account.wallets.len()], ..Guard::default() };
+        let weight = self.weight(account.is_called());
+        let isolated = |symbol: &&usize| account.slots[**symbol].is_isolated();
+        for &symbol in account.held.iter().filter(isolated) {
+            guard.has_isolated = true;
+            guard.put(symbol, Some(self.isolated_stake(ax, symbol)));
+        }
+        for asset in 0..account.wallets.len() {
+            let crossed = |symbol: &usize| {
+                !account.slots[*symbol].is_isolated() && self.markets[*symbol].asset == asset
+            };
+            let held: Vec<usize> = account.held.iter().copied().filter(crossed).collect();
+            let worth: Vec<Option<i128>> = held
+                .iter()
+                .map(|&symbol| Self::worth(&self.markets[symbol], &account.slots[symbol], weight))
+                .collect();
+            let wallet = money(self.crossed_wallet(ax, asset), weight, false);
+            let total = worth.iter().try_fold(wallet, |sum, worth| Some(sum?.checked_add((*worth)?)));
+            let total = total.flatten();
+            for (&symbol, worth) in held.iter().zip(&worth) {
+                let (market, slot) = (&self.markets[symbol], &account.slots[symbol]);
+                let stake = match (worth, total) {
+                    (Some(worth), Some(total)) => {
+                        Self::stake(market, slot, weight, (*worth, total), held.len())
+                    }
+                    // Too large to be counted: every move is looked at.
+                    _ => Stake { lo_e8: market.mark_e8, hi_e8: market.mark_e8, floor: 0 },
+                };
+                guard.floors[asset] = guard.floors[asset]
+                    .and_then(|sum| sum.checked_add(stake.floor))
+                    .filter(|_| total.is_some());
+                guard.put(symbol, Some(stake));
+            }
+        }
+        guard
+    }
+
+    /// The wallet without what isolated legs hold of it.
+    fn crossed_wallet(&self, ax: usize, asset: usize) -> Decimal {
+        let account = &self.accounts[ax];
+        let held = account.held.iter().filter(|symbol| self.markets[**symbol].asset == asset);
+        let legs = held.flat_map(|symbol| LEG_SIDES.map(|side| account.leg(*symbol, side).isolated_wallet));
+        account.wallets[asset].balance - legs.sum::<Decimal>()
+    }
+
+    /// An allowance out of `spare`: half of it shared among `parts` symbols, as bounds of mark. One unit of mark costs the
+    /// net quantity in profit and, at worst, the steepest maintenance ratio on the gross quantity.
+    fn stake(
+        market: &Market,
+        slot: &Slot,
+        weight: i128,
+        (worth, spare): (i128, i128),
+        parts: usize,
+    ) -> Stake {
+        let allowance = spare.max(0) / (2 * parts.max(1) as i128);
+        let (gross, net) = LEG_SIDES
+            .iter()
+            .map(|side| i128::from(slot.leg(*side).steps))
+            .fold((0_i128, 0_i128), |(gross, net), steps| (gross + steps.abs(), net + steps));
+        let step_e8 = i128::from(market.step_e8);
+        // A mark of 10^-8 times a quantity of 10^-8, at a ratio in millionths, weighed.
+        let per_unit = (net.abs() * step_e8)
+            .checked_mul(1_000_000 * weight)
+            .zip(
+                market
+                    .maintenance
+                    .as_ref()
+                    .and_then(|of| (gross * step_e8).checked_mul(of.steepest_ppm * WHOLE)),
+            )
+            .and_then(|(profit, maintenance)| profit.checked_add(maintenance));
+        let width = match per_unit {
+            Some(per_unit) if per_unit > 0 => i64::try_from(allowance / per_unit).unwrap_or(i64::MAX),
+            // A leg that cannot lose.
+            Some(_) => i64::MAX,
+            None => 0,
+        };
+        let width = width.min(i64::MAX / 8);
+        Stake {
+            lo_e8: market.mark_e8.saturating_sub(width),
+            hi_e8: market.mark_e8.saturating_add(width),
+            floor: worth.saturating_sub(allowance),
+        }
+    }
+
+    /// What a crossed symbol adds to its pool at the present mark: gains less maintenance. `None` when it does not fit.
+    fn worth(market: &Market, slot: &Slot, weight: i128) -> Option<i128> {
+        let (mut gained, mut maintained) = (0_i128, 0_i128);
+        for leg in LEG_SIDES.map(|side| slot.leg(side)) {
+            if leg.is_flat() {
+                continue;
+            }
+            let notional_e16 = (i128::from(leg.steps) * i128::from(market.step_e8))
+                .checked_mul(i128::from(market.mark_e8))?;
+            let cost = money(if leg.steps > 0 { leg.cost } else { -leg.cost }, weight, true)?;
+            gained = gained.checked_add(notional_e16.checked_mul(1_000_000 * weight)?)?.checked_sub(cost)?;
+            maintained = maintained.checked_add(market.maintenance.as_ref()?.of(notional_e16.abs())?)?;
+        }
+        gained.checked_sub(maintained)
+    }
+
+    /// How much of the pool counts, in ten-thousandths: a call comes when maintenance reaches that share of it.
+    fn weight(&self, called: bool) -> i128 {
+        let ratio = self.config.margin_call_ratio;
+        if called || ratio <= Decimal::ZERO || ratio >= Decimal::ONE {
+            return WHOLE;
+        }
+        to_e8(ratio.trunc_with_scale(4)).map_or(1, |e8| i128::from(e8) * WHOLE / 100_000_000).max(1)
+    }
+
+    fn isolated_stake(&self, ax: usize, symbol: usize) -> Stake {
+        let market = &self.markets[symbol];
+        let slot = &self.accounts[ax].slots[symbol];
+        let held = LEG_SIDES.into_iter().filter(|side| !slot.leg(*side).is_flat());
+        let widths = held.map(|side| {
+            let pool = self.isolated_pool(ax, symbol, side, market.mark());
+            self.width_e8(symbol, slot.leg(side).steps.abs(), self.slack(pool, slot.leg(side).called))
+        });
+        let width = widths.min().unwrap_or(0);
+        Stake {
+            lo_e8: market.mark_e8.saturating_sub(width),
+            hi_e8: market.mark_e8.saturating_add(width),
+            floor: 0,
+        }
     }
 
     /// What may be lost before the next thing to tell: a margin call, or the liquidation itself.
@@ -83,17 +290,33 @@ impl Venue {
         to_break.min(pool.balance - pool.maint / ratio).max(Decimal::ZERO)
     }
 
-    /// Half the slack, shared among `parts` symbols, as a distance of mark. One unit of mark costs the net quantity in
-    /// profit and, at worst, the steepest maintenance ratio on the gross quantity, widened for the call's ratio.
-    fn width_e8(&self, symbol: usize, net: i64, gross: i64, slack: Decimal, parts: usize) -> i64 {
+    /// Half the slack of an isolated leg as a distance of mark.
+    fn width_e8(&self, symbol: usize, steps: i64, slack: Decimal) -> i64 {
         let rules = &self.markets[symbol].rules;
         let steepest = rules.brackets.iter().map(|b| b.maint_ratio).max().unwrap_or(Decimal::ONE);
         let ratio = self.config.margin_call_ratio;
         let widening =
             if ratio > Decimal::ZERO && ratio < Decimal::ONE { Decimal::ONE / ratio } else { Decimal::ONE };
-        let per_unit = rules.qty_of(net) + rules.qty_of(gross) * steepest * widening;
-        let width = (slack / Decimal::from(2 * parts.max(1) as u64)).checked_div(per_unit);
+        let qty = rules.qty_of(steps);
+        let width = (slack / Decimal::TWO).checked_div(qty + qty * steepest * widening);
         // A width that does not fit, or a leg that cannot lose, is as good as unbounded.
         width.and_then(|w| to_e8(w.trunc_with_scale(8))).unwrap_or(i64::MAX).min(i64::MAX / 8)
     }
+}
+
+/// After so many single allowances all are made anew: as many as there are, and some for an account that holds little.
+fn most_refits(held: usize) -> usize {
+    held + 8
+}
+
+/// An amount in multiples of 10^-26, weighed in ten-thousandths, rounded down or up; `None` when it does not fit.
+fn money(amount: Decimal, weight: i128, up: bool) -> Option<i128> {
+    // The weight brings four of the places.
+    let places = PLACES - 4;
+    let (mantissa, scale) = (amount.mantissa(), amount.scale());
+    let whole = match places.checked_sub(scale) {
+        Some(missing) => mantissa.checked_mul(10_i128.checked_pow(missing)?)?,
+        None => mantissa.div_euclid(10_i128.checked_pow(scale - places)?) + i128::from(up),
+    };
+    whole.checked_mul(weight)
 }

@@ -1,11 +1,12 @@
 //! Every movement of money: one function changes a wallet, and it always writes a ledger row.
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 use super::event::BalanceChange;
 use super::exchange::Venue;
-use super::view::IncomeView;
-use super::vocabulary::IncomeType;
+use super::view::{IncomeView, TradeView};
+use super::vocabulary::{IncomeType, PositionSide, Side};
 
 /// Rounds to the eight decimals in which the exchange keeps money.
 pub(super) fn booked(value: Decimal) -> Decimal {
@@ -18,8 +19,47 @@ pub(super) struct Booking {
     pub(super) amount: Decimal,
     pub(super) asset: usize,
     pub(super) symbol: Option<usize>,
-    pub(super) info: String,
-    pub(super) trade_id: Option<u64>,
+    pub(super) info: Info,
+}
+
+/// What a row says besides its amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Info {
+    /// Nothing.
+    None,
+    /// It comes from this execution.
+    Trade(u64),
+    /// It comes from a forced close.
+    Liquidation,
+}
+
+/// A row of the ledger.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct IncomeRow {
+    pub(super) kind: IncomeType,
+    pub(super) symbol: Option<usize>,
+    pub(super) asset: usize,
+    pub(super) income: Decimal,
+    pub(super) info: Info,
+    pub(super) time_ms: i64,
+    pub(super) tran_id: u64,
+}
+
+/// An execution of an account.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct TradeRow {
+    pub(super) trade_id: u64,
+    pub(super) order_id: u64,
+    pub(super) symbol: usize,
+    pub(super) asset: usize,
+    pub(super) side: Side,
+    pub(super) position_side: PositionSide,
+    pub(super) ticks: i64,
+    pub(super) steps: i64,
+    pub(super) realized: Decimal,
+    pub(super) fee: Decimal,
+    pub(super) time_ms: i64,
+    pub(super) maker: bool,
 }
 
 impl Venue {
@@ -30,24 +70,59 @@ impl Venue {
         }
         let tran_id = self.next_tran_id;
         self.next_tran_id += 1;
-        let symbol = booking.symbol.map_or_else(String::new, |s| self.markets[s].rules.symbol.clone());
-        let row = IncomeView {
-            symbol,
-            income_type: booking.kind,
-            income: booking.amount,
-            asset: self.assets[booking.asset].clone(),
-            info: booking.info,
-            time_ms: self.now_ms,
-            tran_id,
-            trade_id: booking.trade_id.map_or_else(String::new, |id| id.to_string()),
-        };
         let account = &mut self.accounts[ax];
         let wallet = &mut account.wallets[booking.asset];
         wallet.balance += booking.amount;
         wallet.update_ms = self.now_ms;
         account.update_ms = self.now_ms;
-        account.income.push(row);
+        account.income.push(IncomeRow {
+            kind: booking.kind,
+            symbol: booking.symbol,
+            asset: booking.asset,
+            income: booking.amount,
+            info: booking.info,
+            time_ms: self.now_ms,
+            tran_id,
+        });
         tran_id
+    }
+
+    pub(super) fn income_view(&self, row: &IncomeRow) -> IncomeView {
+        let (info, trade_id) = match row.info {
+            Info::None => (String::new(), String::new()),
+            Info::Trade(id) => (id.to_string(), id.to_string()),
+            Info::Liquidation => ("liquidation".to_owned(), String::new()),
+        };
+        IncomeView {
+            symbol: row.symbol.map_or_else(String::new, |at| self.markets[at].rules.symbol.clone()),
+            income_type: row.kind,
+            income: row.income,
+            asset: self.assets[row.asset].clone(),
+            info,
+            time_ms: row.time_ms,
+            tran_id: row.tran_id,
+            trade_id,
+        }
+    }
+
+    pub(super) fn trade_view(&self, row: &TradeRow) -> TradeView {
+        let rules = &self.markets[row.symbol].rules;
+        let (price, qty) = (rules.price_of(row.ticks), rules.qty_of(row.steps));
+        TradeView {
+            trade_id: row.trade_id,
+            order_id: row.order_id,
+            symbol: rules.symbol.clone(),
+            side: row.side,
+            position_side: row.position_side,
+            price,
+            qty,
+            quote_qty: price * qty,
+            realized_pnl: row.realized,
+            commission: row.fee,
+            commission_asset: self.assets[row.asset].clone(),
+            time_ms: row.time_ms,
+            maker: row.maker,
+        }
     }
 
     /// The wallet line of an account event. `change` is what was neither profit nor fee.

@@ -9,9 +9,9 @@ use super::account::LEG_SIDES;
 use super::event::{AccountUpdate, EventBody, MarginCall, VenueEvent};
 use super::exchange::Venue;
 use super::fill::Execution;
-use super::ledger::{Booking, booked};
+use super::ledger::{Booking, Info, booked};
 use super::margin::{Pool, leg_value};
-use super::order::{Order, OrderNote};
+use super::order::{FilledAt, Order, OrderNote};
 use super::vocabulary::{
     AlgoStatus, ExecutionType, ExpiryReason, IncomeType, MarginType, OrderStatus, OrderType, PositionSide,
     Side, Stp, Tif, UpdateReason,
@@ -188,7 +188,7 @@ impl Venue {
             return;
         }
         let kind = IncomeType::InsuranceClear;
-        self.book(ax, Booking { kind, amount, asset, symbol, info: "liquidation".into(), trade_id: None });
+        self.book(ax, Booking { kind, amount, asset, symbol, info: Info::Liquidation });
         let update = AccountUpdate {
             reason: UpdateReason::InsuranceClear,
             balances: vec![self.balance_change(ax, asset, amount)],
@@ -247,7 +247,8 @@ impl Venue {
             id,
             account: self.accounts[ax].id,
             symbol,
-            client_id: prefix.map_or_else(|| ADL_ID.to_owned(), |prefix| format!("{prefix}-{id}")),
+            client_id: prefix
+                .map_or_else(|| ADL_ID.into(), |prefix| format!("{prefix}-{id}").as_str().into()),
             status: OrderStatus::New,
             side,
             position_side,
@@ -257,6 +258,7 @@ impl Venue {
             steps,
             filled: 0,
             quote: Decimal::ZERO,
+            filled_at: FilledAt::Nothing,
             reduces: true,
             price_match: None,
             stp: Stp::None,

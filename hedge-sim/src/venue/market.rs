@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::band::Band;
 use super::given_book::GivenBook;
+use super::maintenance::Maintenance;
 use super::matching::reaches;
 use super::rules::{InstrumentRules, MARK_SCALE};
 use super::vocabulary::Side;
@@ -41,7 +42,7 @@ pub(super) struct Market {
     pub(super) rules: InstrumentRules,
     pub(super) asset: usize,
     pub(super) tick_e8: i64,
-    step_e8: i64,
+    pub(super) step_e8: i64,
     top_e8: i64,
     seed: u64,
     pub(super) last: i64,
@@ -67,6 +68,9 @@ pub(super) struct Market {
     pub(super) next_trade_id: u64,
     #[serde(skip)]
     pub(super) band: Band,
+    /// `None` until a guard asks for it, and when it cannot be counted.
+    #[serde(skip)]
+    pub(super) maintenance: Option<Maintenance>,
 }
 
 impl Market {
@@ -102,12 +106,19 @@ impl Market {
             algos: Vec::new(),
             next_trade_id: 1_000_000_001 + seed % 1_000 * 1_000,
             band: Band::UNKNOWN,
+            maintenance: None,
         };
         if !market.holds_ticks(last) {
             return None;
         }
         market.mark_e8 = last * tick_e8;
         Some(market)
+    }
+
+    pub(super) fn count_maintenance(&mut self) {
+        if self.maintenance.is_none() {
+            self.maintenance = Maintenance::of_rules(&self.rules);
+        }
     }
 
     /// Highest last price the integers can carry, with room for sums.
@@ -207,6 +218,19 @@ impl Market {
             book.trim(best.0, best.1);
         }
         self.touch_book();
+    }
+
+    /// As [`follow`](Self::follow), where the band is known to hold the new prices.
+    pub(super) fn follow_quietly(&mut self, now_ms: i64, best: (i64, i64), last: i64, mark_e8: i64) {
+        let band = self.band;
+        self.follow(now_ms, best, last, mark_e8);
+        self.band = band;
+    }
+
+    /// Last goes to where another market traded; bid and ask stay.
+    pub(super) fn print_at(&mut self, now_ms: i64, last: i64, mark_e8: i64) {
+        (self.last, self.mark_e8, self.moved_ms) = (last, mark_e8, now_ms);
+        self.book_seq += 1;
     }
 
     /// Changes about an eighth of the level sizes and replenishes the book.

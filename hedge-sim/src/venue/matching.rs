@@ -9,8 +9,10 @@ use super::command::SymbolId;
 use super::event::{EventBody, MarketTrade, VenueEvent};
 use super::exchange::Venue;
 use super::fill::Execution;
-use super::market::Resting;
+use super::market::{Resting, to_e8};
 use super::vocabulary::{ExpiryReason, OrderStatus, OrderType, Side, Stp, Tif};
+
+const ONE_E8: i128 = 100_000_000;
 
 /// What an order of a side could meet.
 struct Meeting {
@@ -62,6 +64,15 @@ impl Venue {
         let Some(bound) = market.rules.market_take_bound.filter(|b| *b > Decimal::ZERO) else {
             return if side == Side::Buy { i64::MAX } else { 0 };
         };
+        let worst_e16 = to_e8(bound).and_then(|bound_e8| {
+            let share_e8 = ONE_E8 + i128::from(side.sign()) * i128::from(bound_e8);
+            i128::from(market.mark_e8).checked_mul(share_e8)
+        });
+        if let Some(worst_e16) = worst_e16 {
+            let tick_e16 = i128::from(market.tick_e8) * ONE_E8;
+            let up = i128::from(side == Side::Sell && worst_e16.rem_euclid(tick_e16) != 0);
+            return i64::try_from(worst_e16.div_euclid(tick_e16) + up).unwrap_or(i64::MAX);
+        }
         let worst = market.mark() * (Decimal::ONE + Decimal::from(side.sign()) * bound);
         let ticks = worst / market.rules.tick;
         match side {
@@ -179,6 +190,9 @@ impl Venue {
         buyer_is_maker: bool,
         out: &mut Vec<VenueEvent>,
     ) {
+        if self.leaves_out() {
+            return;
+        }
         let rules = &self.markets[symbol].rules;
         let trade = MarketTrade {
             symbol: SymbolId(symbol as u16),

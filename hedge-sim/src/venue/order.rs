@@ -3,6 +3,8 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::by_id::Identified;
+use super::client_id::ClientId;
 use super::command::AccountId;
 use super::event::{EventBody, FillPart, OrderUpdate, VenueEvent};
 use super::exchange::Venue;
@@ -18,7 +20,7 @@ pub(super) struct Order {
     pub(super) id: u64,
     pub(super) account: AccountId,
     pub(super) symbol: usize,
-    pub(super) client_id: String,
+    pub(super) client_id: ClientId,
     pub(super) status: OrderStatus,
     pub(super) side: Side,
     pub(super) position_side: PositionSide,
@@ -29,6 +31,7 @@ pub(super) struct Order {
     pub(super) steps: i64,
     pub(super) filled: i64,
     pub(super) quote: Decimal,
+    pub(super) filled_at: FilledAt,
     /// By flag in one-way mode, by leg and side in hedge mode.
     pub(super) reduces: bool,
     pub(super) price_match: Option<PriceMatch>,
@@ -38,6 +41,26 @@ pub(super) struct Order {
     pub(super) update_ms: i64,
     pub(super) amendments: u32,
     pub(super) parent: Option<u64>,
+}
+
+/// The prices of an order's fills, in ticks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum FilledAt {
+    Nothing,
+    One(i64),
+    Several,
+}
+
+impl FilledAt {
+    pub(super) fn and(self, ticks: i64) -> Self {
+        if self == Self::Nothing || self == Self::One(ticks) { Self::One(ticks) } else { Self::Several }
+    }
+}
+
+impl Identified for Order {
+    fn id(&self) -> u64 {
+        self.id
+    }
 }
 
 impl Order {
@@ -60,13 +83,11 @@ impl Venue {
         let rules = &self.markets[order.symbol].rules;
         let executed = rules.qty_of(order.filled);
         let parent = order.parent.and_then(|id| self.algos.get(&id));
-        let avg_price =
-            if order.filled == 0 { Decimal::ZERO } else { (order.quote / executed).round_dp(8).normalize() };
         OrderView {
             order_id: order.id,
             account: order.account,
             symbol: rules.symbol.clone(),
-            client_order_id: order.client_id.clone(),
+            client_order_id: order.client_id.to_string(),
             status: order.status,
             side: order.side,
             position_side: order.position_side,
@@ -76,7 +97,7 @@ impl Venue {
             price: rules.price_of(order.ticks),
             orig_qty: rules.qty_of(order.steps),
             executed_qty: executed,
-            avg_price,
+            avg_price: super::told::average(order, rules),
             cum_quote: order.quote,
             reduce_only: order.reduces,
             close_position: parent.is_some_and(|p| p.close_position),
@@ -96,6 +117,9 @@ impl Venue {
 
     /// Tells the account about a change of an order.
     pub(super) fn emit_order(&mut self, order_id: u64, note: OrderNote, out: &mut Vec<VenueEvent>) {
+        if self.tell_order(order_id, note.expiry, None) {
+            return;
+        }
         let Some(order) = self.orders.get(&order_id) else { return };
         let (ax, symbol, position_side, account) =
             (order.ax(), order.symbol, order.position_side, order.account);

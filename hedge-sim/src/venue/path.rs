@@ -99,6 +99,38 @@ impl Venue {
         Ok(self.move_carefully(index, to, mark_to_e8, out))
     }
 
+    /// Whether last, with mark beside it, may go anywhere between `lo` and `hi` (in ticks), jumps included, until a
+    /// time without concerning anybody. A caller who was told so may go there with [`stride`](Self::stride).
+    #[inline]
+    pub(crate) fn is_quiet(&mut self, symbol: SymbolId, lo: i64, hi: i64, until_ms: i64) -> bool {
+        let index = usize::from(symbol.0);
+        let Some(market) = self.markets.get(index) else { return false };
+        let tick_e8 = market.tick_e8;
+        if !market.band.is_known() {
+            self.find_band(index);
+        }
+        let band = &self.markets[index].band;
+        let inside = band.allows(lo, lo.wrapping_mul(tick_e8)) && band.allows(hi, hi.wrapping_mul(tick_e8));
+        inside && band.uncalled && !self.has_dated(until_ms)
+    }
+
+    /// Takes last, with mark beside it, along quiet prices: the same as a move or a jump to each of them.
+    #[inline]
+    pub(crate) fn stride(&mut self, now_ms: i64, symbol: SymbolId, path: [i64; 4]) {
+        self.now_ms = self.now_ms.max(now_ms);
+        let Some(market) = self.markets.get_mut(usize::from(symbol.0)) else { return };
+        for to in path {
+            debug_assert!(market.band.allows(to, to * market.tick_e8));
+            market.shift(self.now_ms, to, to * market.tick_e8);
+        }
+    }
+
+    /// Whether an order or an algo order ends by its date until a time.
+    fn has_dated(&self, until_ms: i64) -> bool {
+        let due = |first: Option<&(i64, u64)>| first.is_some_and(|(date, _)| *date <= until_ms);
+        due(self.gtd_orders.first()) || due(self.gtd_algos.first())
+    }
+
     pub(super) fn check_target(&self, symbol: usize, to: i64, mark_to_e8: i64) -> Result<(), VenueError> {
         let fits = self.markets[symbol].holds_ticks(to) && mark_to_e8 > 0 && mark_to_e8 < i64::MAX / 4;
         if fits { Ok(()) } else { Err(Refusal::InvalidValue.into()) }
@@ -114,7 +146,7 @@ impl Venue {
         let market = &self.markets[symbol];
         let path =
             Path { from: market.last, to, mark_from_e8: market.mark_e8, mark_to_e8, tick_e8: market.tick_e8 };
-        let before = out.len();
+        let before = self.next_seq;
         let crossing = self.markets[symbol].crossing().is_some();
         let stop = if crossing { Some(0) } else { self.next_stop(symbol, &path) };
         let step = stop.unwrap_or(path.steps());
@@ -126,10 +158,10 @@ impl Venue {
         }
         if stop.is_some() {
             self.happen(symbol, (path.to - path.from).signum(), at, out);
-            debug_assert!(out.len() > before, "a stop at which nothing happens would never be left");
+            debug_assert!(self.next_seq > before, "a stop at which nothing happens would never be left");
         }
         self.find_band(symbol);
-        Moved { last: at, reached: step == path.steps(), eventful: out.len() > before }
+        Moved { last: at, reached: step == path.steps(), eventful: self.next_seq > before }
     }
 
     /// Puts prices at their targets at once and lets everything happen that they passed. Limit orders fill at their
@@ -142,13 +174,13 @@ impl Venue {
         out: &mut Vec<VenueEvent>,
     ) -> Result<Moved, VenueError> {
         self.check_target(symbol, to, mark_to_e8)?;
-        let before = out.len();
+        let before = self.next_seq;
         let from = self.markets[symbol].last;
         self.markets[symbol].shift(self.now_ms, to, mark_to_e8);
         self.follow_trailing(symbol);
         self.happen(symbol, (to - from).signum(), to, out);
         self.find_band(symbol);
-        Ok(Moved { last: to, reached: true, eventful: out.len() > before })
+        Ok(Moved { last: to, reached: true, eventful: self.next_seq > before })
     }
 
     /// Everything that happens at the price just reached: limit fills on the side a fall (-1) or a rise (1) touches,
@@ -168,7 +200,7 @@ impl Venue {
     }
 
     /// Fills the resting orders of a side that the price came to, best price first, oldest first.
-    fn fill_touched(&mut self, symbol: usize, side: Side, at: i64, out: &mut Vec<VenueEvent>) {
+    pub(super) fn fill_touched(&mut self, symbol: usize, side: Side, at: i64, out: &mut Vec<VenueEvent>) {
         loop {
             let first = self.markets[symbol].book_side(side).first().copied();
             let Some(resting) = first.filter(|r| reaches(side.opposite(), at, r.ticks)) else { return };
@@ -237,7 +269,11 @@ impl Venue {
     /// Finds the band around the present price inside which nothing can happen.
     pub(super) fn find_band(&mut self, symbol: usize) {
         for ax in 0..self.accounts.len() {
-            if self.accounts[ax].held.binary_search(&symbol).is_ok() && !self.is_guarded(ax, symbol) {
+            if self.accounts[ax].held.binary_search(&symbol).is_err() || self.is_guarded(ax, symbol) {
+                continue;
+            }
+            self.refit_guard(ax, symbol);
+            if !self.is_guarded(ax, symbol) {
                 self.renew_guard(ax);
             }
         }
@@ -264,6 +300,7 @@ impl Venue {
             if let Some(guard) = &account.guard {
                 let (lo, hi) = guard.of(symbol);
                 band.narrow_mark(lo, hi);
+                band.uncalled &= !guard.called();
             }
         }
         self.markets[symbol].band = band;

@@ -7,7 +7,7 @@ use super::event::VenueEvent;
 use super::exchange::Venue;
 use super::filters;
 use super::market::mix;
-use super::order::{Order, OrderNote};
+use super::order::{FilledAt, Order, OrderNote};
 use super::vocabulary::{ExecutionType, ExpiryReason, OrderStatus, OrderType, SymbolStatus, Tif};
 
 /// Amendments of one order. Source: fact sheet 4.5.
@@ -29,7 +29,10 @@ impl Venue {
         out: &mut Vec<VenueEvent>,
     ) -> u64 {
         let id = self.take_order_id();
-        let client_id = new.client_order_id.clone().unwrap_or_else(|| self.made_up_client_id());
+        let client_id = match new.client_order_id.as_deref() {
+            Some(text) => text.into(),
+            None => self.made_up_client_id().as_str().into(),
+        };
         let order = Order {
             id,
             account: new.account,
@@ -44,6 +47,7 @@ impl Venue {
             steps: accepted.steps,
             filled: 0,
             quote: rust_decimal::Decimal::ZERO,
+            filled_at: FilledAt::Nothing,
             reduces: accepted.reduces,
             price_match: new.price_match,
             stp: accepted.stp,
@@ -59,7 +63,9 @@ impl Venue {
         }
         self.emit_order(id, OrderNote::of(ExecutionType::New), out);
         self.match_incoming(id, out);
-        self.settle_margins(accepted.ax, out);
+        if !self.is_comfortable(accepted.ax, accepted.symbol) {
+            self.settle_margins(accepted.ax, out);
+        }
         id
     }
 
@@ -69,11 +75,12 @@ impl Venue {
         if order.good_till_ms > 0 {
             self.gtd_orders.insert((order.good_till_ms, id));
         }
+        let client_id = order.client_id.clone();
+        self.orders.insert(order);
         let account = &mut self.accounts[ax];
-        account.by_client.insert(order.client_id.clone(), id);
+        account.by_client.note(&client_id, id, &self.orders);
         account.open_orders.push(id);
         account.orders.push(id);
-        self.orders.insert(id, order);
     }
 
     pub(super) fn take_order_id(&mut self) -> u64 {
@@ -98,10 +105,10 @@ impl Venue {
     /// Finds a plain order of an account.
     pub(super) fn find_order(&self, ax: usize, symbol: usize, order: &OrderRef) -> Option<&Order> {
         let id = match order {
-            OrderRef::Id(id) => Some(id),
-            OrderRef::Client(text) => self.accounts[ax].by_client.get(text),
+            OrderRef::Id(id) => Some(*id),
+            OrderRef::Client(text) => self.accounts[ax].by_client.newest(text, &self.orders),
         };
-        let found = id.and_then(|id| self.orders.get(id));
+        let found = id.and_then(|id| self.orders.get(&id));
         found.filter(|o| o.ax() == ax && o.symbol == symbol)
     }
 

@@ -36,7 +36,7 @@ impl Venue {
         account.by_client_algo.insert(algo.client_id.clone(), id);
         account.open_algos.push(id);
         account.algos.push(id);
-        self.algos.insert(id, algo);
+        self.algos.insert(algo);
         let market = &mut self.markets[symbol];
         market.algos.push(id);
         market.band = super::band::Band::UNKNOWN;

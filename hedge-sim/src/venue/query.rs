@@ -91,10 +91,11 @@ impl Venue {
         window: Window,
     ) -> Result<Vec<TradeView>, VenueError> {
         let ax = self.account_index(account)?;
-        self.symbol_index(symbol)?;
+        let symbol = self.symbol_index(symbol)?;
         let trades = self.accounts[ax].trades.iter();
         let wanted = trades.filter(|t| t.symbol == symbol && order_id.is_none_or(|id| t.order_id == id));
-        Ok(window.cut(wanted, |t| (t.trade_id, t.time_ms)).into_iter().cloned().collect())
+        let rows = window.cut(wanted, |t| (t.trade_id, t.time_ms));
+        Ok(rows.into_iter().map(|row| self.trade_view(row)).collect())
     }
 
     /// An algo order, waiting or not.
@@ -144,11 +145,12 @@ impl Venue {
         kind: Option<IncomeType>,
         window: Window,
     ) -> Result<Vec<IncomeView>, VenueError> {
-        let (ax, _) = self.scope(account, symbol)?;
+        let (ax, symbol) = self.scope(account, symbol)?;
         let rows = self.accounts[ax].income.iter();
         let wanted =
-            rows.filter(|r| symbol.is_none_or(|s| r.symbol == s) && kind.is_none_or(|k| r.income_type == k));
-        Ok(window.cut(wanted, |r| (r.tran_id, r.time_ms)).into_iter().cloned().collect())
+            rows.filter(|r| symbol.is_none_or(|s| r.symbol == Some(s)) && kind.is_none_or(|k| r.kind == k));
+        let rows = window.cut(wanted, |r| (r.tran_id, r.time_ms));
+        Ok(rows.into_iter().map(|row| self.income_view(row)).collect())
     }
 
     pub(super) fn scope(

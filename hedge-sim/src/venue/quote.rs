@@ -34,12 +34,12 @@ impl Venue {
         let last = quote.last.unwrap_or_else(|| market.last.clamp(quote.bid, quote.ask));
         let mark_e8 = quote.mark_e8.unwrap_or(market.mark_e8);
         self.check_target(symbol, last, mark_e8)?;
-        let before = out.len();
+        let before = self.next_seq;
         self.markets[symbol].follow(self.now_ms, (quote.bid, quote.ask), last, mark_e8);
         self.follow_trailing(symbol);
         self.fill_crossing(symbol, out);
         self.happen(symbol, 0, last, out);
         self.find_band(symbol);
-        Ok(Moved { last, reached: true, eventful: out.len() > before })
+        Ok(Moved { last, reached: true, eventful: self.next_seq > before })
     }
 }

@@ -171,12 +171,12 @@ impl InstrumentRules {
 
     /// Price of a whole number of ticks.
     pub fn price_of(&self, ticks: i64) -> Decimal {
-        Decimal::from(ticks) * self.tick
+        multiple_of(self.tick, ticks)
     }
 
     /// Quantity of a whole number of steps.
     pub fn qty_of(&self, steps: i64) -> Decimal {
-        Decimal::from(steps) * self.lot.step
+        multiple_of(self.lot.step, steps)
     }
 
     /// Ticks of a price that is on the grid; `None` off it.
@@ -209,7 +209,65 @@ fn within(value: Decimal, most: Decimal) -> bool {
     value >= Decimal::ZERO && value <= most
 }
 
+/// So many times a grid: the same decimal that multiplying gives, without widening what fits one word.
+pub(crate) fn multiple_of(grid: Decimal, count: i64) -> Decimal {
+    let product = i64::try_from(grid.mantissa()).ok().and_then(|mantissa| mantissa.checked_mul(count));
+    match product {
+        Some(product) if product != 0 => Decimal::new(product, grid.scale()),
+        _ => Decimal::from(count) * grid,
+    }
+}
+
+/// Mantissas of two decimals on one scale; `None` when they do not fit one word.
+fn on_one_scale(a: Decimal, b: Decimal) -> Option<(i64, i64)> {
+    let scale = a.scale().max(b.scale());
+    let whole = |value: Decimal| {
+        let missing = 10_i64.checked_pow(scale - value.scale())?;
+        i64::try_from(value.mantissa()).ok()?.checked_mul(missing)
+    };
+    Some((whole(a)?, whole(b)?))
+}
+
+/// Whether a value is so many times a grid, for the remainder alone.
+pub(super) fn is_multiple(value: Decimal, grid: Decimal) -> bool {
+    match on_one_scale(value, grid) {
+        Some((value, grid)) if grid != 0 => value % grid == 0,
+        _ => value.checked_rem(grid).is_some_and(|rest| rest.is_zero()),
+    }
+}
+
 fn whole_multiple(value: Decimal, grid: Decimal) -> Option<i64> {
+    if let Some((value, grid)) = on_one_scale(value, grid)
+        && grid != 0
+    {
+        return (value % grid == 0).then(|| value / grid);
+    }
     let ratio = value.checked_div(grid)?;
     if ratio.fract().is_zero() && ratio.checked_mul(grid)? == value { ratio.to_i64() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn quick_and_plain_arithmetic_agree_on_grids(
+            mantissa in prop_oneof![-1_000_000_i64..1_000_000, any::<i64>()], scale in 0_u32..12,
+            grid in prop_oneof![1_i64..2_000, any::<i64>()], grid_scale in 0_u32..12, count in any::<i32>(),
+        ) {
+            let (value, grid) = (Decimal::new(mantissa, scale), Decimal::new(grid, grid_scale));
+            prop_assume!(!grid.is_zero());
+            let product = Decimal::from(count) * grid;
+            prop_assert_eq!(multiple_of(grid, i64::from(count)).serialize(), product.serialize());
+            let rest = value.checked_rem(grid);
+            prop_assert_eq!(is_multiple(value, grid), rest.is_some_and(|rest| rest.is_zero()));
+            prop_assert_eq!(whole_multiple(product, grid), Some(i64::from(count)));
+            if whole_multiple(value, grid).is_some() {
+                prop_assert!(is_multiple(value, grid));
+            }
+        }
+    }
 }

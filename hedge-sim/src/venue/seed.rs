@@ -16,7 +16,7 @@ use super::exchange::Venue;
 use super::fill::Execution;
 use super::ledger::booked;
 use super::market::Resting;
-use super::order::{Order, closes};
+use super::order::{FilledAt, Order, closes};
 use super::vocabulary::{
     AlgoStatus, MarginType, OrderStatus, OrderType, PositionSide, Stp, Tif, WorkingType,
 };
@@ -253,7 +253,7 @@ impl Venue {
             id,
             account: new.account,
             symbol,
-            client_id: new.client_order_id.clone().unwrap_or_default(),
+            client_id: new.client_order_id.as_deref().unwrap_or_default().into(),
             status: if filled > 0 { OrderStatus::PartiallyFilled } else { OrderStatus::New },
             side: new.side,
             position_side,
@@ -263,6 +263,7 @@ impl Venue {
             steps,
             filled,
             quote,
+            filled_at: if filled > 0 { FilledAt::Several } else { FilledAt::Nothing },
             reduces: closes(new.side, position_side) || new.reduce_only == Some(true),
             price_match: None,
             stp: new.stp.unwrap_or(Stp::ExpireMaker),
@@ -335,7 +336,7 @@ impl Venue {
         account.open_algos.sort_unstable();
         account.algos.push(id);
         account.algos.sort_unstable();
-        self.algos.insert(id, algo);
+        self.algos.insert(algo);
         let market = &mut self.markets[symbol];
         market.algos.push(id);
         market.algos.sort_unstable();

@@ -9,7 +9,7 @@ use super::command::{AccountId, FeeRates, SymbolId};
 use super::error::{Refusal, VenueError};
 use super::event::{AccountUpdate, EventBody, VenueEvent};
 use super::exchange::Venue;
-use super::ledger::Booking;
+use super::ledger::{Booking, Info};
 use super::margin::leg_value;
 use super::market::Market;
 use super::rules::InstrumentRules;
@@ -212,10 +212,7 @@ impl Venue {
             return Err(Refusal::BalanceInsufficient.into());
         }
         let kind = IncomeType::Transfer;
-        let tran_id = self.book(
-            ax,
-            Booking { kind, amount, asset: index, symbol: None, info: String::new(), trade_id: None },
-        );
+        let tran_id = self.book(ax, Booking { kind, amount, asset: index, symbol: None, info: Info::None });
         let reason = if amount > Decimal::ZERO { UpdateReason::Deposit } else { UpdateReason::Withdraw };
         let update = AccountUpdate {
             reason,

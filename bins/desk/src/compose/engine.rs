@@ -100,7 +100,8 @@ pub fn compose_paced(
     let settings =
         EngineConfig { journal_market: true, ..config.runtime.engine(config.limits.max_slippage()) };
     let engine = Engine::new(pacing.engine(settings), Box::new(risk), strategies);
-    let mut read: Vec<InstrumentId> = engine.needs().iter().map(|need| need.instrument).collect();
+    let mut read: Vec<InstrumentId> =
+        engine.needs().iter().map(|need| need.instrument).chain(engine.tick_needs()).collect();
     read.sort();
     read.dedup();
     let listing = |symbol: &Symbol| Listing {

@@ -1,0 +1,70 @@
+//! The clockless timer: when something falls due at the latest.
+
+use super::run::{CLOSE_PAUSE, Engine};
+
+use crate::{book::LegState, order::Protection, time::Timestamp};
+
+impl Engine {
+    /// When the shell must send [`Fact::Tick`](crate::Fact::Tick) at the latest; `None` when nothing can fall due. Asked
+    /// after every fact, so it is worked out where a record was made and kept until the next one.
+    #[inline]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        debug_assert_eq!(self.next_due, self.earliest_due(), "the kept deadline is the deadline");
+        self.next_due
+    }
+
+    /// Looks at everything that can fall due.
+    pub(super) fn earliest_due(&self) -> Option<Timestamp> {
+        let mut next: Option<Timestamp> = None;
+        let mut consider = |at: Timestamp| next = Some(next.map_or(at, |known| known.min(at)));
+        for order in self.book.questions() {
+            if let Some(doubt) = &order.doubt {
+                consider(doubt.ask_at);
+            }
+        }
+        for key in self.book.legs_to_flatten() {
+            if !self.is_held_back(key) && self.closable(key).is_some() {
+                consider(
+                    self.forced_at(key).map_or(Timestamp::EPOCH, |last| last.plus(self.close_pause(key))),
+                );
+            }
+        }
+        for (_, due) in &self.bridges {
+            consider(*due);
+        }
+        for due in self.unsent.iter().filter_map(|stop| stop.due) {
+            consider(due);
+        }
+        if !self.snapshot_pending {
+            for (_, since) in self.book.differing_legs() {
+                consider(since.plus(self.config.protect_within));
+            }
+            if let Some(due) = self.reread_at {
+                consider(due);
+            }
+        }
+        for leg in self.book.open_legs() {
+            let Some(since) = leg.unprotected_since else { continue };
+            let due = since.plus(self.config.protect_within);
+            let paced = || self.forced_at(&leg.key).map_or(due, |last| due.max(last.plus(CLOSE_PAUSE)));
+            if self.is_bare_in_doubt(&leg.key) {
+                consider(paced());
+            }
+            if self.is_to_be_protected(leg) {
+                consider(paced());
+            }
+        }
+        next
+    }
+
+    /// Whether a leg without a confirmed stop must get one in time. Most legs without one are so on purpose.
+    fn is_to_be_protected(&self, leg: &LegState) -> bool {
+        if matches!(leg.protection, Some(Protection::Unprotected { .. })) {
+            return false;
+        }
+        let key = &leg.key;
+        // A position of somebody else whose stop is on its way is waited for, not hurried.
+        let is_on_its_way = || self.is_adopted(key) && self.has_stop(key);
+        self.wants_stop(key) && !self.is_being_closed(key) && !self.book.must_flatten(key) && !is_on_its_way()
+    }
+}
