@@ -37,7 +37,7 @@ impl Rest {
         valid_until: Option<Timestamp>,
     ) -> Outcomes<T> {
         let exchange = self.exchange_until(request, valid_until).await;
-        trace_order(request, json!({ "batch": ids }), &exchange);
+        trace_order(request, || json!({ "batch": ids }), &exchange);
         let Exchange { acceptable_until, result } = exchange;
         let items = match result {
             Ok(response) => self.items(request, &response.body, ids.len()),

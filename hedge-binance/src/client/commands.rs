@@ -58,7 +58,7 @@ impl Rest {
         let request = new.request();
         let exchange = self.exchange_until(&request, valid_until).await;
         let own = if new.is_algo() { "clientAlgoId" } else { "newClientOrderId" };
-        trace_order(&request, json!({ own: client_id.as_str() }), &exchange);
+        trace_order(&request, || json!({ own: client_id.as_str() }), &exchange);
         let Exchange { acceptable_until, result } = exchange;
         let fail = |error: BrokerError| SubmitError { error, acceptable_until };
         let response = result.map_err(|error| fail(error.into()))?;
@@ -82,7 +82,7 @@ impl Rest {
     pub(crate) async fn cancel(&self, name: &str, order: &OrderRef) -> Result<(), BrokerError> {
         let request = encode::cancel(name, order);
         let exchange = self.exchange(&request).await;
-        trace_order(&request, self.named(order), &exchange);
+        trace_order(&request, || self.named(order), &exchange);
         let response = exchange.result?;
         if encode::cancelled_in(order) == OrderSpace::Plain {
             decode_json::<OrderRow>("cancel", &response.body)?;
@@ -211,9 +211,10 @@ pub(crate) fn is_already_so(error: &BrokerError) -> bool {
 
 /// One event per order request: the executor prints it as `ORDER_REQ` or `ORDER_ERR`. No secrets: the path is without its
 /// query, the body is the venue's answer.
-pub(super) fn trace_order(request: &ApiRequest, names: Value, exchange: &Exchange) {
+pub(super) fn trace_order(request: &ApiRequest, names: impl FnOnce() -> Value, exchange: &Exchange) {
     let (method, path) = (request.method.as_str(), request.path);
     match &exchange.result {
+        Ok(_) if !tracing::enabled!(target: "hedge::order_req", tracing::Level::INFO) => {}
         Ok(response) => {
             let body = serde_json::from_slice::<Value>(&response.body).unwrap_or(Value::Null);
             tracing::info!(
@@ -221,7 +222,7 @@ pub(super) fn trace_order(request: &ApiRequest, names: Value, exchange: &Exchang
             );
         }
         Err(error) => {
-            let mut body = names;
+            let mut body = names();
             body["code"] = json!(error_code(error));
             body["msg"] = json!(error_text(error));
             tracing::warn!(

@@ -29,7 +29,7 @@ impl<M: Armed> Binance<M> {
         let amendment = self.amendment(resting, approved).map_err(not_sent)?;
         let request = amendment.request();
         let exchange = self.shared.rest.exchange_until(&request, approved.valid_until()).await;
-        trace_order(&request, json!({ "orderId": amendment.order_id() }), &exchange);
+        trace_order(&request, || json!({ "orderId": amendment.order_id() }), &exchange);
         let Exchange { acceptable_until, result } = exchange;
         let report = match result {
             Ok(response) => decode_json::<OrderRow>("modify", &response.body)

@@ -1,15 +1,78 @@
 //! Numbers that travel as text, as JSON numbers, or as an empty string for "none".
 
-use rust_decimal::Decimal;
-use serde::{Deserialize, Deserializer, de};
+use std::fmt;
 
-#[derive(Deserialize)]
-#[serde(untagged)]
+use rust_decimal::Decimal;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, IntoDeserializer},
+};
+
 enum Scalar {
     Int(i64),
     Float(f64),
     Bool(bool),
     Text(String),
+}
+
+// Written by hand: an untagged enum would buffer the value and build an error for each variant that does not fit.
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Scalar;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number, true, false or text")
+            }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Scalar, E> {
+                Ok(Scalar::Int(value))
+            }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Scalar, E> {
+                Ok(i64::try_from(value).map_or(Scalar::Float(value as f64), Scalar::Int))
+            }
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<Scalar, E> {
+                Ok(Scalar::Float(value))
+            }
+            fn visit_bool<E: de::Error>(self, value: bool) -> Result<Scalar, E> {
+                Ok(Scalar::Bool(value))
+            }
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<Scalar, E> {
+                Ok(Scalar::Text(value.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// A decimal as text or number; `None` for empty text.
+struct Amount(Option<Decimal>);
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Amount;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a decimal as text or number")
+            }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Amount, E> {
+                Ok(Amount(Some(Decimal::from(value))))
+            }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Amount, E> {
+                Ok(Amount(Some(Decimal::from(value))))
+            }
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<Amount, E> {
+                <Decimal as Deserialize>::deserialize(value.into_deserializer()).map(|value| Amount(Some(value)))
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Amount, E> {
+                if text.trim().is_empty() {
+                    return Ok(Amount(None));
+                }
+                decimal_text(text).map(|value| Amount(Some(value))).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
 }
 
 impl Scalar {
@@ -51,18 +114,7 @@ pub(crate) fn opt_int<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
 
 /// A decimal, absent when missing, null or empty text.
 pub(crate) fn opt_decimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Decimal>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Field {
-        Text(String),
-        Number(Decimal),
-    }
-    match Option::<Field>::deserialize(deserializer)? {
-        None => Ok(None),
-        Some(Field::Number(value)) => Ok(Some(value)),
-        Some(Field::Text(text)) if text.trim().is_empty() => Ok(None),
-        Some(Field::Text(text)) => decimal_text(&text).map(Some).map_err(de::Error::custom),
-    }
+    Ok(Option::<Amount>::deserialize(deserializer)?.and_then(|amount| amount.0))
 }
 
 /// A boolean, as such or as text (`isAutoAddMargin` of positionRisk v2 is text).
