@@ -219,6 +219,20 @@ async fn a_start_without_the_mirror_works_and_says_so_and_the_mirror_is_caught_u
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_mirror_that_does_not_answer_is_spoken_of_before_it_is_given_up() {
+    let (primary, mirror) = (MemoryStore::new(), BadLine::new());
+    mirror.faults.lock().unwrap().push(Fault::Hangs);
+    let tee = tee(&primary, &mirror);
+    tee.append(Seq(0), &records(0..3)).await.unwrap();
+    let started = Instant::now();
+    until("unreachable", &tee, |status| status.state == FollowerState::Unreachable).await;
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+    assert_eq!(tee.status()[0].because.as_deref(), Some("no answer yet"));
+    until("current", &tee, |status| status.next == Seq(3)).await;
+    assert!(started.elapsed() > Duration::from_secs(29), "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn of_many_views_in_an_outage_the_newest_of_each_name_arrives() {
     let (primary, mirror) = (MemoryStore::new(), BadLine::new());
     mirror.down(true);

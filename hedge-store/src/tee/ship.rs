@@ -26,6 +26,8 @@ pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(250);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How often the lag is said and written down while nothing else changes.
 pub(super) const SAY_EVERY: Duration = Duration::from_secs(60);
+/// A follower that has not answered for so long is spoken of.
+const SILENT_FOR: Duration = Duration::from_secs(2);
 const WRITE_EVERY: Duration = Duration::from_secs(1);
 
 /// What the tee and the task of one follower share.
@@ -164,9 +166,7 @@ impl Shipping {
 
     async fn ship_on(&mut self) -> Result<(), FollowError> {
         let within = self.options.try_within;
-        let found = self.follower.find(self.primary.as_ref());
-        let mut next =
-            timeout(within, found).await.unwrap_or_else(|_| Err(late("asking where it stands", within)))?;
+        let mut next = self.find(within).await?;
         loop {
             let end = self.primary.next_seq().await?;
             self.reached(next, end).await;
@@ -186,6 +186,28 @@ impl Shipping {
             next = timeout(within, shipped).await.unwrap_or_else(|_| Err(late("appending", within)))?;
             self.pause = FIRST_PAUSE;
         }
+    }
+
+    /// Asks where it stands. A follower that keeps trying by itself is not waited for in silence.
+    async fn find(&mut self, within: Duration) -> Result<Seq, FollowError> {
+        let mut found = self.follower.find(self.primary.as_ref());
+        if let Ok(found) = timeout(SILENT_FOR, &mut found).await {
+            return found;
+        }
+        let lag_records = self.shared.with(|status| {
+            status.state = FollowerState::Unreachable;
+            status.because.get_or_insert_with(|| "no answer yet".to_owned());
+            status.lag_records()
+        });
+        if self.said_at.is_none_or(|at| at.elapsed() >= SAY_EVERY) {
+            self.said_at = Some(Instant::now());
+            warn!(
+                follower = self.options.name,
+                lag_records, "the follower does not answer; trading goes on, it is caught up with later"
+            );
+        }
+        let rest = within.saturating_sub(SILENT_FOR);
+        timeout(rest, found).await.unwrap_or_else(|_| Err(late("asking where it stands", within)))
     }
 
     /// News gather a little, so that a follower is not asked for each record.
@@ -280,7 +302,7 @@ fn late(doing: &str, within: Duration) -> FollowError {
 }
 
 /// Resolves at the instant at which shipping must end; never while nobody has asked for the end.
-pub(super) async fn ended(until: &mut watch::Receiver<Option<Instant>>) {
+async fn ended(until: &mut watch::Receiver<Option<Instant>>) {
     if let Ok(Some(at)) = until.wait_for(Option::is_some).await.map(|at| *at) {
         sleep_until(at).await;
     }

@@ -4,20 +4,25 @@ use std::{
     collections::BTreeMap,
     ops::Bound,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use hedge_core::{StateStore, StoreError, View, ViewName};
 use tokio::{
     sync::{Notify, watch},
+    task::JoinSet,
     time::{Instant, sleep, timeout},
 };
 use tracing::warn;
 
 use super::{
-    ship::{FIRST_PAUSE, LONGEST_PAUSE, SAY_EVERY, Shared, ended},
+    ship::{FIRST_PAUSE, LONGEST_PAUSE, SAY_EVERY, Shared},
     status::FollowerState,
     store::Follow,
 };
+
+/// How long the views that are left at the end may take.
+const LAST_PUTS: Duration = Duration::from_secs(1);
 
 /// The newest view of each name that has not arrived.
 #[derive(Debug, Default)]
@@ -60,19 +65,21 @@ pub(super) async fn ship(shared: Arc<Shared>, store: Arc<dyn StateStore>, option
     loop {
         let put = tokio::select! {
             biased;
-            put = put_all(&shared, store.as_ref(), &options) => put,
-            () = ended(&mut until) => return,
+            put = put_all(&shared, store.as_ref(), &options) => Some(put),
+            // A store may let a view wait for its turn for longer than an end can wait.
+            () = end_asked(&mut until) => None,
         };
+        let Some(put) = put else { return last_puts(&shared, &store).await };
         let mut asked = shared.until.subscribe();
         if shared.with(|status| status.state == FollowerState::Diverged) {
             return;
         }
+        if asked.borrow().is_some() {
+            return last_puts(&shared, &store).await;
+        }
         match put {
             Ok(()) => {
                 pause = FIRST_PAUSE;
-                if asked.borrow().is_some() && shared.views.is_empty() {
-                    return;
-                }
                 wait(&shared, &mut asked, &options).await;
             }
             Err(error) => {
@@ -80,17 +87,37 @@ pub(super) async fn ship(shared: Arc<Shared>, store: Arc<dyn StateStore>, option
                     said_at = Some(Instant::now());
                     warn!(follower = options.name, because = %error, "views do not arrive; the newest are put later");
                 }
-                let this = if asked.borrow().is_some() { FIRST_PAUSE } else { pause };
-                pause = (pause * 2).min(LONGEST_PAUSE);
                 tokio::select! {
-                    biased;
-                    () = ended(&mut until) => return,
-                    () = sleep(this) => {}
+                    () = sleep(pause) => {}
                     _ = asked.changed() => {}
                 }
+                pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
     }
+}
+
+async fn end_asked(until: &mut watch::Receiver<Option<Instant>>) {
+    let _ = until.wait_for(Option::is_some).await;
+}
+
+/// What still waits, all at the same time and for a moment only: a store that paces its views keeps those that were given up,
+/// and its owner flushes it.
+async fn last_puts(shared: &Arc<Shared>, store: &Arc<dyn StateStore>) {
+    let mut puts = JoinSet::new();
+    let mut last = None;
+    while let Some((name, view)) = shared.views.after(last) {
+        last = Some(name);
+        let (shared, store) = (Arc::clone(shared), Arc::clone(store));
+        puts.spawn(async move {
+            if store.put_view(&name, &view).await.is_ok() {
+                shared.views.settled(&name, &view);
+            }
+        });
+    }
+    // Those that are not done by then are dropped with the set.
+    let all = async { while puts.join_next().await.is_some() {} };
+    timeout(LAST_PUTS, all).await.ok();
 }
 
 /// Each name once, so that one that changes all the time does not keep the others waiting.
