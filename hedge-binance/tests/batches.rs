@@ -90,8 +90,11 @@ async fn answers_that_cannot_be_matched_to_the_orders_prove_nothing() {
     let (outcomes, _) = three(answer(200, json!([row("h1"), row("h2")]))).await;
     assert_eq!(outcomes.iter().map(outcome).collect::<Vec<_>>(), [Some(Outcome::Unknown); 3]);
     let (outcomes, _) = three(answer(200, json!([row("h1"), row("h3"), row("h2")]))).await;
-    let expected = [None, Some(Outcome::Unknown), Some(Outcome::Unknown)];
-    assert_eq!(outcomes.iter().map(outcome).collect::<Vec<_>>(), expected);
+    assert_eq!(outcomes.iter().map(outcome).collect::<Vec<_>>(), [Some(Outcome::Unknown); 3]);
+    // A refusal carries no id: had these two changed places, the refused order would be the live one.
+    let refused = json!({"code":-2022,"msg":"ReduceOnly Order is rejected."});
+    let (outcomes, _) = three(answer(200, json!([refused, row("h1"), row("h3")]))).await;
+    assert_eq!(outcomes.iter().map(outcome).collect::<Vec<_>>(), [Some(Outcome::Unknown); 3]);
 }
 
 #[tokio::test]
@@ -150,7 +153,9 @@ async fn a_closing_client_closes_in_a_batch() {
 async fn orders_are_cancelled_together_by_number_or_by_client_id_and_each_says_what_became_of_it() {
     let server = server().await;
     let gone = json!({"code":-2011,"msg":"Unknown order sent."});
-    mock(&server, "DELETE", BATCH, 200, json!([order_row("CANCELED"), gone])).await;
+    let mut canceled = order_row("CANCELED");
+    canceled["orderId"] = json!(7);
+    mock(&server, "DELETE", BATCH, 200, json!([canceled, gone])).await;
     let client = live(client(&server));
     let number = |id| OrderRef::Plain(VenueOrderId(id));
     let outcomes = client.cancel_batch(&eth(), &[number(7), number(8)]).await;

@@ -3,7 +3,7 @@
 use std::{
     num::NonZeroU32,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError, mpsc},
+    sync::{Mutex, PoisonError, atomic::AtomicBool, mpsc},
     thread::JoinHandle,
 };
 
@@ -100,7 +100,13 @@ impl FileStore {
     ///
     /// Errors: [`StoreError::Corrupt`] and [`StoreError::Io`], with the plain segment untouched.
     pub fn pack_older(&self, before: Timestamp) -> Result<Packed, StoreError> {
-        pack::pack_older(&self.dir.join("journal"), &self.index, before)
+        self.pack_older_until(before, &AtomicBool::new(false))
+    }
+    /// [`pack_older`](Self::pack_older), which goes on with no further segment once `end` is set.
+    ///
+    /// Errors: as there.
+    pub fn pack_older_until(&self, before: Timestamp, end: &AtomicBool) -> Result<Packed, StoreError> {
+        pack::pack_older(&self.dir.join("journal"), &self.index, before, end)
     }
     /// The records from a place on, as far as they are durable now. Blocking; for the boot.
     pub fn records(&self, from: Seq) -> Records {

@@ -16,6 +16,13 @@ use crate::{
     segment::{self, Repair, Segment, check_at, corrupt_line, without_zeros},
 };
 
+/// How often files are listed anew because one of them was packed meanwhile.
+const PACKED_MEANWHILE: usize = 3;
+
+fn is_gone(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
 /// A journal as it was when opened. For tools: needs no lock, may be used while a writer is appending.
 #[derive(Clone, Debug)]
 pub struct FileJournal {
@@ -29,7 +36,15 @@ impl FileJournal {
     /// not an error: a writer may be writing it. Errors: [`StoreError::Corrupt`] naming file and line, [`StoreError::Io`].
     pub fn open_read_only(state_dir: impl AsRef<Path>) -> Result<Self, StoreError> {
         let dir = state_dir.as_ref().join("journal");
-        let (segments, torn) = segment::scan(&dir)?;
+        let mut found = segment::scan(&dir);
+        for _ in 0..PACKED_MEANWHILE {
+            match &found {
+                // A writer has packed a file between its listing and its reading.
+                Err(StoreError::Io { source, .. }) if is_gone(source.as_ref()) => found = segment::scan(&dir),
+                _ => break,
+            }
+        }
+        let (segments, torn) = found?;
         Ok(Self { dir, segments, torn })
     }
     /// The folder with the segments.
@@ -111,7 +126,7 @@ impl Records {
     /// The text of the next wanted line, without its line end.
     pub(crate) fn next_line(&mut self) -> Option<Result<&[u8], StoreError>> {
         loop {
-            let segment = self.segments.get(self.current)?;
+            let segment = self.segments.get_mut(self.current)?;
             match advance(
                 segment,
                 &mut self.reader,
@@ -167,25 +182,32 @@ impl fmt::Debug for Reader {
 
 /// Reads the next line of a segment into `text`, opening the file near `wanted` if need be.
 fn advance(
-    segment: &Segment,
+    segment: &mut Segment,
     reader: &mut Option<Reader>,
     line: &mut u64,
     at: &mut Seq,
     text: &mut Vec<u8>,
     wanted: Seq,
 ) -> Result<(), StoreError> {
-    let doing = || format!("reading {}", segment.path.display());
+    let doing = |segment: &Segment| format!("reading {}", segment.path.display());
     let open = match reader {
         Some(open) => open,
         None => {
-            let (first, offset) = segment.mark_before(wanted);
-            let opened = Reader::open(segment, offset).map_err(failed(doing()))?;
+            let (mut first, mut offset) = segment.mark_before(wanted);
+            let mut opened = Reader::open(segment, offset);
+            if matches!(&opened, Err(error) if error.kind() == io::ErrorKind::NotFound) && !segment.packed {
+                // It was packed since the segments were listed.
+                *segment = segment.now_packed()?;
+                (first, offset) = segment.mark_before(wanted);
+                opened = Reader::open(segment, offset);
+            }
+            let opened = opened.map_err(failed(doing(segment)))?;
             (*at, *line) = (first, first.0 - segment.first.0);
             reader.insert(opened)
         }
     };
     text.clear();
-    open.0.read_until(b'\n', text).map_err(failed(doing()))?;
+    open.0.read_until(b'\n', text).map_err(failed(doing(segment)))?;
     *line += 1;
     if text.last() == Some(&b'\n') {
         text.pop();

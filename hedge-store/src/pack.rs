@@ -6,6 +6,7 @@ use std::{
     fs::{self, File},
     io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
     path::Path,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use flate2::{Compression, bufread::GzDecoder, bufread::MultiGzDecoder, write::GzEncoder};
@@ -95,14 +96,20 @@ pub(crate) fn open_at(path: &Path, offset: u64) -> io::Result<Box<dyn BufRead + 
     )))
 }
 
-/// Packs whole segments whose newest record is older than `before`, oldest first, never the one that is written.
-pub(crate) fn pack_older(dir: &Path, index: &Index, before: Timestamp) -> Result<Packed, StoreError> {
+/// Packs whole segments whose newest record is older than `before`, oldest first, never the one that is written, until
+/// somebody asks for the end.
+pub(crate) fn pack_older(
+    dir: &Path,
+    index: &Index,
+    before: Timestamp,
+    end: &AtomicBool,
+) -> Result<Packed, StoreError> {
     let mut done = Packed::default();
     let segments = index.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     let Some((_, whole)) = segments.split_last() else { return Ok(done) };
     for plain in whole.iter().filter(|segment| !segment.packed && segment.next > segment.first) {
         let newest = Records::new(vec![plain.clone()], Seq(plain.next.0 - 1)).next().transpose()?;
-        if newest.is_none_or(|record| record.at >= before) {
+        if newest.is_none_or(|record| record.at >= before) || end.load(Ordering::Relaxed) {
             break;
         }
         let packed = pack(dir, plain)?;

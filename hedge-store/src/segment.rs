@@ -85,6 +85,14 @@ impl Segment {
         let path = dir.join(format!("{:020}{}", first.0, pack::SUFFIX));
         Self { path, packed: true, ..Self::empty(dir, first) }
     }
+    /// The packed form that has taken the place of this plain one, as far as this one was known.
+    pub(crate) fn now_packed(&self) -> Result<Self, StoreError> {
+        let dir = self.path.parent().unwrap_or_else(|| Path::new("."));
+        let mut packed = Self::packed(dir, self.first);
+        pack::scan(&mut packed)?;
+        packed.next = packed.next.min(self.next);
+        Ok(packed)
+    }
     /// Notes a part of a packed file: where it begins, where it ends, how many records it holds.
     pub(crate) fn push_part(&mut self, begin: u64, end: u64, records: u64) {
         self.marks.push(begin);

@@ -260,9 +260,11 @@ async fn a_mirror_with_another_record_is_an_alarm_and_gets_nothing_more() {
     let tee = tee(&primary, &mirror);
     until("diverged", &tee, |status| status.state == FollowerState::Diverged).await;
     tee.append(Seq(5), &records(5..9)).await.unwrap();
+    tee.put_view(&NAV, &View { as_of: Seq(8), json: "{}".to_owned() }).await.unwrap();
     sleep(Duration::from_secs(300)).await;
     let status = tee.status()[0].clone();
     assert!(status.is_alarming());
+    assert!(mirror.store.get_view(&NAV).await.unwrap().is_none(), "another desk's view was replaced");
     let because = status.because.unwrap();
     assert_eq!(because, "record 4 is another one in the mirror than in the journal");
     assert_eq!(mirror.store.records().len(), 5, "something was shipped to a diverged mirror");

@@ -53,12 +53,9 @@ fn start(args: &Args) -> Result<(), (u8, String)> {
         None => Sink::stdout(format),
     };
     logging::init(&sink, &config.runtime.log.level);
-    if config.runtime.log.file.is_some()
-        && let Err(error) = logging::reopen_on_hangup(&sink)
-    {
-        eprintln!(
-            "hedge-executor: SIGHUP is not handled ({error}); do not rotate the log file of this process"
-        );
+    // Without a file as well: a closed terminal must not end the trading without a shutdown.
+    if let Err(error) = logging::reopen_on_hangup(&sink) {
+        eprintln!("hedge-executor: SIGHUP is not handled ({error}) and would end this process");
     }
     config.notes.iter().for_each(|note| eprintln!("warning: {note}"));
     mode.audit().iter().for_each(|line| eprintln!("{line}"));

@@ -76,13 +76,11 @@ impl Rest {
         let ids = orders.iter().map(|order| order.client_id.as_str().to_owned()).collect();
         let answer = self.batch::<OrderRow>(&place_batch(orders.iter()), ids, valid_until).await;
         let acceptable_until = answer.acceptable_until;
-        let acks = answer.items.into_iter().zip(orders).map(|(row, order)| {
+        let items = in_their_places(answer.items, |place, row| {
+            orders.get(place).is_some_and(|order| row.client_order_id == order.client_id.as_str())
+        });
+        let acks = items.into_iter().zip(orders).map(|(row, order)| {
             let ack = row.and_then(|row| {
-                if row.client_order_id != order.client_id.as_str() {
-                    let problem =
-                        format!("{} stands where {} was sent", row.client_order_id, order.client_id);
-                    return Err(decode::err("clientOrderId", problem).into());
-                }
                 self.names().learn(hedge_core::OrderSpace::Plain, row.order_id, &row.client_order_id);
                 Ok(decode::ack(order.client_id, &row)?)
             });
@@ -99,7 +97,10 @@ impl Rest {
         let ids = amendments.iter().map(|amendment| amendment.order_id().to_string()).collect();
         let answer = self.batch::<OrderRow>(&modify_batch(amendments.iter()), ids, valid_until).await;
         let acceptable_until = answer.acceptable_until;
-        let reports = answer.items.into_iter().zip(amendments).map(|(row, amendment)| {
+        let items = in_their_places(answer.items, |place, row| {
+            amendments.get(place).is_some_and(|amendment| row.order_id == amendment.order_id())
+        });
+        let reports = items.into_iter().zip(amendments).map(|(row, amendment)| {
             let report = row.and_then(|row| Ok(amendment.report(&row)?));
             report.map_err(|error| SubmitError { error, acceptable_until })
         });
@@ -116,7 +117,11 @@ impl Rest {
             BatchCancel::ClientIds(ids) => ids.clone(),
         };
         let answer = self.batch::<OrderRow>(&list.request(symbol), ids, None).await;
-        answer.items.into_iter().map(|row| row.map(|_| ())).collect()
+        let items = in_their_places(answer.items, |place, row| match &list {
+            BatchCancel::Numbers(numbers) => numbers.get(place) == Some(&row.order_id),
+            BatchCancel::ClientIds(ids) => ids.get(place) == Some(&row.client_order_id),
+        });
+        items.into_iter().map(|row| row.map(|_| ())).collect()
     }
 }
 
@@ -275,6 +280,25 @@ fn merged<T>(
         None => answers.next().unwrap_or_else(|| Err(missing())),
     };
     refusals.into_iter().map(outcome).collect()
+}
+
+/// Refusals carry no id: they belong to the item in whose place they stand. So one row that is about another item than the one
+/// in its place means that nothing is known about any of them.
+fn in_their_places(
+    items: Vec<Result<OrderRow, BrokerError>>,
+    is_its: impl Fn(usize, &OrderRow) -> bool,
+) -> Vec<Result<OrderRow, BrokerError>> {
+    let stray = items.iter().enumerate().find_map(|(place, item)| {
+        item.as_ref().ok().filter(|row| !is_its(place, row)).map(|row| (place, row))
+    });
+    let Some((place, row)) = stray else { return items };
+    let detail = format!(
+        "order {} ({}) is answered in place {} of the batch, where another one was sent",
+        row.order_id,
+        row.client_order_id,
+        place + 1
+    );
+    repeated(&decode::err("batch", detail).into(), items.len())
 }
 
 /// The same error for each item.

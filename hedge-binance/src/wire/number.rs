@@ -62,7 +62,8 @@ impl<'de> Deserialize<'de> for Amount {
                 Ok(Amount(Some(Decimal::from(value))))
             }
             fn visit_f64<E: de::Error>(self, value: f64) -> Result<Amount, E> {
-                <Decimal as Deserialize>::deserialize(value.into_deserializer()).map(|value| Amount(Some(value)))
+                <Decimal as Deserialize>::deserialize(value.into_deserializer())
+                    .map(|value| Amount(Some(value)))
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Amount, E> {
                 if text.trim().is_empty() {

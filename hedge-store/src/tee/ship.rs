@@ -38,6 +38,8 @@ pub(super) struct Shared {
     pub(super) news: Notify,
     /// Views on their way.
     pub(super) views: Waiting,
+    /// Whether the follower was seen to hold this journal and no other one. Nothing is put into it before.
+    pub(super) is_ours: watch::Sender<bool>,
     /// When shipping must end, once somebody has asked for the end.
     pub(super) until: watch::Sender<Option<Instant>>,
 }
@@ -55,6 +57,7 @@ impl Shared {
             status: Mutex::new(status),
             news: Notify::new(),
             views: Waiting::default(),
+            is_ours: watch::Sender::new(false),
             until: watch::Sender::new(None),
         }
     }
@@ -167,6 +170,7 @@ impl Shipping {
     async fn ship_on(&mut self) -> Result<(), FollowError> {
         let within = self.options.try_within;
         let mut next = self.find(within).await?;
+        self.shared.is_ours.send_replace(true);
         loop {
             let end = self.primary.next_seq().await?;
             self.reached(next, end).await;
@@ -278,6 +282,7 @@ impl Shipping {
             because,
             "the follower holds something else than the journal; nothing is shipped to it any more, trading goes on"
         );
+        self.shared.is_ours.send_replace(false);
         self.shared.with(|status| {
             status.state = FollowerState::Diverged;
             status.because = Some(because);
@@ -302,7 +307,7 @@ fn late(doing: &str, within: Duration) -> FollowError {
 }
 
 /// Resolves at the instant at which shipping must end; never while nobody has asked for the end.
-async fn ended(until: &mut watch::Receiver<Option<Instant>>) {
+pub(super) async fn ended(until: &mut watch::Receiver<Option<Instant>>) {
     if let Ok(Some(at)) = until.wait_for(Option::is_some).await.map(|at| *at) {
         sleep_until(at).await;
     }

@@ -16,7 +16,7 @@ use tokio::{
 use tracing::warn;
 
 use super::{
-    ship::{FIRST_PAUSE, LONGEST_PAUSE, SAY_EVERY, Shared},
+    ship::{FIRST_PAUSE, LONGEST_PAUSE, SAY_EVERY, Shared, ended},
     status::FollowerState,
     store::Follow,
 };
@@ -58,9 +58,20 @@ impl Waiting {
     }
 }
 
-/// Puts views until the shipping ends, or the follower has diverged.
+/// Puts views until the shipping ends, or the follower has diverged. None is put before the follower was found to hold this
+/// journal: another one's views are not ours to replace.
 pub(super) async fn ship(shared: Arc<Shared>, store: Arc<dyn StateStore>, options: Follow) {
     let mut until = shared.until.subscribe();
+    let mut is_ours = shared.is_ours.subscribe();
+    tokio::select! {
+        biased;
+        ours = is_ours.wait_for(|ours| *ours) => {
+            if ours.is_err() {
+                return;
+            }
+        }
+        () = ended(&mut until) => return,
+    }
     let (mut pause, mut said_at) = (FIRST_PAUSE, None::<Instant>);
     loop {
         let put = tokio::select! {
@@ -107,6 +118,9 @@ async fn last_puts(shared: &Arc<Shared>, store: &Arc<dyn StateStore>) {
     let mut puts = JoinSet::new();
     let mut last = None;
     while let Some((name, view)) = shared.views.after(last) {
+        if !*shared.is_ours.borrow() {
+            return;
+        }
         last = Some(name);
         let (shared, store) = (Arc::clone(shared), Arc::clone(store));
         puts.spawn(async move {
@@ -124,6 +138,9 @@ async fn last_puts(shared: &Arc<Shared>, store: &Arc<dyn StateStore>) {
 async fn put_all(shared: &Shared, store: &dyn StateStore, options: &Follow) -> Result<(), StoreError> {
     let mut last = None;
     while let Some((name, view)) = shared.views.after(last) {
+        if !*shared.is_ours.borrow() {
+            return Ok(());
+        }
         last = Some(name);
         match timeout(options.view_within, store.put_view(&name, &view)).await {
             Ok(Ok(())) => {}

@@ -18,7 +18,8 @@ pub fn reopen_on_hangup(sink: &Sink) -> io::Result<()> {
         listener.block_on(async move {
             while hangup.recv().await.is_some() {
                 match sink.reopen() {
-                    Ok(()) => tracing::info!("the log file was opened anew after SIGHUP"),
+                    Ok(false) => tracing::info!("SIGHUP: there is no log file to open anew; the run goes on"),
+                    Ok(true) => tracing::info!("the log file was opened anew after SIGHUP"),
                     Err(error) => tracing::warn!(%error, "the log file cannot be opened anew; lines go on into the old one"),
                 }
             }

@@ -94,15 +94,15 @@ impl Sink {
         Ok(Self { format, eager: true, clears: false, out: Arc::new(Mutex::new(out)) })
     }
     /// Opens the file anew by its name, after somebody has moved it away. Lines that come meanwhile wait; none is lost. Where
-    /// there is no file, nothing is done. After an error lines go on into the old one.
-    pub fn reopen(&self) -> io::Result<()> {
+    /// there is no file, nothing is done and the answer is `false`. After an error lines go on into the old one.
+    pub fn reopen(&self) -> io::Result<bool> {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(path) = out.file.clone() else { return Ok(()) };
+        let Some(path) = out.file.clone() else { return Ok(false) };
         let fresh = append_to(&path)?;
-        let flushed = out.to.flush();
-        out.note(flushed);
+        // What cannot be written out stays with the old file, and so do we: nothing that waits in its buffer is lost.
+        out.to.flush()?;
         out.to = Box::new(fresh);
-        Ok(())
+        Ok(true)
     }
     /// Lines to somewhere else; for tests.
     pub fn to(format: Format, out: impl Write + Send + 'static) -> Self {

@@ -126,7 +126,7 @@ pub async fn run_and_inspect<R>(
     };
     let finished = session.run(access).await;
     if let Some(retention) = retention {
-        retention.abort();
+        retention.end();
     }
     followed.close().await;
     if let Err(TradeError::Run(error)) = &finished {
