@@ -23,7 +23,7 @@ pub struct BacktestConfig {
     pub config_hash: String,
     /// Version of the code, for the journal's first record.
     pub code_version: String,
-    /// The data's [`content_hash`](DataSet::content_hash) where it is known already: whoever plays the same data many
+    /// The data's [`content_hash`](crate::market::DataSet::content_hash) where it is known already: whoever plays the same data many
     /// times computes it once. It is taken at its word.
     pub data_hash: Option<String>,
 }
