@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use hedge_core::{Envelope, Event, Fact, OperatorCommand, Seq, Timestamp};
-//! use hedge_store::sqlite::{Ledger, LedgerReader, SqliteOptions};
+//! use hedge_store::sqlite::{Ledger, LedgerError, LedgerReader, SqliteOptions};
 //!
 //! # fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! # let dir = std::env::temp_dir().join(format!("hedge-store-ledger-doc-{}", std::process::id()));
@@ -19,7 +19,7 @@
 //!
 //! let mut rows = Vec::new();
 //! let sql = "SELECT command, because FROM operator_orders";
-//! LedgerReader::open(&file)?.query(sql, |row| { rows.push(row.texts()); Ok(()) })?;
+//! LedgerReader::open(&file)?.query::<LedgerError>(sql, |row| { rows.push(row.texts()); Ok(()) })?;
 //! assert_eq!(rows, [["halt", "a test"]]);
 //! # drop(ledger);
 //! # std::fs::remove_dir_all(&dir)?;
