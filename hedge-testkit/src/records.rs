@@ -67,6 +67,8 @@ mod tests {
                 Decision::Corrected { .. } => "corrected",
                 Decision::Alert { .. } => "alert",
                 Decision::LegHalted { .. } => "leg_halted",
+                Decision::StopMissing { .. } => "stop_missing",
+                Decision::StopRepaired { .. } => "stop_repaired",
                 Decision::Muted { .. } => "muted",
                 Decision::FlattenRequested { .. } => "flatten_requested",
                 Decision::OrderAdopted { .. } => "order_adopted",
@@ -78,6 +80,6 @@ mod tests {
     #[test]
     fn there_is_a_record_of_every_kind() {
         let names: BTreeSet<&str> = every_kind().iter().map(|record| name(&record.event)).collect();
-        assert_eq!(names.len(), 29, "{names:?}");
+        assert_eq!(names.len(), 31, "{names:?}");
     }
 }

@@ -240,6 +240,13 @@ impl Engine {
             OrderPurpose::Stop if open && order.is_close_all_stop() && state != OrderState::Rejected => {
                 self.finish_bridge(cx, &key);
             }
+            OrderPurpose::TakeProfit if open && order.strategy.is_none() && state != OrderState::Filled => {
+                let trigger = match order.leg {
+                    Leg::Close(exit, _) => exit.trigger(),
+                    Leg::Open(_) => None,
+                };
+                self.take_profit_lost(cx.at, &key, trigger);
+            }
             _ => {}
         }
         self.drive_flat(cx, &key);

@@ -7,7 +7,7 @@ use crate::{
     book::Change,
     event::{Decision, Envelope, Event, Fact, OperatorCommand},
     position::PositionKey,
-    reconcile::reconcile,
+    reconcile::{Difference, reconcile},
     risk::{Posture, Stance},
     strategy::StrategyEvent,
     venue::{AccountEvent, Fill},
@@ -20,7 +20,10 @@ impl Engine {
         self.react(cx);
         let Some(Envelope { event: Event::Fact(fact), .. }) = cx.step.events.first() else { return };
         match fact {
-            Fact::RunStarted(_) => self.fresh_process = true,
+            Fact::RunStarted(_) => {
+                self.fresh_process = true;
+                self.name_left_unknown(cx);
+            }
             Fact::Instrument { spec, .. } => {
                 let (id, trading) = (spec.id, spec.is_trading());
                 self.wire_feeds();
@@ -87,6 +90,7 @@ impl Engine {
             _ => {}
         }
         self.react(cx);
+        self.review_missing(cx);
         self.risk.mark(&self.book, cx.at);
         self.update_posture(cx);
     }
@@ -137,6 +141,10 @@ impl Engine {
                 self.ask_snapshot(cx);
             }
             Change::Forced(forced) => self.forced_close(cx, &forced),
+            Change::MissedFlow(flow) => {
+                let difference = Difference::Flow { flow };
+                self.record(cx, Event::Decision(Decision::Corrected { difference }));
+            }
             Change::Unfitting(text) => self.alert_once(cx, text),
             Change::ForeignOrder(key) => {
                 if self.book.leg(&key).is_some_and(|leg| leg.unprotected_since.is_some()) {

@@ -3,13 +3,14 @@
 use super::{
     protection::UnsentStop,
     step::{EngineConfig, Step},
+    validator::Watch,
 };
 use std::{borrow::Cow, collections::BTreeSet, time::Duration};
 
 use crate::{
     book::{Book, Change},
     event::{Decision, Envelope, Event, Fact},
-    id::{InstrumentId, Seq, StrategyId},
+    id::{ClientOrderId, InstrumentId, Seq, StrategyId},
     position::PositionKey,
     reconcile::Difference,
     risk::RiskManager,
@@ -66,6 +67,10 @@ pub struct Engine {
     /// What [`deadline`](Engine::deadline) answers until the next record.
     pub(super) next_due: Option<Timestamp>,
     pub(super) gaps: u64,
+    /// What guards a leg and was found missing.
+    pub(super) watch: Watch,
+    /// Orders that a person was told are of unknown outcome for too long.
+    pub(super) told_unknown: BTreeSet<ClientOrderId>,
 }
 
 /// One fact being worked on.
@@ -122,6 +127,8 @@ impl Engine {
             fresh_process: true,
             next_due: None,
             gaps: 0,
+            watch: Watch::default(),
+            told_unknown: BTreeSet::new(),
         }
     }
 
