@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use hedge_core::{
-    Book, Brokerage, Clock, Entry, Fact, InstrumentId, Leg, OperatorCommand, OrderRecord, OrderState,
-    StateStore, Term, Tif, Timestamp, Venue,
+    Book, Brokerage, Clock, Entry, Fact, Failpoint, InstrumentId, Leg, OperatorCommand, OrderRecord,
+    OrderState, StateStore, Term, Tif, Timestamp, Venue,
     engine::{Engine, Step},
 };
 use tokio::{
@@ -255,6 +255,7 @@ impl Runtime {
         for observer in &mut self.observers {
             observer.on_ready(now, self.engine.book());
         }
+        self.settings.failpoints.pass(Failpoint::BootReady);
         self.starting = None;
         let shutdown = self.shutdown.clone();
         let mut views_due = true;
@@ -329,11 +330,16 @@ impl Runtime {
         let at = self.clock.now();
         let fact = self.within_hold(fact);
         self.engine.step(at, fact, &mut self.step);
+        let (has_commands, failpoints) = (self.step.has_commands(), &self.settings.failpoints);
+        if has_commands {
+            failpoints.pass(Failpoint::StepDecided);
+        }
         // The engine's state has moved although nothing is durable yet. That is sound only because a failed append ends
         // the run: whoever catches this error and goes on decides from a state that no journal holds.
         let ticket = running.journal.append_behind(self.step.expected_next, self.step.events.clone());
-        if self.step.has_commands() {
+        if has_commands {
             running.journal.durable(ticket).await?;
+            failpoints.pass(Failpoint::StepDurable);
         }
         let book = self.engine.book();
         for envelope in &self.step.events {
@@ -348,6 +354,9 @@ impl Runtime {
         }
         for effect in self.step.effects.drain(..) {
             running.dispatch.perform(effect, |order| book.order(order).map(|record| record.position));
+        }
+        if has_commands {
+            failpoints.pass(Failpoint::StepDispatched);
         }
         Ok(ticket)
     }

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use hedge_core::{InstrumentId, Leverage, MarginMode};
+use hedge_core::{Failpoints, InstrumentId, Leverage, MarginMode};
 
 /// One configured instrument and how its account side must be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub struct Settings {
     pub simulated: bool,
     /// The state directory whose control socket is served; `None` serves none.
     pub control: Option<PathBuf>,
+    /// Places at which a test may end or stop the process; none outside of tests.
+    pub failpoints: Failpoints,
 }
 
 impl Settings {
@@ -70,6 +72,7 @@ impl Settings {
             hold: None,
             simulated: false,
             control: None,
+            failpoints: Failpoints::NONE,
         }
     }
 }

@@ -106,6 +106,12 @@ pub const VARIABLES: &[Variable] = &[
         "heartbeat.zone",
         "Zone of the times in a heartbeat, for example Africa/Johannesburg. It wins over heartbeat.zone.",
     ),
+    variable(
+        "HEDGE_FAILPOINT",
+        "name[:nth]=kill, =stop or =full; several with commas",
+        "none",
+        "For tests: where hedge-executor ends, stops or finds its disk full, at a venue on this machine only. docs/reliability.md lists the names.",
+    ),
 ];
 
 /// Where a variable was set.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hedge_core::StateStore;
+use hedge_core::{Failpoints, StateStore};
 use hedge_runtime::{Activity, Fence, Listing, Parts, RunEnd, RunError, Runtime, Settings, Shutdown};
 use hedge_store::StateDir;
 use tracing::info;
@@ -47,6 +47,7 @@ pub(super) struct Session<'a> {
     pub(super) place: &'a Place,
     pub(super) plan: Option<Plan>,
     pub(super) has_journal: bool,
+    pub(super) failpoints: Failpoints,
 }
 
 impl Session<'_> {
@@ -137,6 +138,7 @@ impl Session<'_> {
                 hold: engaged.hold,
                 simulated: mode.is_dry(),
                 control: Some(dir.to_owned()),
+                failpoints: self.failpoints.clone(),
                 ..Settings::new(universe)
             },
         }
