@@ -444,3 +444,46 @@ async fn a_liquidation_that_was_missed_is_named_before_its_execution() {
     let fill = seen.iter().position(|event| matches!(event, AccountEvent::Fill { .. }));
     assert!(order.is_some() && order < fill, "{seen:?}");
 }
+
+/// A liquidation's execution as it is pushed without its fee.
+fn liquidation_without_fee() -> Value {
+    let mut event = order_event("FILLED", "CALCULATED", 77);
+    let order = event["o"].as_object_mut().unwrap();
+    order.insert("c".to_owned(), json!("autoclose-1795168800158"));
+    assert!(order.remove("n").is_some() && order.remove("N").is_some());
+    event
+}
+
+#[tokio::test]
+async fn a_forced_execution_without_its_fee_is_looked_up_and_never_free() {
+    let mut rig = Rig::start().await;
+    mock(&rig.rest, "GET", "/fapi/v1/userTrades", 200, json!([trade_row(77, NOW_MS)])).await;
+    let mut events = rig.client(quick_streams()).account_events().await.unwrap();
+    let mut socket = rig.venue.accept().await;
+    socket.send(liquidation_without_fee()).await;
+    socket.send(json!({"e":"ACCOUNT_CONFIG_UPDATE","E":1,"T":1,"ac":{"s":"ETHUSDT","l":10}})).await;
+    let forced = next(&mut events).await;
+    assert!(
+        matches!(&forced, AccountEvent::Order { report } if report.forced() == Some(ForcedClose::Liquidation)),
+        "{forced:?}"
+    );
+    let AccountEvent::Fill { fill } = next(&mut events).await else { panic!("no execution") };
+    assert_eq!((fill.trade_id.0, fill.fee.value.get().is_zero()), (77, false));
+    assert!(
+        matches!(next(&mut events).await, AccountEvent::LeverageChanged { .. }),
+        "the connection has stayed"
+    );
+    assert_eq!(requests(&rig.rest, "/fapi/v1/userTrades").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_fee_that_is_not_listed_yet_leads_to_a_back_fill() {
+    let mut rig = Rig::start().await;
+    rig.backfill(json!([]), json!([]), json!([])).await;
+    let mut events = rig.client(quick_streams()).account_events().await.unwrap();
+    let mut socket = rig.venue.accept().await;
+    socket.send(liquidation_without_fee()).await;
+    assert!(matches!(next(&mut events).await, AccountEvent::Order { .. }));
+    let AccountEvent::Disconnected { reason } = next(&mut events).await else { panic!("not disconnected") };
+    assert_eq!(reason, "the fee of forced execution 77 is not known: it is not listed yet");
+}

@@ -74,9 +74,9 @@ fn book_ticker<'a>(cursor: &mut Cursor<'a>) -> Option<BookTicker<'a>> {
             b'u' => event.update_id = seen.once(0, cursor.int())?,
             b's' => event.symbol = seen.once(1, cursor.string())?,
             b'b' => event.bid = seen.once(2, cursor.decimal())?,
-            b'B' => event.bid_qty = seen.once(3, cursor.decimal())?,
+            b'B' => event.bid_qty = seen.once(3, qty(cursor))?,
             b'a' => event.ask = seen.once(4, cursor.decimal())?,
-            b'A' => event.ask_qty = seen.once(5, cursor.decimal())?,
+            b'A' => event.ask_qty = seen.once(5, qty(cursor))?,
             b'T' => event.transaction_time = seen.once(6, cursor.int())?,
             b'E' => event.event_time = seen.once(7, cursor.int())?,
             _ => cursor.skip()?,
@@ -84,6 +84,11 @@ fn book_ticker<'a>(cursor: &mut Cursor<'a>) -> Option<BookTicker<'a>> {
         Some(())
     })?;
     seen.all(8).then_some(event)
+}
+
+/// A quantity is never negative; what it is then, the structs decide.
+fn qty(cursor: &mut Cursor<'_>) -> Option<Decimal> {
+    cursor.decimal().filter(|qty| !qty.is_sign_negative())
 }
 
 fn agg_trade<'a>(cursor: &mut Cursor<'a>) -> Option<AggTrade<'a>> {
@@ -105,7 +110,7 @@ fn agg_trade<'a>(cursor: &mut Cursor<'a>) -> Option<AggTrade<'a>> {
             b'a' => event.id = seen.once(1, cursor.int())?,
             b's' => event.symbol = seen.once(2, cursor.string())?,
             b'p' => event.price = seen.once(3, cursor.decimal())?,
-            b'q' => event.qty = seen.once(4, cursor.decimal())?,
+            b'q' => event.qty = seen.once(4, qty(cursor))?,
             b'f' => event.first_trade = seen.once(5, cursor.int())?,
             b'l' => event.last_trade = seen.once(6, cursor.int())?,
             b'T' => event.trade_time = seen.once(7, cursor.int())?,
@@ -187,8 +192,8 @@ fn candle<'a>(cursor: &mut Cursor<'a>, event: &mut Kline<'a>) -> Option<()> {
             b'c' => event.close = seen.once(4, cursor.decimal())?,
             b'h' => event.high = seen.once(5, cursor.decimal())?,
             b'l' => event.low = seen.once(6, cursor.decimal())?,
-            b'v' => event.volume = seen.once(7, cursor.decimal())?,
-            b'q' => event.quote_volume = seen.once(8, cursor.decimal())?,
+            b'v' => event.volume = seen.once(7, qty(cursor))?,
+            b'q' => event.quote_volume = seen.once(8, qty(cursor))?,
             b'n' => event.trades = seen.once(9, cursor.int())?,
             b'x' => event.closed = seen.once(10, cursor.boolean())?,
             _ => cursor.skip()?,
