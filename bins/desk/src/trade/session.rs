@@ -135,6 +135,8 @@ impl Session<'_> {
                 views_every: Duration::from_millis(config.runtime.views.interval_ms),
                 // One command at a time keeps the order of events at the venue the same in every run.
                 parallel_legs: if self.place.is_lockstep { 1 } else { PARALLEL_LEGS },
+                // In lockstep no time passes by itself, and nothing may be sent beside the steps.
+                dead_man: config.runtime.deadman.countdown().filter(|_| !self.place.is_lockstep),
                 hold: engaged.hold,
                 simulated: mode.is_dry(),
                 control: Some(dir.to_owned()),
