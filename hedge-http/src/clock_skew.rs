@@ -29,8 +29,11 @@ pub struct ClockOffset {
     measured_at_ms: i64,
 }
 
-/// Smallest and largest step into the past.
+/// Smallest and usual largest step into the past.
 const BIAS_MS: (i64, i64) = (10, 50);
+/// A stamp may be so far ahead of the server when the whole round trip was spent on the way there. Binance refuses one that is
+/// a second ahead (fact sheet 2.2); a venue whose clock runs fast makes seconds of milliseconds.
+const AHEAD_MS: i64 = 500;
 
 impl ClockOffset {
     /// Takes the best of several samples; `None` without a usable one (a clock that ran backwards in between is none).
@@ -42,7 +45,7 @@ impl ClockOffset {
         let half_trip_ms = (best.round_trip_ms() + 1) / 2;
         Some(Self {
             offset_ms: best.server_ms - (best.sent_ms + best.round_trip_ms() / 2),
-            bias_ms: half_trip_ms.clamp(BIAS_MS.0, BIAS_MS.1),
+            bias_ms: half_trip_ms.clamp(BIAS_MS.0, BIAS_MS.1).max(half_trip_ms - AHEAD_MS),
             measured_at_ms: best.received_ms,
         })
     }
@@ -97,12 +100,25 @@ mod tests {
     }
 
     #[test]
-    fn the_bias_is_ten_to_fifty_milliseconds() {
+    fn the_bias_is_ten_to_fifty_milliseconds_on_round_trips_below_a_second() {
         let bias = |trip_ms| {
             let offset = ClockOffset::from_samples(&[sample(0, trip_ms, trip_ms / 2)]).unwrap();
             offset.server_ms(0) - offset.stamp_ms(0)
         };
-        assert_eq!([bias(0), bias(19), bias(60), bias(100), bias(5_000)], [10, 10, 30, 50, 50]);
+        assert_eq!([bias(0), bias(19), bias(60), bias(100), bias(1_100)], [10, 10, 30, 50, 50]);
+    }
+
+    #[test]
+    fn however_a_long_round_trip_was_divided_the_stamp_is_no_second_ahead() {
+        // On a clock that runs sixty times as fast, 80 ms on a busy machine are almost five seconds.
+        for trip_ms in [0, 90, 900, 1_100, 4_800, 20_000] {
+            let sample = Sample { sent_ms: 0, received_ms: trip_ms, server_ms: 1_000_000 };
+            let stamp_ms = ClockOffset::from_samples(&[sample]).unwrap().stamp_ms(trip_ms);
+            // All of it on the way there: the server's clock still shows what it said.
+            assert!((1_000_000 - 10..=1_000_000 + AHEAD_MS).contains(&stamp_ms), "{trip_ms}: {stamp_ms}");
+        }
+        let usual = Sample { sent_ms: 0, received_ms: 200, server_ms: 1_000_000 };
+        assert_eq!(ClockOffset::from_samples(&[usual]).unwrap().stamp_ms(200), 1_000_000 + 100 - 50);
     }
 
     proptest! {
