@@ -11,6 +11,7 @@ pub mod failpoint;
 pub mod gate;
 pub mod id;
 pub mod instrument;
+mod kind;
 pub mod money;
 pub mod order;
 pub mod order_state;

@@ -350,48 +350,6 @@ fn decisions() -> Vec<Decision> {
     decisions
 }
 
-/// A new variant does not compile here until it has a name, and is not tested until it has an example above.
-const fn fact_name(fact: &Fact) -> &'static str {
-    match fact {
-        Fact::RunStarted(_) => "run_started",
-        Fact::Instrument { .. } => "instrument",
-        Fact::Market { .. } => "market",
-        Fact::Account { .. } => "account",
-        Fact::Snapshot { .. } => "snapshot",
-        Fact::SubmitAcked { .. } => "submit_acked",
-        Fact::SubmitFailed { .. } => "submit_failed",
-        Fact::CancelAcked { .. } => "cancel_acked",
-        Fact::CancelFailed { .. } => "cancel_failed",
-        Fact::QueryAnswered { .. } => "query_answered",
-        Fact::QueryFailed { .. } => "query_failed",
-        Fact::Operator { .. } => "operator",
-        Fact::Tick => "tick",
-        Fact::RunStopped { .. } => "run_stopped",
-    }
-}
-
-const fn decision_name(decision: &Decision) -> &'static str {
-    match decision {
-        Decision::Screened { .. } => "screened",
-        Decision::Intended { .. } => "intended",
-        Decision::Assessed { .. } => "assessed",
-        Decision::OrderApproved { .. } => "order_approved",
-        Decision::CancelRequested { .. } => "cancel_requested",
-        Decision::QueryRequested { .. } => "query_requested",
-        Decision::AbsenceProven { .. } => "absence_proven",
-        Decision::PostureChanged { .. } => "posture_changed",
-        Decision::Corrected { .. } => "corrected",
-        Decision::Alert { .. } => "alert",
-        Decision::LegHalted { .. } => "leg_halted",
-        Decision::StopMissing { .. } => "stop_missing",
-        Decision::StopRepaired { .. } => "stop_repaired",
-        Decision::Muted { .. } => "muted",
-        Decision::FlattenRequested { .. } => "flatten_requested",
-        Decision::OrderAdopted { .. } => "order_adopted",
-        Decision::AdoptedCancelRequested { .. } => "adopted_cancel_requested",
-    }
-}
-
 fn envelope(event: Event) -> Envelope {
     Envelope { seq: Seq(7), at: Timestamp::from_ms(1_732_100_000_123), cause: Some(Seq(6)), event }
 }
@@ -410,7 +368,7 @@ fn reads_back(event: Event) -> String {
 fn every_fact_reads_back_as_it_was_written() {
     let mut names = BTreeSet::new();
     for fact in facts() {
-        let name = fact_name(&fact);
+        let name = fact.kind();
         names.insert(name);
         let text = reads_back(Event::Fact(fact));
         assert!(text.contains(&format!("{{\"fact\":{{\"fact\":\"{name}\"")), "{text}");
@@ -422,7 +380,7 @@ fn every_fact_reads_back_as_it_was_written() {
 fn every_decision_reads_back_as_it_was_written() {
     let mut names = BTreeSet::new();
     for decision in decisions() {
-        let name = decision_name(&decision);
+        let name = decision.kind();
         names.insert(name);
         let text = reads_back(Event::Decision(decision));
         assert!(text.contains(&format!("{{\"decision\":{{\"decision\":\"{name}\"")), "{text}");

@@ -164,8 +164,7 @@ fn moves_legs(event: &Event) -> bool {
 }
 
 fn write_decision(conn: &Connection, origin: Origin, decision: &Decision) -> rusqlite::Result<()> {
-    let (kind, about) = describe(decision);
-    tables::decision(conn, origin, kind, &about)?;
+    tables::decision(conn, origin, decision.kind(), &describe(decision))?;
     match decision {
         Decision::Assessed { checks, .. } => tables::checks(conn, origin, checks),
         _ => Ok(()),
@@ -179,32 +178,26 @@ const fn guard_word(guard: Guard) -> &'static str {
     }
 }
 
-fn describe(decision: &Decision) -> (&'static str, About<'_>) {
+fn describe(decision: &Decision) -> About<'_> {
     match decision {
-        Decision::Screened { strategy, reading } => (
-            "screened",
-            About {
-                strategy: Some(strategy),
-                instrument: Some(&reading.instrument),
-                side: reading.side,
-                outcome: Some(Cow::Borrowed(if reading.emitted { "emitted" } else { "vetoed" })),
-                because: (!reading.veto.is_empty()).then(|| Cow::Owned(reading.veto.join(" "))),
-                ..About::default()
-            },
-        ),
+        Decision::Screened { strategy, reading } => About {
+            strategy: Some(strategy),
+            instrument: Some(&reading.instrument),
+            side: reading.side,
+            outcome: Some(Cow::Borrowed(if reading.emitted { "emitted" } else { "vetoed" })),
+            because: (!reading.veto.is_empty()).then(|| Cow::Owned(reading.veto.join(" "))),
+            ..About::default()
+        },
         Decision::Intended { strategy, intent } => {
             let position = intent.position();
-            (
-                "intended",
-                About {
-                    strategy: Some(strategy),
-                    instrument: position.map(|position| &position.instrument),
-                    side: position.map(|position| position.side),
-                    because: Some(Cow::Borrowed(intent.because())),
-                    detail: serde_json::to_string(intent).ok(),
-                    ..About::default()
-                },
-            )
+            About {
+                strategy: Some(strategy),
+                instrument: position.map(|position| &position.instrument),
+                side: position.map(|position| position.side),
+                because: Some(Cow::Borrowed(intent.because())),
+                detail: serde_json::to_string(intent).ok(),
+                ..About::default()
+            }
         }
         Decision::Assessed { position, verdict, .. } => {
             let (outcome, rule, qty) = match verdict {
@@ -212,96 +205,68 @@ fn describe(decision: &Decision) -> (&'static str, About<'_>) {
                 Verdict::Shrink { to } => ("shrink", None, Some(to.get())),
                 Verdict::Refuse { rule } => ("refuse", Some(rule.as_ref()), None),
             };
-            ("assessed", About { outcome: Some(Cow::Borrowed(outcome)), rule, qty, ..leg(position) })
+            About { outcome: Some(Cow::Borrowed(outcome)), rule, qty, ..leg(position) }
         }
-        Decision::OrderApproved { client_id, strategy, position, qty, .. } => (
-            "order_approved",
-            About {
-                strategy: strategy.as_ref(),
-                client_id: Some(client_id.as_str()),
-                qty: Some(qty.get()),
-                ..leg(position)
-            },
-        ),
-        Decision::CancelRequested { order, because } => ("cancel_requested", order_and_why(order, because)),
-        Decision::QueryRequested { order } => {
-            ("query_requested", About { client_id: Some(order.as_str()), ..About::default() })
-        }
+        Decision::OrderApproved { client_id, strategy, position, qty, .. } => About {
+            strategy: strategy.as_ref(),
+            client_id: Some(client_id.as_str()),
+            qty: Some(qty.get()),
+            ..leg(position)
+        },
+        Decision::CancelRequested { order, because } => order_and_why(order, because),
+        Decision::QueryRequested { order } => About { client_id: Some(order.as_str()), ..About::default() },
         Decision::FlattenRequested { position, because } => {
-            ("flatten_requested", About { because: Some(Cow::Borrowed(because)), ..leg(position) })
+            About { because: Some(Cow::Borrowed(because)), ..leg(position) }
         }
-        Decision::OrderAdopted { instrument, order } => (
-            "order_adopted",
-            About {
-                instrument: Some(instrument),
-                detail: serde_json::to_string(order).ok(),
-                ..About::default()
-            },
-        ),
-        Decision::AdoptedCancelRequested { instrument, order, because } => (
-            "adopted_cancel_requested",
-            About {
-                instrument: Some(instrument),
-                because: Some(Cow::Borrowed(because)),
-                detail: serde_json::to_string(order).ok(),
-                ..About::default()
-            },
-        ),
-        Decision::AbsenceProven { order } => {
-            ("absence_proven", About { client_id: Some(order.as_str()), ..About::default() })
-        }
-        Decision::PostureChanged { posture, because } => (
-            "posture_changed",
-            About {
-                outcome: Some(Cow::Borrowed(tables::posture(*posture))),
-                because: Some(Cow::Borrowed(because)),
-                ..About::default()
-            },
-        ),
+        Decision::OrderAdopted { instrument, order } => About {
+            instrument: Some(instrument),
+            detail: serde_json::to_string(order).ok(),
+            ..About::default()
+        },
+        Decision::AdoptedCancelRequested { instrument, order, because } => About {
+            instrument: Some(instrument),
+            because: Some(Cow::Borrowed(because)),
+            detail: serde_json::to_string(order).ok(),
+            ..About::default()
+        },
+        Decision::AbsenceProven { order } => About { client_id: Some(order.as_str()), ..About::default() },
+        Decision::PostureChanged { posture, because } => About {
+            outcome: Some(Cow::Borrowed(tables::posture(*posture))),
+            because: Some(Cow::Borrowed(because)),
+            ..About::default()
+        },
         Decision::Corrected { difference } => {
             let json = serde_json::to_value(difference).unwrap_or_default();
             let word = json.get("differs").and_then(|word| word.as_str()).map(str::to_owned);
             let about =
                 About { outcome: word.map(Cow::Owned), detail: Some(json.to_string()), ..About::default() };
-            ("corrected", about)
+            about
         }
         Decision::Alert { position, text } => {
             let of = position.as_ref().map(leg).unwrap_or_default();
-            ("alert", About { because: Some(Cow::Borrowed(text)), ..of })
+            About { because: Some(Cow::Borrowed(text)), ..of }
         }
-        Decision::StopMissing { position, guard, since } => (
-            "stop_missing",
-            About {
-                outcome: Some(Cow::Borrowed(guard_word(*guard))),
-                detail: Some(serde_json::json!({ "guard": guard, "since": since.to_string() }).to_string()),
-                ..leg(position)
-            },
-        ),
-        Decision::StopRepaired { position, guard, after_ms } => (
-            "stop_repaired",
-            About {
-                outcome: Some(Cow::Borrowed(guard_word(*guard))),
-                detail: Some(serde_json::json!({ "guard": guard, "after_ms": after_ms }).to_string()),
-                ..leg(position)
-            },
-        ),
-        Decision::LegHalted { position, forced, because } => (
-            "leg_halted",
-            About {
-                outcome: Some(Cow::Owned(tables::word(forced))),
-                because: Some(Cow::Borrowed(because)),
-                ..leg(position)
-            },
-        ),
-        Decision::Muted { instrument, until, because } => (
-            "muted",
-            About {
-                instrument: Some(instrument),
-                because: Some(Cow::Borrowed(because)),
-                detail: Some(serde_json::json!({ "until": until.to_string() }).to_string()),
-                ..About::default()
-            },
-        ),
+        Decision::StopMissing { position, guard, since } => About {
+            outcome: Some(Cow::Borrowed(guard_word(*guard))),
+            detail: Some(serde_json::json!({ "guard": guard, "since": since.to_string() }).to_string()),
+            ..leg(position)
+        },
+        Decision::StopRepaired { position, guard, after_ms } => About {
+            outcome: Some(Cow::Borrowed(guard_word(*guard))),
+            detail: Some(serde_json::json!({ "guard": guard, "after_ms": after_ms }).to_string()),
+            ..leg(position)
+        },
+        Decision::LegHalted { position, forced, because } => About {
+            outcome: Some(Cow::Owned(tables::word(forced))),
+            because: Some(Cow::Borrowed(because)),
+            ..leg(position)
+        },
+        Decision::Muted { instrument, until, because } => About {
+            instrument: Some(instrument),
+            because: Some(Cow::Borrowed(because)),
+            detail: Some(serde_json::json!({ "until": until.to_string() }).to_string()),
+            ..About::default()
+        },
     }
 }
 

@@ -401,7 +401,7 @@ pub const RUNTIME_KEYS: &[RuntimeKey] = &[
         Kind::File,
         "path",
         "",
-        "Where the executor's lines go instead of stdout. SIGHUP opens it anew, after a rotation.",
+        "Where the executor's lines go instead of stdout. SIGHUP opens it anew, after a rotation; without a file it changes nothing.",
     ),
     key(
         "preflight.accept_withdraw",

@@ -24,12 +24,23 @@ use super::{
 /// Rows of one page. Source: fact sheet 4.1 (klines, weight 10) and fundingRate.
 const KLINES_A_PAGE: u32 = 1_500;
 const FUNDING_A_PAGE: u32 = 1_000;
+/// Pages that wait in memory for a file: what an interruption loses at most.
+const PAGES_A_FILE: u32 = 20;
 
 /// Reads public data only; there is no key.
 #[derive(Debug)]
 pub(super) struct Filler {
     client: Binance<ReadOnly>,
     now_ms: i64,
+}
+
+/// Candles that have come and are in no file yet.
+#[derive(Debug, Default)]
+struct Pending {
+    rows: Vec<Kline>,
+    pages: u32,
+    /// How many are in files.
+    placed: usize,
 }
 
 impl Filler {
@@ -46,7 +57,7 @@ impl Filler {
         Ok(Self { client: Binance::connect(config, credentials)?, now_ms })
     }
 
-    /// Asks for what is missing of a series and puts it into one file. Gives how many rows came.
+    /// Asks for what is missing of a series and puts it into files. Gives how many rows came.
     pub(super) async fn fill(&self, track: &Track, out: &Path, wanted: Stretch) -> Result<usize, FetchError> {
         match track.kind {
             Kind::FundingRate => self.fill_funding(track, out, wanted).await,
@@ -59,21 +70,46 @@ impl Filler {
     async fn fill_candles(&self, track: &Track, out: &Path, wanted: Stretch) -> Result<usize, FetchError> {
         let over = Stretch { to_ms: wanted.to_ms.min(self.now_ms), ..wanted };
         let missing = holes(&open_times(track, out, over)?, track.interval.ms(), over);
-        let mut rows: Vec<Kline> = Vec::new();
+        let mut pending = Pending::default();
+        let asked = self.ask_for_candles(track, out, &missing, &mut pending).await;
+        // What came before a failure is not asked for again.
+        self.place_candles(track, out, &mut pending)?;
+        asked.map(|()| pending.placed)
+    }
+
+    async fn ask_for_candles(
+        &self,
+        track: &Track,
+        out: &Path,
+        missing: &[Stretch],
+        pending: &mut Pending,
+    ) -> Result<(), FetchError> {
         for hole in missing {
             let mut from_ms = hole.from_ms;
             while from_ms < hole.to_ms {
-                let page = self.candles(track, Stretch { from_ms, ..hole }).await?;
+                let page = self.candles(track, Stretch { from_ms, ..*hole }).await?;
+                pending.pages += 1;
                 let Some(last) = page.last() else { break };
                 from_ms = last.open_time + track.interval.ms();
-                rows.extend(page);
+                pending.rows.extend(page);
+                if pending.pages >= PAGES_A_FILE {
+                    self.place_candles(track, out, pending)?;
+                }
             }
         }
-        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(0) };
+        Ok(())
+    }
+
+    /// Puts the candles that have come into a file of their own.
+    fn place_candles(&self, track: &Track, out: &Path, pending: &mut Pending) -> Result<(), FetchError> {
+        pending.pages = 0;
+        let (Some(first), Some(last)) = (pending.rows.first(), pending.rows.last()) else { return Ok(()) };
         let end_ms = last.open_time + track.interval.ms();
         let name = self.name(track, Stretch { from_ms: first.open_time, to_ms: end_ms });
-        self.place(track, out, &name, &rows::klines(&rows))?;
-        Ok(rows.len())
+        self.place(track, out, &name, &rows::klines(&pending.rows))?;
+        pending.placed += pending.rows.len();
+        pending.rows.clear();
+        Ok(())
     }
 
     /// The closed candles of a page, in order, that open inside the hole.
@@ -97,7 +133,8 @@ impl Filler {
         Ok(page)
     }
 
-    /// Settlements have no grid: months without an archive are asked for whole, again each time.
+    /// Settlements have no grid: months without an archive are asked for whole, again each time. They are few: at most one an
+    /// hour, so that years of them are a few pages and one file.
     async fn fill_funding(&self, track: &Track, out: &Path, wanted: Stretch) -> Result<usize, FetchError> {
         let mut rows: Vec<FundingRate> = Vec::new();
         let mut months = super::calendar::months(wanted);
