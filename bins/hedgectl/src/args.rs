@@ -9,6 +9,8 @@ use hedge_desk::{
     journal::{Place, parse_time},
 };
 
+use crate::market::MarketArgs;
+
 /// Ask, check and command from a shell: before, during and after a night.
 ///
 /// Exit codes: 0 done, 1 the thing asked for failed, 2 wrong arguments, 10 a preflight check failed, 13 not flat, 74 the
@@ -77,26 +79,8 @@ pub(crate) enum Command {
 /// Example: hedgectl backtest --data data/binance_um/klines_15m --symbols BTCUSDT,ETHUSDT --out run1
 #[derive(Debug, Args)]
 pub(crate) struct BacktestArgs {
-    /// A kline file, a folder of klines, or a venue's folder with klines_* folders. `../funding` and `../mark_8h` beside
-    /// the klines are used too.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) data: PathBuf,
-    /// Which symbols, separated by commas. Default: every symbol of the universe that the data has.
-    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = symbol)]
-    pub(crate) symbols: Option<Vec<Symbol>>,
-    /// Configuration folder. Default: `config`, else what is built in.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) config: Option<PathBuf>,
-    /// An exchangeInfo file with the symbols' rules. Default: the folder `../../instruments` beside the klines, else a
-    /// built-in table.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) instruments: Option<PathBuf>,
-    /// First bar to play, warm-up included (UTC unless a zone is given), for example 2024-02-15.
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub(crate) from: Option<Timestamp>,
-    /// First bar not to play any more.
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub(crate) to: Option<Timestamp>,
+    #[command(flatten)]
+    pub(crate) market: MarketArgs,
     /// Write journal.jsonl, summary.json, equity.csv and report.html into this folder.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

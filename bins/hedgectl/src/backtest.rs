@@ -1,11 +1,7 @@
 //! `hedgectl backtest`.
 
-use std::path::Path;
-
-use hedge_core::{Symbol, Timestamp};
 use hedge_desk::{
     backtest::{self, RecordedMarket, SummaryTable, play, prepare_folder, write_folder},
-    compose::intervals,
     config::{Config, FileKind},
     env::Env,
 };
@@ -14,17 +10,8 @@ use crate::{args::BacktestArgs, failure::Failure, output};
 
 pub(crate) fn run(args: &BacktestArgs) -> Result<(), Failure> {
     let env = Env::load(args.env.env_file.as_deref())?;
-    let config = Config::load(args.config.as_deref(), &env)?;
-    let market = open_market(
-        &MarketArgs {
-            data: &args.data,
-            symbols: args.symbols.as_deref(),
-            instruments: args.instruments.as_deref(),
-            from: args.from,
-            to: args.to,
-        },
-        &config,
-    )?;
+    let config = Config::load(args.market.config.as_deref(), &env)?;
+    let market = args.market.open(&config)?;
     if let Some(folder) = &args.out {
         prepare_folder(folder).map_err(Failure::failed)?;
     }
@@ -53,37 +40,6 @@ pub(crate) fn run(args: &BacktestArgs) -> Result<(), Failure> {
     }
     output::line(&played.line.json()?);
     Ok(())
-}
-
-/// Which part of which data.
-pub(crate) struct MarketArgs<'a> {
-    pub(crate) data: &'a Path,
-    pub(crate) symbols: Option<&'a [Symbol]>,
-    pub(crate) instruments: Option<&'a Path>,
-    pub(crate) from: Option<Timestamp>,
-    pub(crate) to: Option<Timestamp>,
-}
-
-/// Opens recorded data for a configuration.
-pub(crate) fn open_market(args: &MarketArgs<'_>, config: &Config) -> Result<RecordedMarket, Failure> {
-    let market = RecordedMarket::open(
-        args.data,
-        args.symbols,
-        &config.universe.symbols,
-        &intervals(config),
-        args.instruments,
-    )?;
-    if args.from.is_none() && args.to.is_none() {
-        return Ok(market);
-    }
-    let (from, to) = (args.from.unwrap_or(Timestamp::EPOCH), args.to.unwrap_or(Timestamp::MAX));
-    let window = market.window(from, to);
-    match (market.data.start(), market.data.end()) {
-        (Some(start), Some(end)) if window.data.series.is_empty() => Err(Failure::failed(format!(
-            "no bars between --from and --to; the data goes from {start} to {end}"
-        ))),
-        _ => Ok(window),
-    }
 }
 
 fn notes(config: &Config, market: &RecordedMarket) -> Vec<String> {

@@ -10,6 +10,7 @@ mod doctor;
 mod failure;
 mod journal;
 mod ledger;
+mod market;
 mod operate;
 mod output;
 mod preflight;

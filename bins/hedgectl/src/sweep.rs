@@ -13,21 +13,15 @@ use std::{
 };
 
 use clap::Args;
-use hedge_core::{Symbol, Timestamp};
+use hedge_core::Symbol;
 use hedge_desk::{
     backtest::{self, prepare_folder},
     env::Env,
-    journal::parse_time,
     progress::Progress,
     sweep::{self, Choice, Parameters, Period, Space, Sweep, SweepError, SweepPlan, Swept},
 };
 
-use crate::{
-    args::{EnvFile, symbol},
-    backtest::{MarketArgs, open_market},
-    failure::Failure,
-    output,
-};
+use crate::{args::EnvFile, failure::Failure, market::MarketArgs, output};
 
 /// Play the same backtest over many combinations of parameters, in parallel, and compare them.
 ///
@@ -40,9 +34,8 @@ use crate::{
 /// Example: hedgectl sweep --data data/binance_um --grid grid.toml --walk-forward 4 --out sweep1
 #[derive(Debug, Args)]
 pub(crate) struct SweepArgs {
-    /// A kline file, a folder of klines, or a venue's folder, as for hedgectl backtest.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) market: MarketArgs,
     /// What varies. Without it, --random varies every number of the configured strategies between half and twice its value.
     #[arg(long, value_name = "FILE", required_unless_present = "random")]
     pub(crate) grid: Option<PathBuf>,
@@ -61,21 +54,6 @@ pub(crate) struct SweepArgs {
     /// Length of a return: day or hour. Default: day from 30 days of data on.
     #[arg(long, value_name = "PERIOD", value_parser = period)]
     pub(crate) returns: Option<Period>,
-    /// Which symbols, separated by commas. Default: every symbol of the universe that the data has.
-    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = symbol)]
-    pub(crate) symbols: Option<Vec<Symbol>>,
-    /// Configuration folder. Default: `config`, else what is built in.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) config: Option<PathBuf>,
-    /// An exchangeInfo file with the symbols' rules, as for hedgectl backtest.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) instruments: Option<PathBuf>,
-    /// First bar to play, warm-up included (UTC unless a zone is given), for example 2024-02-15.
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub(crate) from: Option<Timestamp>,
-    /// First bar not to play any more.
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub(crate) to: Option<Timestamp>,
     /// Write results.csv, results.json and report.html into this folder, and finished rows on the way.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -91,7 +69,7 @@ pub(crate) struct SweepArgs {
 
 pub(crate) fn run(args: &SweepArgs) -> Result<(), Failure> {
     let env = Env::load(args.env.env_file.as_deref())?;
-    let parameters = Parameters::read(args.config.as_deref(), &env)?;
+    let parameters = Parameters::read(args.market.config.as_deref(), &env)?;
     let config = parameters.base();
     let grid = args.grid.as_deref().map(|path| {
         let text = fs::read_to_string(path)
@@ -102,16 +80,7 @@ pub(crate) fn run(args: &SweepArgs) -> Result<(), Failure> {
     if let Some((name, space)) = &grid {
         parameters.check(name, space)?;
     }
-    let market = open_market(
-        &MarketArgs {
-            data: &args.data,
-            symbols: args.symbols.as_deref(),
-            instruments: args.instruments.as_deref(),
-            from: args.from,
-            to: args.to,
-        },
-        config,
-    )?;
+    let market = args.market.open(config)?;
     if let Some(folder) = &args.out {
         prepare_folder(folder).map_err(Failure::failed)?;
     }

@@ -351,11 +351,15 @@ impl Clock for Stopped {
 }
 
 fn fetched_at(folder: &Folder, dumps: &Dumps, now_ms: i64) -> Result<Fetched, FetchError> {
+    fetched_from("2024-02-27", folder, dumps, now_ms)
+}
+
+fn fetched_from(from: &str, folder: &Folder, dumps: &Dumps, now_ms: i64) -> Result<Fetched, FetchError> {
     let plan = FetchPlan {
         kinds: vec![Kind::Klines],
         symbols: vec![Symbol::parse("BTCUSDT").unwrap()],
         interval: Interval::M15,
-        from: Timestamp::from_ms(ms("2024-02-27")),
+        from: Timestamp::from_ms(ms(from)),
         to: Timestamp::from_ms(ms("2024-03-01")),
         out: folder.0.join("d"),
         archive_url: dumps.url(),
@@ -365,6 +369,36 @@ fn fetched_at(folder: &Folder, dumps: &Dumps, now_ms: i64) -> Result<Fetched, Fe
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(fetch(&plan, Arc::new(Stopped(Timestamp::from_ms(now_ms)))))
+}
+
+#[test]
+fn what_the_api_gave_before_it_failed_is_kept_in_files_of_some_pages_and_the_next_call_goes_on() {
+    const PAGE: usize = 1_500;
+    let (folder, dumps) = (Folder::new(), Dumps::start());
+    let rows = quarters(ms("2023-03-01"), 366 * 96);
+    dumps.serve_klines("BTCUSDT", rows.clone());
+    dumps.refuse_klines_after(Some(21));
+    let now_ms = ms("2024-03-02");
+    let error = fetched_from("2023-03-01", &folder, &dumps, now_ms).unwrap_err();
+    assert!(matches!(error, FetchError::Rest { .. }), "{error}");
+    let data = folder.0.join("d/klines_15m");
+    let in_files = || -> Vec<usize> {
+        names(&data).iter().map(|name| content(&data.join(name)).lines().count() - 1).collect()
+    };
+    assert_eq!(in_files(), [20 * PAGE, PAGE], "the page before the failure is kept, too");
+    dumps.refuse_klines_after(None);
+    dumps.asked();
+    let fetched = fetched_from("2023-03-01", &folder, &dumps, now_ms).unwrap();
+    assert_eq!((fetched.api_rows, fetched.missing.len()), (rows.len() - 21 * PAGE, 0));
+    let asked = dumps.asked().iter().filter(|asked| asked.contains("/fapi/v1/klines")).count();
+    assert_eq!(asked, (rows.len() - 21 * PAGE).div_ceil(PAGE), "only what was missing is asked for");
+    assert_eq!(in_files().iter().sum::<usize>(), rows.len());
+    let times = |name: &String| -> Vec<i64> {
+        let lines = content(&data.join(name));
+        lines.lines().skip(1).map(|line| line.split(',').next().unwrap().parse().unwrap()).collect()
+    };
+    let all: Vec<i64> = names(&data).iter().flat_map(times).collect();
+    assert_eq!(all, rows.iter().map(|row| row[0]).collect::<Vec<_>>(), "each candle once, in order");
 }
 
 #[test]

@@ -26,6 +26,8 @@ struct State {
     /// Rows of the API by symbol.
     klines: BTreeMap<String, Vec<[i64; 6]>>,
     funding: Vec<(i64, &'static str)>,
+    /// Pages of candles that are still answered; all of them without a number.
+    pages_left: Option<usize>,
     asked: Vec<String>,
 }
 
@@ -82,6 +84,10 @@ impl Dumps {
     pub(crate) fn serve_klines(&self, symbol: &str, rows: Vec<[i64; 6]>) {
         self.state.lock().unwrap().klines.insert(symbol.to_owned(), rows);
     }
+    /// From then on answers so many pages of candles, and refuses the next ones.
+    pub(crate) fn refuse_klines_after(&self, pages: Option<usize>) {
+        self.state.lock().unwrap().pages_left = pages;
+    }
     pub(crate) fn serve_funding(&self, rows: Vec<(i64, &'static str)>) {
         self.state.lock().unwrap().funding = rows;
     }
@@ -117,6 +123,9 @@ fn answer(stream: TcpStream, state: &Mutex<State>) {
     }
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let (status, body, first) = match path {
+        "/fapi/v1/klines" if state.pages_left == Some(0) => {
+            (400, br#"{"code":-1100,"msg":"Illegal characters found."}"#.to_vec(), 0)
+        }
         "/fapi/v1/klines" => (200, klines_page(&state, query).into_bytes(), 0),
         "/fapi/v1/fundingRate" => (200, funding_page(&state, query).into_bytes(), 0),
         _ => match state.files.get(path) {
@@ -131,6 +140,9 @@ fn answer(stream: TcpStream, state: &Mutex<State>) {
             },
         },
     };
+    if path == "/fapi/v1/klines" {
+        state.pages_left = state.pages_left.map(|left| left.saturating_sub(1));
+    }
     let stall = state.stalls.remove(path);
     let cut = state.cuts.remove(path).or(stall).unwrap_or(usize::MAX);
     drop(state);
