@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hedge_core::{Envelope, Seq};
+use hedge_core::{CashFlowKind, Decision, Difference, Envelope, Event, Seq};
 use hedge_store::FileJournal;
 use serde_json::{Value, json};
 use support::{
@@ -50,10 +50,15 @@ fn ask(rest: &str, method: &str, body: &str) -> Option<Value> {
 /// Plays the generated market with faults, each beginning six hours of venue time after the one before it, and returns
 /// how they are listed last.
 fn play(temp: &Temp, faults: &[Value]) -> Vec<Value> {
+    play_with(temp, faults, &[])
+}
+
+/// The same with variables of the executor's.
+fn play_with(temp: &Temp, faults: &[Value], variables: &[(&str, &str)]) -> Vec<Value> {
     let seed = SEED.to_string();
     let args = ["--state-dir", "d", "--bars", BARS, "--seed", &seed, "--symbols", "BTCUSDT,ETHUSDT,SOLUSDT"];
     let mut command = executor(temp, &args);
-    command.env("HEDGE__JOURNAL__DURABILITY", "os");
+    command.env("HEDGE__JOURNAL__DURABILITY", "os").envs(variables.iter().copied());
     let mut run = Following::start(command);
     let preflight = run.wait_for("[preflight]");
     let rest = preflight.split(" base=").nth(1).unwrap().split(' ').next().unwrap().to_owned();
@@ -136,7 +141,6 @@ fn disordered_events_dead_sockets_and_a_meddling_venue_leave_the_books_right() {
         json!({"fault": "duplicate", "count": 40}),
         json!({"fault": "reorder", "count": 20}),
         json!({"fault": "late", "delay_ms": 1_800_000, "count": 10}),
-        // A lost settlement would be money that nothing explains: the next snapshot takes it over and says so.
         json!({"fault": "lose", "match": {"event": "ORDER_TRADE_UPDATE"}, "count": 6}),
         json!({"fault": "lose", "match": {"event": "ALGO_UPDATE"}, "count": 6}),
         json!({"fault": "skew", "skew_ms": -5_000, "for_ms": two_hours}),
@@ -151,4 +155,55 @@ fn disordered_events_dead_sockets_and_a_meddling_venue_leave_the_books_right() {
     ];
     each_happened(&play(&temp, &faults));
     all_is_well(&temp.join("d"));
+}
+
+#[test]
+fn orders_over_the_websocket_api_survive_lost_answers_and_torn_lines_like_orders_by_rest() {
+    let temp = Temp::new("faults-ws-api");
+    let two_hours = 2 * HOUR_MS;
+    let mut faults = Vec::new();
+    for path in ["/ws-fapi/v1/order.place", "/ws-fapi/v1/algoOrder.place"] {
+        faults.extend([
+            // Executed, and the line ends without an answer; not executed, and the same.
+            on(path, "accept_then_drop", json!({})),
+            on(path, "drop", json!({})),
+            on(path, "delay", json!({"delay_ms": 100, "when": "after"})),
+            on(path, "http_503_unknown", json!({"executed": true})),
+            on(path, "http_503_unknown", json!({"executed": false})),
+            on(path, "http_503_internal", json!({})),
+            on(path, "http_429", json!({"retry_after_s": 1})),
+        ]);
+    }
+    // The host of the connection is away, and REST is not: exits go on, entries wait.
+    faults.push(json!({"fault": "cut", "match": {"path": "/ws-fapi/v1"}, "for_ms": two_hours}));
+    // From here on everything is counted: that it happened says that the orders went this way to the end.
+    faults.push(
+        json!({"fault": "delay", "match": {"path": "/ws-fapi/v1/order.place"}, "count": 5, "delay_ms": 1}),
+    );
+    each_happened(&play_with(&temp, &faults, &[("HEDGE__BINANCE__ORDER_PATH", "ws-api")]));
+    all_is_well(&temp.join("d"));
+}
+
+#[test]
+fn a_settlement_that_the_stream_lost_is_found_as_the_funding_it_was() {
+    let temp = Temp::new("faults-funding");
+    let lost = json!({"fault": "lose", "match": {"event": "ACCOUNT_UPDATE"}, "count": 400});
+    each_happened(&play(&temp, &[lost]));
+    all_is_well(&temp.join("d"));
+    let records = records(&temp.join("d"));
+    let (mut book, mut changes) = (hedge_core::Book::default(), Vec::new());
+    let (mut funding, mut anonymous) = (0, 0);
+    for record in &records {
+        book.apply(record, &mut changes);
+        changes.clear();
+        let Event::Decision(Decision::Corrected { difference }) = &record.event else { continue };
+        match difference {
+            Difference::Flow { flow } if flow.kind == CashFlowKind::Funding => funding += 1,
+            Difference::Wallet { .. } => anonymous += 1,
+            _ => {}
+        }
+    }
+    assert!(funding > 0, "no settlement was lost, or none was found");
+    assert_eq!(anonymous, 0, "money moved without a cause");
+    assert!(!book.totals().funding.is_zero() && book.totals().corrections.is_zero(), "{:?}", book.totals());
 }
