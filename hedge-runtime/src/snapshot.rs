@@ -6,7 +6,7 @@ use std::{
 };
 
 use hedge_core::{
-    AccountSnapshot, BrokerError, InstrumentId, Position, Timestamp, VenueReader, VenueSnapshot,
+    AccountSnapshot, BrokerError, CashFlowKind, InstrumentId, Position, Timestamp, VenueReader, VenueSnapshot,
 };
 use tokio::time::Instant;
 use tracing::warn;
@@ -108,7 +108,9 @@ async fn read_once(
     let before = traffic.seen();
     let first = (venue.account().await?, venue.positions().await?);
     let orders = venue.open_orders().await?;
-    let flows = venue.cash_flows_since(since.minus(FLOW_LAG)).await?;
+    let mut flows = venue.cash_flows_since(since.minus(FLOW_LAG)).await?;
+    // Fees are compared with the executions of the same read; older ones have been.
+    flows.retain(|flow| flow.kind != CashFlowKind::Fee || flow.venue_time >= since);
     let mut fills = Vec::new();
     for instrument in instruments {
         fills.extend(venue.fills_since(instrument, since).await?);

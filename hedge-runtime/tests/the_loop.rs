@@ -336,3 +336,22 @@ async fn an_announced_delisting_is_a_fact_at_once_and_not_at_the_next_look() {
     assert!(began.elapsed() < Duration::from_secs(60), "the usual look comes after an hour");
     bench.stop(run).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_crashes_leaves_its_order_unknown_and_the_run_goes_on() {
+    let bench = Bench::new(Activity::free());
+    let run = bench.start();
+    bench.live().await;
+    bench.venue.answers.lock().unwrap().push_back(Answer::Panics);
+    bench.close_bar(0, 0);
+    let unknown =
+        |fact: &Fact| matches!(fact, Fact::SubmitFailed { outcome: hedge_core::Outcome::Unknown, .. });
+    bench.until("told", |bench| bench.store.facts().iter().any(unknown)).await;
+    bench.until("asked about", |bench| bench.venue.called("find_order") > 0).await;
+    assert_eq!(bench.venue.called("submit BTCUSDT"), 1, "it is not sent again");
+    bench.close_bar(1, 0);
+    bench.until("the other symbol is served", |bench| bench.venue.called("submit ETHUSDT") == 1).await;
+    let end = bench.stop(run).await;
+    let book = end.engine.book();
+    assert!(book.orders().any(|order| order.position.instrument == btc() && order.state == hedge_core::OrderState::Unknown));
+}

@@ -125,6 +125,9 @@ fn a_leg_without_a_stop_makes_health_degraded() {
     let health: Value = serde_json::from_str(&bench.render()["health"]).unwrap();
     assert_eq!(health["status"], "degraded");
     assert_eq!(health["unprotected"][0], "BTCUSDT LONG");
+    assert_eq!((&health["unknown_orders"], &health["unknown_age_seconds"]), (&Value::from(0), &Value::Null));
+    assert_eq!(health["stop_validator_missing_total"], 0);
+    assert_eq!(health["unprotected_max_ms"], 0, "it is bare since this moment: {health}");
     assert_eq!(
         serde_json::from_str::<Value>(&Bench::new(Vec::new()).render()["health"]).unwrap()["status"],
         "ok"

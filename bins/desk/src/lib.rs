@@ -18,6 +18,7 @@ pub mod operate;
 pub mod panic;
 pub mod paper;
 pub mod preflight;
+pub mod probe;
 pub mod progress;
 pub mod report;
 pub mod request;

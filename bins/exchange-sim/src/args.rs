@@ -76,6 +76,9 @@ pub(crate) struct Args {
     /// What happens to a second close-all stop of the same leg and direction.
     #[arg(long, default_value = "refuse", value_parser = ["refuse", "accept"])]
     second_close_all: String,
+    /// What a dead-man countdown cancels when it runs out: plain orders only, or conditional ones too.
+    #[arg(long, default_value = "plain", value_parser = ["plain", "all"])]
+    countdown_cancels: String,
 }
 
 impl Args {
@@ -130,6 +133,7 @@ impl Args {
             market,
             history_bars: self.history,
             pace: Pace::Speed(self.speed),
+            countdown_cancels_algos: self.countdown_cancels == "all",
             second_close_all: if refuses { SecondCloseAll::Refuse4130 } else { SecondCloseAll::Accept },
             ..ExchangeConfig::default()
         }

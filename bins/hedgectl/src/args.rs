@@ -60,6 +60,8 @@ pub(crate) enum Command {
     Decode(crate::decode::DecodeArgs),
     #[command(subcommand)]
     Request(crate::request::RequestCommand),
+    #[command(subcommand)]
+    Probe(crate::probe::ProbeCommand),
     /// Check or read the journal.
     #[command(subcommand)]
     Journal(JournalCommand),

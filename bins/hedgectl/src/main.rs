@@ -14,6 +14,7 @@ mod market;
 mod operate;
 mod output;
 mod preflight;
+mod probe;
 mod profile;
 mod request;
 mod sweep;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         Command::Why(args) => why::run(args),
         Command::Decode(args) => return decode::run(args).unwrap_or_else(Failure::exit),
         Command::Request(command) => request::run(command),
+        Command::Probe(command) => wait(probe::run(command)),
         Command::Journal(args) => journal::run(args),
         Command::Ledger(command) => ledger::run(command),
         Command::Config(args) => config::run(args),

@@ -7,7 +7,7 @@ use hedge_core::{Bar, BarQuery, BrokerError, CashFlow, Fill, Interval, Timestamp
 use super::{call::Rest, query::Span};
 use crate::{
     decode,
-    wire::{account::IncomeRow, market::Kline, order::TradeRow},
+    wire::{account::IncomeRow, market::Kline, order::TradeRow, text::IncomeType},
 };
 
 /// Rows per page. For klines 1,000 rows cost 5 and 1,500 cost 10 (fact sheet 4.1).
@@ -146,9 +146,27 @@ impl Rest {
     /// # Errors
     /// [`BrokerError`].
     pub async fn flows_since(&self, since: Timestamp) -> Result<Vec<CashFlow>, BrokerError> {
+        self.income_as_flows(since, |row| !decode::is_fill_income(row)).await
+    }
+
+    /// The same with the fees of fills, which are compared with what the fills say. Profits are left out.
+    ///
+    /// # Errors
+    /// [`BrokerError`].
+    pub async fn flows_and_fees_since(&self, since: Timestamp) -> Result<Vec<CashFlow>, BrokerError> {
+        let is_wanted =
+            |row: &IncomeRow| !decode::is_fill_income(row) || row.income_type == IncomeType::Commission;
+        self.income_as_flows(since, is_wanted).await
+    }
+
+    async fn income_as_flows(
+        &self,
+        since: Timestamp,
+        is_wanted: impl Fn(&IncomeRow) -> bool + Send,
+    ) -> Result<Vec<CashFlow>, BrokerError> {
         let rows = self.income_since(since).await?;
         let flows: Result<Vec<CashFlow>, _> =
-            rows.iter().filter(|row| !decode::is_fill_income(row)).map(decode::cash_flow).collect();
+            rows.iter().filter(|row| is_wanted(row)).map(decode::cash_flow).collect();
         let mut flows = flows?;
         flows.sort_by(|a, b| (a.venue_time, &a.id).cmp(&(b.venue_time, &b.id)));
         Ok(flows)

@@ -97,7 +97,7 @@ impl<M: Mode> VenueReader for Binance<M> {
     }
 
     async fn cash_flows_since(&self, since: Timestamp) -> Result<Vec<CashFlow>, BrokerError> {
-        self.rest().flows_since(since).await
+        self.rest().flows_and_fees_since(since).await
     }
 
     async fn bars(&self, query: &BarQuery) -> Result<Vec<Bar>, BrokerError> {

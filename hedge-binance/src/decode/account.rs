@@ -2,7 +2,7 @@
 
 use hedge_core::{
     AccountSnapshot, Amount, Asset, Balance, CashFlow, CashFlowKind, LegSize, Position, PositionKey,
-    PositionMode, Price, Qty, SignedAmount, Timestamp,
+    PositionMode, Price, Qty, SignedAmount, Timestamp, TradeId,
 };
 
 use super::{DecodeError, err, instrument, leg_word, price_if_any};
@@ -115,13 +115,22 @@ pub const fn is_fill_income(row: &IncomeRow) -> bool {
 /// An unusable asset or symbol.
 pub fn cash_flow(row: &IncomeRow) -> Result<CashFlow, DecodeError> {
     let symbol = row.symbol.as_deref();
+    let instrument = symbol.map(instrument).transpose()?;
+    let trade = row.trade_id.as_deref().and_then(|text| text.parse().ok()).map(TradeId);
+    // The fee of an execution is named after it, so that the two can be compared.
+    let fee_id = match (&row.income_type, instrument, trade) {
+        (IncomeType::Commission, Some(instrument), Some(trade)) => Some(CashFlow::fee_id(&instrument, trade)),
+        _ => None,
+    };
     Ok(CashFlow {
         kind: flow_kind(&row.income_type),
         amount: Amount::new(asset(&row.asset)?, row.income),
-        instrument: symbol.map(instrument).transpose()?,
+        instrument,
         venue_time: Timestamp::from_ms(row.time),
         // Transaction ids are unique per type and user; the symbol is added in case that is per symbol only.
-        id: format!("{}:{}:{}", row.income_type.as_str(), row.tran_id, symbol.unwrap_or_default()),
+        id: fee_id.unwrap_or_else(|| {
+            format!("{}:{}:{}", row.income_type.as_str(), row.tran_id, symbol.unwrap_or_default())
+        }),
     })
 }
 
@@ -201,6 +210,19 @@ mod tests {
         assert_eq!((flow.kind, flow.id.as_str()), (CashFlowKind::Funding, "FUNDING_FEE:9689322392:ETHUSDT"));
         assert_eq!(flow.amount.to_string(), "-0.18765825 USDT");
         assert!(!is_fill_income(&row));
+    }
+
+    #[test]
+    fn the_fee_of_an_execution_is_named_after_it() {
+        let text = r#"{"symbol":"ETHUSDT","incomeType":"COMMISSION","income":"-0.0251","asset":"USDT","info":"",
+          "time":1795190400000,"tranId":9689322393,"tradeId":"2059192"}"#;
+        let row: IncomeRow = json("income", text.as_bytes()).unwrap();
+        let flow = cash_flow(&row).unwrap();
+        let eth = hedge_core::InstrumentId::binance("ETHUSDT").unwrap();
+        assert_eq!((flow.kind, flow.id), (CashFlowKind::Fee, CashFlow::fee_id(&eth, TradeId(2_059_192))));
+        let nameless = text.replace("2059192", "");
+        let row: IncomeRow = json("income", nameless.as_bytes()).unwrap();
+        assert_eq!(cash_flow(&row).unwrap().id, "COMMISSION:9689322393:ETHUSDT");
     }
 
     #[test]

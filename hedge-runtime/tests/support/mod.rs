@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use hedge_core::{
     AccountEvent, AccountSnapshot, Amount, Approved, Asset, Balance, Bar, BarQuery, BrokerError, Brokerage,
-    Capabilities, CashFlow, Changed, Clock, DataNeed, Decimal, Decision, Envelope, Environment, Event,
+    Capabilities, CashFlow, Changed, Clock, DataNeed, Decimal, Decision, Entry, Envelope, Environment, Event,
     EventSource, Fact, Fill, InstrumentId, InstrumentSpec, InstrumentStatus, Intent, Interval, Leverage,
     LotRule, MarginMode, MarketEvent, Notional, Order, OrderAck, OrderRef, OrderReport, OrderSide,
     OrderSpaces, Output, Page, PermitAll, Position, PositionKey, PositionMode, PositionSide, Price, Qty,
@@ -163,6 +163,8 @@ impl<E: Send + std::fmt::Debug> EventSource<E> for Stream<E> {
 pub enum Answer {
     Working,
     TimedOut,
+    /// The client crashes; nobody knows after how much was sent.
+    Panics,
     AfterMs(u64),
     FilledAfterMs(u64),
 }
@@ -314,6 +316,7 @@ impl Brokerage for ScriptedVenue {
         let answer = self.answers.lock().unwrap().pop_front().unwrap_or(Answer::Working);
         match answer {
             Answer::Working => {}
+            Answer::Panics => panic!("the client crashes, as the test wants"),
             Answer::AfterMs(ms) | Answer::FilledAfterMs(ms) => {
                 tokio::time::sleep(Duration::from_millis(ms)).await
             }
@@ -353,7 +356,8 @@ impl Brokerage for ScriptedVenue {
         self.call("ensure_leverage");
         Ok(Changed::No)
     }
-    async fn dead_man(&self, _: &InstrumentId, _: Option<Duration>) -> Result<(), BrokerError> {
+    async fn dead_man(&self, instrument: &InstrumentId, timer: Option<Duration>) -> Result<(), BrokerError> {
+        self.call(format!("dead_man {} {:?}", instrument.symbol, timer.map(|timer| timer.as_secs())));
         Ok(())
     }
 }
@@ -412,9 +416,9 @@ pub fn fill_of_the_first_order(instrument: InstrumentId) -> Fill {
     }
 }
 
-/// Opens the LONG leg of its instrument on every closed bar on which it may.
+/// Opens the LONG leg of its instrument on every closed bar on which it may: at the market, or by an order that rests.
 #[derive(Debug)]
-pub struct Opens(pub InstrumentId);
+pub struct Opens(pub InstrumentId, pub Entry);
 
 impl Strategy for Opens {
     fn id(&self) -> StrategyId {
@@ -432,7 +436,11 @@ impl Strategy for Opens {
             && view.is_free(&leg)
         {
             let size = Size::Qty(Qty::parse("1").unwrap());
-            out.want(Intent::open(leg, size, Price::parse("95").unwrap(), "a bar has closed"));
+            let mut intent = Intent::open(leg, size, Price::parse("95").unwrap(), "a bar has closed");
+            if let Intent::Open { entry, .. } = &mut intent {
+                *entry = self.1;
+            }
+            out.want(intent);
         }
     }
 }
@@ -448,6 +456,7 @@ pub struct Bench {
     /// What differs from the usual settings.
     pub settings: Box<dyn Fn(&mut Settings) + Send + Sync>,
     pub config: EngineConfig,
+    pub entry: Entry,
 }
 
 impl Bench {
@@ -496,6 +505,7 @@ impl Bench {
             fence: Arc::new(Unfenced),
             settings: Box::new(|_| {}),
             config: EngineConfig::default(),
+            entry: Entry::Market,
         }
     }
     pub fn fenced(mut self, fence: impl Fence) -> Self {
@@ -503,7 +513,8 @@ impl Bench {
         self
     }
     pub fn engine(&self) -> Engine {
-        let strategies: Vec<Box<dyn Strategy>> = vec![Box::new(Opens(btc())), Box::new(Opens(eth()))];
+        let strategies: Vec<Box<dyn Strategy>> =
+            vec![Box::new(Opens(btc(), self.entry)), Box::new(Opens(eth(), self.entry))];
         Engine::new(self.config.clone(), Box::new(PermitAll), strategies)
     }
     pub fn runtime(&self) -> Runtime {

@@ -123,6 +123,8 @@ pub struct ExchangeConfig {
     pub pace: Pace,
     /// What a second close-all order of the same leg and direction meets. UNCONFIRMED at the real venue.
     pub second_close_all: SecondCloseAll,
+    /// Whether a dead-man countdown that runs out cancels untriggered conditional orders too. UNCONFIRMED at the real venue.
+    pub countdown_cancels_algos: bool,
     /// Where commands are logged before they are answered; nothing is kept when absent.
     pub log_path: Option<PathBuf>,
     /// Venue time at the start, milliseconds since 1970; wall time when absent.
@@ -143,6 +145,7 @@ impl Default for ExchangeConfig {
             history_bars: None,
             pace: Pace::Speed(1.0),
             second_close_all: SecondCloseAll::Refuse4130,
+            countdown_cancels_algos: false,
             log_path: None,
             start_ms: None,
         }

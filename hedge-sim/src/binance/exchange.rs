@@ -410,7 +410,11 @@ fn open_venue(
             config.balance_usdt
         )));
     }
-    let venue_config = VenueConfig { second_close_all: config.second_close_all, ..VenueConfig::default() };
+    let venue_config = VenueConfig {
+        second_close_all: config.second_close_all,
+        countdown_cancels_algos: config.countdown_cancels_algos,
+        ..VenueConfig::default()
+    };
     let mut venue = Venue::new(venue_config);
     let mut events = Vec::new();
     let first_ms =
@@ -458,7 +462,10 @@ fn header(
         ("start_ms", start_ms.to_string()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
-    .to_vec()
+    .into_iter()
+    // Where it is as usual it is left out, so that earlier logs stay readable.
+    .chain(config.countdown_cancels_algos.then(|| ("countdown_cancels".to_owned(), "all".to_owned())))
+    .collect()
 }
 
 /// Opens the log and does again what it tells; the clock that goes on from there, if there was anything.

@@ -1,0 +1,113 @@
+//! The venue's timer over resting entries: armed, renewed and taken off as the book says.
+#![allow(clippy::unwrap_used)] // helpers of tests
+
+mod support;
+
+use std::time::Duration;
+
+use hedge_core::{
+    AccountEvent, Coverage, Decimal, Entry, Fill, OrderRef, OrderReport, OrderSide, PositionSide, Price, Qty,
+    ReportedId, ReportedKind, ReportedState, Tif, Timestamp, VenueOrderId,
+};
+use hedge_runtime::Activity;
+use support::{Bench, START_MS, btc, fill_of_the_first_order};
+
+/// Entries rest at 99, and the timer runs for two minutes.
+fn bench() -> Bench {
+    let mut bench = Bench::new(Activity::free());
+    bench.entry = Entry::Limit { price: Price::parse("99").unwrap(), tif: Tif::Gtc };
+    bench.settings = Box::new(|settings| {
+        settings.dead_man = Some(Duration::from_secs(120));
+        // The scripted venue lists no orders: a comparison would find them gone.
+        settings.reconcile_every = Duration::from_secs(3_600);
+    });
+    bench
+}
+
+const ARMED: &str = "dead_man BTCUSDT Some(120)";
+const OFF: &str = "dead_man BTCUSDT None";
+
+fn report(number: i64, side: OrderSide, state: ReportedState) -> OrderReport {
+    OrderReport {
+        instrument: btc(),
+        client_id: ReportedId::parse("web_person"),
+        order: OrderRef::Plain(VenueOrderId(number)),
+        side: PositionSide::Long.into(),
+        order_side: side,
+        kind: ReportedKind::Limit,
+        price: Some(Price::parse("99").unwrap()),
+        trigger: None,
+        qty: Some(Qty::parse("1").unwrap()),
+        filled: Decimal::ZERO,
+        average: None,
+        covers: Coverage::Qty,
+        state,
+        reason: None,
+        venue_time: Timestamp::from_ms(START_MS),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_armed_while_an_entry_rests_renewed_in_time_and_then_taken_off() {
+    let bench = bench();
+    let run = bench.start();
+    bench.live().await;
+    // An earlier process may have left it on.
+    bench.until("taken off at the start", |bench| bench.venue.called(OFF) == 1).await;
+    assert_eq!(bench.venue.called(ARMED), 0, "nothing rests");
+    bench.close_bar(0, 0);
+    bench.until("armed", |bench| bench.venue.called(ARMED) == 1).await;
+    tokio::time::sleep(Duration::from_secs(130)).await;
+    assert_eq!(bench.venue.called(ARMED), 4, "three times within two minutes");
+    assert_eq!(bench.venue.called("dead_man ETHUSDT Some"), 0, "nothing rests there");
+    bench.venue.say(AccountEvent::Order { report: report(1, OrderSide::Buy, ReportedState::Canceled) });
+    bench.until("taken off", |bench| bench.venue.called(OFF) == 2).await;
+    tokio::time::sleep(Duration::from_secs(130)).await;
+    assert_eq!(bench.venue.called(ARMED), 4);
+    bench.stop(run).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_being_asked_for_it_is_never_touched() {
+    let mut bench = bench();
+    bench.settings = Box::new(|_| {});
+    let run = bench.start();
+    bench.live().await;
+    bench.close_bar(0, 0);
+    bench.until("sent", |bench| bench.venue.called("submit") == 1).await;
+    tokio::time::sleep(Duration::from_secs(130)).await;
+    bench.stop(run).await;
+    assert_eq!(bench.venue.called("dead_man"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_a_plain_order_closes_something_it_is_never_armed() {
+    let bench = bench();
+    bench.venue.orders.lock().unwrap().push(report(77, OrderSide::Sell, ReportedState::Working));
+    let run = bench.start();
+    bench.live().await;
+    bench.close_bar(0, 0);
+    bench.until("sent", |bench| bench.venue.called("submit") == 1).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(bench.venue.called(ARMED), 0, "it would take that order away");
+    bench.stop(run).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_leaves_it_on_an_entry_and_takes_it_off_where_a_leg_is_open() {
+    for fills in [false, true] {
+        let bench = bench();
+        let run = bench.start();
+        bench.live().await;
+        bench.close_bar(0, 0);
+        bench.until("armed", |bench| bench.venue.called(ARMED) == 1).await;
+        let off = bench.venue.called(OFF);
+        if fills {
+            let fill = Fill { qty: Qty::parse("0.4").unwrap(), ..fill_of_the_first_order(btc()) };
+            bench.venue.say(AccountEvent::Fill { fill });
+            bench.until("protected", |bench| bench.venue.called("submit") == 2).await;
+        }
+        bench.stop(run).await;
+        assert_eq!(bench.venue.called(OFF) - off, usize::from(fills), "filled in part: {fills}");
+    }
+}
