@@ -70,6 +70,22 @@ impl<'a> Cursor<'a> {
         Some(self)
     }
 
+    /// A field that nobody asked for, if it stands here.
+    #[inline]
+    pub(super) fn pass(&mut self, name: &[u8]) -> Option<()> {
+        match self.eat(name) {
+            Some(()) => self.skip(),
+            None => Some(()),
+        }
+    }
+
+    /// The end of an event that may have a symbol type as its last field.
+    #[inline]
+    pub(super) fn end(&mut self) -> Option<()> {
+        self.pass(b",\"st\":")?;
+        self.eat(b"}")
+    }
+
     /// Reads one way, or from the same place another way.
     #[inline]
     pub(super) fn either<T>(

@@ -57,24 +57,32 @@ impl Seen {
     }
 }
 
-/// In the order in which the venue sends it, else in any.
 fn book_ticker<'a>(cursor: &mut Cursor<'a>) -> Option<BookTicker<'a>> {
     cursor.either(book_ticker_as_sent, book_ticker_in_any_order)
 }
 
+/// In the two orders that have been seen, with the times behind the symbol or before it.
 fn book_ticker_as_sent<'a>(cursor: &mut Cursor<'a>) -> Option<BookTicker<'a>> {
-    let event = BookTicker {
-        update_id: cursor.after(b",\"u\":")?.int()?,
-        symbol: cursor.after(b",\"s\":")?.string()?,
-        bid: cursor.after(b",\"b\":")?.decimal()?,
-        bid_qty: qty(cursor.after(b",\"B\":")?)?,
-        ask: cursor.after(b",\"a\":")?.decimal()?,
-        ask_qty: qty(cursor.after(b",\"A\":")?)?,
-        transaction_time: cursor.after(b",\"T\":")?.int()?,
-        event_time: cursor.after(b",\"E\":")?.int()?,
+    let update_id = cursor.after(b",\"u\":")?.int()?;
+    let times = match cursor.eat(b",\"E\":") {
+        Some(()) => Some((cursor.int()?, cursor.after(b",\"T\":")?.int()?)),
+        None => None,
     };
-    cursor.eat(b"}")?;
-    Some(event)
+    let symbol = cursor.after(b",\"s\":")?.string()?;
+    cursor.pass(b",\"ps\":")?;
+    let bid = cursor.after(b",\"b\":")?.decimal()?;
+    let bid_qty = qty(cursor.after(b",\"B\":")?)?;
+    let ask = cursor.after(b",\"a\":")?.decimal()?;
+    let ask_qty = qty(cursor.after(b",\"A\":")?)?;
+    let (event_time, transaction_time) = match times {
+        Some(times) => times,
+        None => {
+            let transaction_time = cursor.after(b",\"T\":")?.int()?;
+            (cursor.after(b",\"E\":")?.int()?, transaction_time)
+        }
+    };
+    cursor.end()?;
+    Some(BookTicker { symbol, update_id, event_time, transaction_time, bid, bid_qty, ask, ask_qty })
 }
 
 fn book_ticker_in_any_order<'a>(cursor: &mut Cursor<'a>) -> Option<BookTicker<'a>> {
@@ -112,31 +120,29 @@ fn qty(cursor: &mut Cursor<'_>) -> Option<Decimal> {
     cursor.decimal().filter(|qty| !qty.is_sign_negative())
 }
 
-/// In the order in which the venue sends it, else in any.
 fn agg_trade<'a>(cursor: &mut Cursor<'a>) -> Option<AggTrade<'a>> {
     cursor.either(agg_trade_as_sent, agg_trade_in_any_order)
 }
 
+/// In the two orders that have been seen, with the id before the symbol or behind it.
 fn agg_trade_as_sent<'a>(cursor: &mut Cursor<'a>) -> Option<AggTrade<'a>> {
-    let event = AggTrade {
-        event_time: cursor.after(b",\"E\":")?.int()?,
-        id: cursor.after(b",\"a\":")?.int()?,
-        symbol: cursor.after(b",\"s\":")?.string()?,
-        price: cursor.after(b",\"p\":")?.decimal()?,
-        qty: qty(cursor.after(b",\"q\":")?)?,
-        first_trade: {
-            // The quantity without what small orders took; sent since the year 2026.
-            if cursor.eat(b",\"nq\":").is_some() {
-                cursor.skip()?;
-            }
-            cursor.after(b",\"f\":")?.int()?
-        },
-        last_trade: cursor.after(b",\"l\":")?.int()?,
-        trade_time: cursor.after(b",\"T\":")?.int()?,
-        buyer_is_maker: cursor.after(b",\"m\":")?.boolean()?,
+    let event_time = cursor.after(b",\"E\":")?.int()?;
+    let (id, symbol) = match cursor.eat(b",\"a\":") {
+        Some(()) => (cursor.int()?, cursor.after(b",\"s\":")?.string()?),
+        None => {
+            let symbol = cursor.after(b",\"s\":")?.string()?;
+            (cursor.after(b",\"a\":")?.int()?, symbol)
+        }
     };
-    cursor.eat(b"}")?;
-    Some(event)
+    let price = cursor.after(b",\"p\":")?.decimal()?;
+    let qty = qty(cursor.after(b",\"q\":")?)?;
+    cursor.pass(b",\"nq\":")?;
+    let first_trade = cursor.after(b",\"f\":")?.int()?;
+    let last_trade = cursor.after(b",\"l\":")?.int()?;
+    let trade_time = cursor.after(b",\"T\":")?.int()?;
+    let buyer_is_maker = cursor.after(b",\"m\":")?.boolean()?;
+    cursor.end()?;
+    Some(AggTrade { symbol, id, first_trade, last_trade, event_time, trade_time, price, qty, buyer_is_maker })
 }
 
 fn agg_trade_in_any_order<'a>(cursor: &mut Cursor<'a>) -> Option<AggTrade<'a>> {

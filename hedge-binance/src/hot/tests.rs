@@ -197,6 +197,41 @@ fn what_is_not_plain_is_left_to_the_structs() {
 }
 
 #[test]
+fn the_order_of_the_fields_changes_nothing() {
+    let books = [
+        BOOK.to_owned(),
+        r#"{"e":"bookTicker","u":400900217,"E":1568014460893,"T":1568014460891,"s":"BTCUSDT","ps":"BTCUSDT","b":"25.35190000","B":"31.21000000","a":"25.36520000","A":"40.66000000","st":1}"#.to_owned(),
+        r#"{"e":"bookTicker","A":"40.66","a":"25.3652","B":"31.21","b":"25.3519","s":"BTCUSDT","T":1568014460891,"E":1568014460893,"u":400900217}"#.to_owned(),
+        BOOK.replace('}', ",\"st\":1}"),
+    ];
+    let trades = [
+        TRADE.to_owned(),
+        r#"{"e":"aggTrade","E":123456789,"s":"BTCUSDT","a":5933014,"p":"0.001","q":"100","nq":"90","f":100,"l":105,"T":123456785,"m":true,"st":1}"#.to_owned(),
+        r#"{"e":"aggTrade","m":true,"T":123456785,"l":105,"f":100,"q":"100","p":"0.0010","s":"BTCUSDT","a":5933014,"E":123456789}"#.to_owned(),
+        TRADE.replace(",\"nq\":\"90\"", ""),
+    ];
+    for (messages, first) in [(books, BOOK), (trades, TRADE)] {
+        for text in messages {
+            assert_eq!(event(&text), event(first), "{text}");
+            assert!(structs_agree(&event(&text).unwrap(), &text), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_field_that_stands_twice_is_left_to_the_structs() {
+    for (message, twice) in [
+        (BOOK, "\"T\":1568014460891"),
+        (BOOK, "\"b\":\"25.35190000\""),
+        (TRADE, "\"a\":5933014"),
+        (TRADE, "\"m\":true"),
+    ] {
+        assert_eq!(event(&message.replace(twice, &format!("{twice},{twice}"))), None, "{twice}");
+        assert_eq!(event(&message.replace('}', &format!(",{twice}}}"))), None, "{twice} at the end");
+    }
+}
+
+#[test]
 fn unknown_fields_change_nothing() {
     let more = BOOK.replace("\"u\":", "\"st\":1,\"ps\":\"BTCUSDT\",\"z\":null,\"y\":false,\"测\":-3,\"u\":");
     assert_eq!(event(&more), event(BOOK));
