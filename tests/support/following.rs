@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
     time::{Duration, Instant},
@@ -60,26 +60,51 @@ impl Following {
         }
     }
 
+    /// Sends a signal.
+    pub fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// Waits until it stands still: SIGSTOP.
+    pub fn wait_for_stop(&mut self) {
+        let until = Instant::now() + PATIENCE;
+        let id = self.child.id().to_string();
+        loop {
+            let output = Command::new("ps").args(["-o", "stat=", "-p", &id]).output().unwrap();
+            if String::from_utf8_lossy(&output.stdout).starts_with('T') {
+                return;
+            }
+            assert!(Instant::now() < until, "it did not stop; there was {:#?}", self.seen);
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Sends a signal; how long it took to end, and its exit code.
     pub fn stop(&mut self, signal: &str) -> (Duration, Option<i32>) {
         let asked_at = Instant::now();
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+        self.signal(signal);
         let code = self.end();
         (asked_at.elapsed(), code)
     }
 
     /// Waits for it to end by itself; its exit code.
     pub fn end(&mut self) -> Option<i32> {
+        self.end_status().code()
+    }
+
+    /// Waits for it to end by itself, or by a signal.
+    pub fn end_status(&mut self) -> ExitStatus {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
             if let Some(status) = self.child.try_wait().unwrap() {
                 self.seen.extend(self.lines.iter());
-                return status.code();
+                return status;
             }
             thread::sleep(Duration::from_millis(5));
         }
         let _ = self.child.kill();
+        self.seen.extend(self.lines.try_iter());
         panic!("it did not end; there was {:#?}", self.seen);
     }
 }

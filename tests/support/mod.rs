@@ -67,17 +67,28 @@ pub fn config() -> PathBuf {
 
 /// A program of this workspace, built if it is missing or older than its sources.
 pub fn program(name: &'static str) -> PathBuf {
-    static BUILT: OnceLock<std::sync::Mutex<std::collections::BTreeMap<&'static str, PathBuf>>> =
-        OnceLock::new();
-    let mut built =
-        BUILT.get_or_init(Default::default).lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    built.entry(name).or_insert_with(|| build(name)).clone()
+    built(name, &profile_folder())
 }
 
-fn build(name: &str) -> PathBuf {
-    // Tests run from `<target>/<profile>/deps`.
+/// The same as it is shipped, whatever the tests were built as.
+pub fn released(name: &'static str) -> PathBuf {
+    built(name, &profile_folder().with_file_name("release"))
+}
+
+/// Tests run from `<target>/<profile>/deps`.
+fn profile_folder() -> PathBuf {
     let here = env::current_exe().unwrap();
-    let folder = here.parent().and_then(Path::parent).unwrap();
+    here.parent().and_then(Path::parent).unwrap().to_owned()
+}
+
+fn built(name: &'static str, folder: &Path) -> PathBuf {
+    static BUILT: OnceLock<std::sync::Mutex<std::collections::BTreeMap<PathBuf, PathBuf>>> = OnceLock::new();
+    let mut built =
+        BUILT.get_or_init(Default::default).lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    built.entry(folder.join(name)).or_insert_with(|| build(name, folder)).clone()
+}
+
+fn build(name: &str, folder: &Path) -> PathBuf {
     let program = folder.join(format!("{name}{}", env::consts::EXE_SUFFIX));
     if is_fresh(&program) {
         return program;

@@ -1,0 +1,139 @@
+//! The released exchange, running as fast as it can be traded, and the released executor beside it.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use hedge_sim::binance::ApiKey;
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+
+use super::{
+    audit::Audit,
+    journal::Tail,
+    support::{Temp, command, config, following::Following, json as read_json, released},
+    venue::Venue,
+};
+
+/// Venue seconds in one of ours: a bar of a minute takes a fifth of a second.
+pub const SPEED: u32 = 300;
+pub const SYMBOLS: [&str; 7] = ["ADAUSDT", "BNBUSDT", "BTCUSDT", "DOGEUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT"];
+/// The line that says that the start is over.
+pub const READY: &str = "[executor] account OK";
+
+pub struct Stage {
+    pub temp: Temp,
+    pub venue: Venue,
+    rest: String,
+    ws: String,
+    /// Lives as long as the stage.
+    _exchange: Following,
+}
+
+impl Stage {
+    pub fn new(name: &str) -> Self {
+        Self::with_balance(name, Decimal::from(1_000_000))
+    }
+
+    /// The account begins with that many USDT.
+    pub fn with_balance(name: &str, balance: Decimal) -> Self {
+        let temp = Temp::new(name);
+        write_config(&temp);
+        let mut exchange = command(&temp, &released("hedge-exchange-sim"));
+        exchange.args(["--venue", "binance", "--environment", "mainnet", "--hedge-mode", "--leverage", "3"]);
+        exchange.args(["--speed", &SPEED.to_string(), "--balance", &balance.to_string()]);
+        let mut exchange = Following::start(exchange);
+        let ready: Value = serde_json::from_str(&exchange.wait_for("{")).unwrap();
+        let url = |name: &str| ready[name].as_str().unwrap().to_owned();
+        let (rest, ws) = (url("rest"), url("ws"));
+        Self { temp, venue: Venue::at(&rest), rest, ws, _exchange: exchange }
+    }
+
+    pub fn dir(&self) -> PathBuf {
+        self.temp.join("d")
+    }
+
+    pub fn audit(&self) -> Audit {
+        Audit::new(self.venue.clone(), Tail::of(&self.dir()), &SYMBOLS)
+    }
+
+    /// A program of ours at this exchange.
+    pub fn program(&self, name: &'static str) -> Command {
+        let mut command = command(&self.temp, &released(name));
+        self.point(&mut command);
+        command
+    }
+
+    /// Tells a program where the exchange is.
+    pub fn point(&self, command: &mut Command) {
+        command
+            .env("HEDGE__BINANCE__REST_URL", &self.rest)
+            .env("HEDGE__BINANCE__WS_URL", &self.ws)
+            .env("BINANCE_API_KEY", ApiKey::DEMO_KEY)
+            .env("BINANCE_API_SECRET", ApiKey::DEMO_SECRET);
+    }
+
+    /// The executor's arguments.
+    pub fn arguments() -> [String; 7] {
+        let speed = SPEED.to_string();
+        ["--config", "config", "--follow", "--state-dir", "d", "--time-scale", &speed].map(str::to_owned)
+    }
+
+    /// The executor, with a failpoint if one is given.
+    pub fn start(&self, failpoint: Option<&str>) -> Following {
+        let mut command = self.program("hedge-executor");
+        command.args(Self::arguments());
+        if let Some(failpoint) = failpoint {
+            command.env("HEDGE_FAILPOINT", failpoint);
+        }
+        Following::start(command)
+    }
+
+    /// The executor, ready; and how long that took from the start of its process.
+    pub fn start_to_ready(&self) -> (Following, Duration) {
+        let began = Instant::now();
+        let mut run = self.start(None);
+        run.wait_for(READY);
+        (run, began.elapsed())
+    }
+}
+
+/// Strategies that trade every symbol all the time: in and out within three bars, with a stop and two take-profits.
+fn write_config(temp: &Temp) {
+    let folder = temp.join("config");
+    fs::create_dir(&folder).unwrap();
+    let strategy = |symbol: &&str| {
+        json!({
+            "name": format!("{}_fast", symbol.to_lowercase().trim_end_matches("usdt")), "kind": "sol_fast_lane",
+            "symbol": symbol, "timeframe": "1m", "enabled": true, "sides": ["LONG", "SHORT"],
+            "capital_per_trade": "300", "leverage": 3, "mode": "reversion", "z_period": 5, "z_entry": 0.1,
+            "rsi_extreme": 50, "atr_min": 0, "atr_max": 0.5, "cooldown_bars": 0, "stop": {"atr": 3.0},
+            "take_profits": [{"at": {"atr": 1.5}, "portion": 0.5}, {"at": {"atr": 3.0}, "portion": 0.5}],
+            "max_bars": 3
+        })
+    };
+    let strategies: Vec<Value> = SYMBOLS.iter().map(strategy).collect();
+    let mut limits = read_json(&config().join("risk_limits.json"));
+    for (key, value) in [
+        ("ENTRIES_PER_LEG_PER_HOUR", 60),
+        ("MAX_POSITIONS", 20),
+        ("MAX_OPEN_ORDERS", 200),
+        ("MAX_NOTIONAL_TOTAL_USDT", 100_000),
+        ("MAX_NOTIONAL_PER_SYMBOL_USDT", 5_000),
+        ("PRICE_STALENESS_S", 300),
+        ("WARMUP_S", 0),
+    ] {
+        limits[key] = json!(value);
+    }
+    let put = |name: &str, value: &Value| fs::write(folder.join(name), value.to_string()).unwrap();
+    put("strategy_config.json", &json!({"strategies": strategies}));
+    put("risk_limits.json", &limits);
+    put("pairs_universe.json", &json!({"symbols": SYMBOLS}));
+    // The clock runs three hundred times as fast: ten minutes are two seconds.
+    let runtime = "[journal]\ndurability = \"os\"\nsegment_mb = 1\nmin_free_mb = 16\n\
+                   [history]\nbars = 50\n[reconcile]\ninterval_s = 600\n[views]\ninterval_ms = 100\n";
+    fs::write(folder.join("runtime.toml"), runtime).unwrap();
+}
