@@ -1,8 +1,9 @@
 //! When the executor is killed: at seeded random moments, and at every failpoint.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use hedge_core::Failpoint;
+use hedge_tests::workspace;
 
 /// One way to be killed.
 #[derive(Clone, Copy, Debug)]
@@ -69,5 +70,14 @@ const fn visits(point: Failpoint) -> u64 {
         | Failpoint::JournalAfterWrite
         | Failpoint::JournalAfterSync => 40,
         _ => 8,
+    }
+}
+
+#[test]
+fn every_failpoint_stands_in_the_documentation() {
+    let page = fs::read_to_string(workspace().join("docs/reliability.md")).unwrap();
+    for point in Failpoint::ALL {
+        let row = format!("| `{point}` | {} |", point.about());
+        assert!(page.lines().any(|line| line == row), "docs/reliability.md lacks {row}");
     }
 }
