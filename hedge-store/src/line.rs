@@ -9,8 +9,11 @@ const BEFORE_SUM: &[u8] = b",\"sum\":\"";
 const AFTER_SUM: &[u8] = b"\"}";
 const TAIL: usize = BEFORE_SUM.len() + SUM_DIGITS + AFTER_SUM.len();
 
-/// Appends the record and a line end to `out`; `out` is unchanged when that fails.
-pub(crate) fn encode(envelope: &Envelope, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+/// Appends the record as a line of the journal to `out`, checksum and line end included.
+///
+/// # Errors
+/// When the record cannot be written as JSON; `out` is unchanged then.
+pub fn encode(envelope: &Envelope, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
     let start = out.len();
     if let Err(error) = serde_json::to_writer(&mut *out, envelope) {
         out.truncate(start);

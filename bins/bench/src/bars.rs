@@ -28,15 +28,25 @@ pub(crate) fn run() -> Result<(), String> {
     let symbol = Symbol::parse("BTCUSDT").map_err(|error| error.to_string())?;
     let data = Arc::new(match std::env::var_os("BENCH_DATA") {
         Some(folder) => read(symbol, &PathBuf::from(folder).join("bars.csv"))?,
-        None => GeneratedMarket::built_in(7)
-            .data_set(&[symbol], Interval::M1, GENERATED_FROM_MS, GENERATED_BARS, SLOW)
-            .map_err(|error| error.to_string())?,
+        None => market(symbol, GENERATED_BARS)?,
     });
     let bars = data.series.iter().map(|series| series.bars.len()).sum::<usize>();
     let loaded = loading.elapsed().as_secs_f64();
     let mut backtest = backtest(symbol, &data)?;
     let measured = measure(&mut backtest)?;
     crate::replay::print("B4-bars", &backtest, bars, (loaded, measured.wall), measured.allocations)
+}
+
+/// The same backtest over fewer bars of the generated market.
+pub(crate) fn generated(count: usize) -> Result<Backtest, String> {
+    let symbol = Symbol::parse("BTCUSDT").map_err(|error| error.to_string())?;
+    backtest(symbol, &Arc::new(market(symbol, count)?))
+}
+
+fn market(symbol: Symbol, count: usize) -> Result<DataSet, String> {
+    GeneratedMarket::built_in(7)
+        .data_set(&[symbol], Interval::M1, GENERATED_FROM_MS, count, SLOW)
+        .map_err(|error| error.to_string())
 }
 
 fn backtest(symbol: Symbol, data: &Arc<DataSet>) -> Result<Backtest, String> {

@@ -18,7 +18,7 @@ pub(crate) fn run() -> Result<(), String> {
             let path = PathBuf::from(folder).join("ws.ndjson");
             fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?
         }
-        None => generated(),
+        None => generated(GENERATED),
     };
     let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
     if let Some(line) = lines.iter().find(|line| hot::frame(line).is_none()) {
@@ -166,7 +166,7 @@ fn data<'a, T: Deserialize<'a>>(line: &'a str) -> Option<T> {
 }
 
 /// Three book tickers in five messages, three trades in ten, the rest marks and candles.
-fn generated() -> String {
+pub(crate) fn generated(count: usize) -> String {
     use std::fmt::Write as _;
     let mut text = String::new();
     let mut state = 7_u64;
@@ -174,7 +174,7 @@ fn generated() -> String {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % n
     };
-    for i in 0..GENERATED as u64 {
+    for i in 0..count as u64 {
         let (px, qty, t) = (600_000 + below(9_999), 1 + below(9_999), 1_700_000_040_000 + i * 3);
         let price = format!("{}.{}0", px / 10, px % 10);
         let qty = format!("{}.{:03}", qty / 1_000, qty % 1_000);

@@ -2,6 +2,7 @@
 
 mod bars;
 mod cold_start;
+mod count;
 mod decode;
 mod durable;
 mod figure;
@@ -76,6 +77,12 @@ enum Bench {
         /// A folder on the disk to measure; a folder of our own is made in it and removed.
         dir: PathBuf,
     },
+    /// A fixed amount of work for an instruction counter; nothing is timed. See .ci/instructions.
+    Count {
+        /// Market messages, signed orders, or bars of a backtest.
+        #[arg(value_parser = ["decode", "sign", "bars"])]
+        what: String,
+    },
     /// A ledger of so many rows: how fast they come in, how fast the last day is asked, how large it is.
     Ledger {
         /// A folder on the disk to measure; a folder of our own is made in it and removed.
@@ -98,6 +105,7 @@ fn main() -> ExitCode {
         Bench::Symbols { counts } => symbols::run(&counts),
         Bench::B6 { quotes } => tick_to_order::run(quotes.max(100)),
         Bench::B7 { dir } => durable::run(&dir),
+        Bench::Count { what } => count::run(&what),
         Bench::Ledger { dir, rows } => ledger::run(&dir, rows),
     };
     match measured {

@@ -20,26 +20,11 @@ const FIRST_MS: i64 = 1_700_000_000_000;
 const WINDOW_MS: u32 = 5_000;
 
 pub(crate) fn run() -> Result<(), String> {
-    let signer = SigningKey::hmac(&Secret::new(SECRET.to_owned())).map_err(|error| error.to_string())?;
-    let symbol = Symbol::parse("BTCUSDT").map_err(|error| error.to_string())?;
-    let signed = |i: usize| -> Result<String, String> {
-        let (qty, price) = amounts(i);
-        let order = NewOrder {
-            symbol,
-            leg: OrderLeg::Hedge { side: PositionSide::Long, action: Action::Open },
-            order_type: OrderType::Limit(
-                Qty::new(qty).map_err(|error| error.to_string())?,
-                Limit { price: Price::new(price).map_err(|error| error.to_string())?, tif: Tif::Gtc },
-            ),
-            client_id: client_id(i)?,
-        };
-        let request: ApiRequest = order.request();
-        request.into_signed_query(WINDOW_MS, FIRST_MS + i as i64, &signer).map_err(|error| error.to_string())
-    };
-    proven(&signed(4_711)?)?;
+    let orders = Orders::new()?;
+    proven(&orders.signed(4_711)?)?;
     let measured = passes(ORDERS, || {
         for i in 0..ORDERS {
-            black_box(signed(i).ok());
+            black_box(orders.signed(i).ok());
         }
     });
     print("B2", ours(), "signed_order", measured.median, "ns/op", ORDERS, &[("min", json!(measured.min))]);
@@ -55,6 +40,37 @@ pub(crate) fn run() -> Result<(), String> {
     print("B2", peer, "signed_order", floor.median, "ns/op", ORDERS, &[("min", json!(floor.min))]);
     print("B2", ours(), "signed_order_to_floor", measured.median / floor.median, "ratio", ORDERS, &[]);
     Ok(())
+}
+
+/// Makes orders, each with amounts and an id of its own.
+pub(crate) struct Orders {
+    signer: SigningKey,
+    symbol: Symbol,
+}
+
+impl Orders {
+    pub(crate) fn new() -> Result<Self, String> {
+        let signer = SigningKey::hmac(&Secret::new(SECRET.to_owned())).map_err(|error| error.to_string())?;
+        let symbol = Symbol::parse("BTCUSDT").map_err(|error| error.to_string())?;
+        Ok(Self { signer, symbol })
+    }
+
+    pub(crate) fn signed(&self, i: usize) -> Result<String, String> {
+        let (qty, price) = amounts(i);
+        let order = NewOrder {
+            symbol: self.symbol,
+            leg: OrderLeg::Hedge { side: PositionSide::Long, action: Action::Open },
+            order_type: OrderType::Limit(
+                Qty::new(qty).map_err(|error| error.to_string())?,
+                Limit { price: Price::new(price).map_err(|error| error.to_string())?, tif: Tif::Gtc },
+            ),
+            client_id: client_id(i)?,
+        };
+        let request: ApiRequest = order.request();
+        request
+            .into_signed_query(WINDOW_MS, FIRST_MS + i as i64, &self.signer)
+            .map_err(|error| error.to_string())
+    }
 }
 
 /// `bench` and the number, written without the formatting machinery, as the floor does it.
