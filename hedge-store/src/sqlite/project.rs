@@ -238,9 +238,7 @@ fn describe(decision: &Decision) -> About<'_> {
         Decision::Corrected { difference } => {
             let json = serde_json::to_value(difference).unwrap_or_default();
             let word = json.get("differs").and_then(|word| word.as_str()).map(str::to_owned);
-            let about =
-                About { outcome: word.map(Cow::Owned), detail: Some(json.to_string()), ..About::default() };
-            about
+            About { outcome: word.map(Cow::Owned), detail: Some(json.to_string()), ..About::default() }
         }
         Decision::Alert { position, text } => {
             let of = position.as_ref().map(leg).unwrap_or_default();
