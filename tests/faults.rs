@@ -187,7 +187,7 @@ fn orders_over_the_websocket_api_survive_lost_answers_and_torn_lines_like_orders
 #[test]
 fn a_settlement_that_the_stream_lost_is_found_as_the_funding_it_was() {
     let temp = Temp::new("faults-funding");
-    let lost = json!({"fault": "lose", "match": {"event": "ACCOUNT_UPDATE"}, "count": 400});
+    let lost = json!({"fault": "lose", "match": {"event": "ACCOUNT_UPDATE"}, "count": 60});
     each_happened(&play(&temp, &[lost]));
     all_is_well(&temp.join("d"));
     let records = records(&temp.join("d"));
