@@ -7,7 +7,7 @@ use hedge_core::{
     InstrumentSpec, Interval, MarketEvent, OperatorCommand, OrderRef, OrderState, PositionMode, Posture,
     RunId, RunStarted, Seq, Subscription, Term, Timestamp, Venue, event::JOURNAL_FORMAT,
 };
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use crate::{
@@ -90,7 +90,7 @@ impl Runtime {
     async fn fold(&mut self) -> Result<Seq, RunError> {
         let limit = NonZeroU32::new(PAGE).unwrap_or(NonZeroU32::MIN);
         let mut from = Some(Seq(0));
-        let mut folded = 0_u64;
+        let (mut folded, began) = (0_u64, Instant::now());
         while let Some(place) = from {
             let page = self.store.read(place, limit).await?;
             for envelope in &page.records {
@@ -104,7 +104,8 @@ impl Runtime {
             from = page.next;
         }
         if folded > 0 {
-            info!(records = folded, "journal folded");
+            let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            info!(records = folded, took_ms, "journal folded");
         }
         self.clock.not_before(self.engine.book().last_fact_at());
         Ok(self.store.next_seq().await?)
