@@ -43,15 +43,18 @@ pub fn order_report(row: &OrderRow) -> Result<OrderReport, DecodeError> {
 
 /// What a row must say to be a report, and does not.
 pub(crate) fn left_out(row: &OrderRow) -> Vec<&'static str> {
-    let stated = [
+    absent([
         ("symbol", row.symbol.is_some()),
         ("clientOrderId", row.client_order_id.is_some()),
         ("side", row.side.is_some()),
         ("positionSide", row.position_side.is_some()),
         ("origQty", says_how_much(row)),
         ("updateTime", row.update_time.is_some()),
-    ];
-    stated.into_iter().filter(|(_, is_there)| !is_there).map(|(name, _)| name).collect()
+    ])
+}
+
+fn absent<const N: usize>(fields: [(&'static str, bool); N]) -> Vec<&'static str> {
+    fields.into_iter().filter(|(_, is_there)| !is_there).map(|(name, _)| name).collect()
 }
 
 /// How much one of our own orders is for is in the journal; somebody else's would count as an order for nothing.
@@ -63,15 +66,14 @@ fn says_how_much(row: &OrderRow) -> bool {
 /// As [`left_out`], of a conditional order.
 pub(crate) fn algo_left_out(row: &AlgoRow) -> Vec<&'static str> {
     let covers = row.close_position == Some(true) || row.quantity.is_some();
-    let stated = [
+    absent([
         ("symbol", row.symbol.is_some()),
         ("clientAlgoId", row.client_algo_id.is_some()),
         ("side", row.side.is_some()),
         ("positionSide", row.position_side.is_some()),
         ("quantity", covers),
         ("updateTime", row.update_time.is_some()),
-    ];
-    stated.into_iter().filter(|(_, is_there)| !is_there).map(|(name, _)| name).collect()
+    ])
 }
 
 fn stated<'a, T>(what: &'static str, value: Option<&'a T>) -> Result<&'a T, DecodeError> {
