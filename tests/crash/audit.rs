@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hedge_core::Asset;
+use hedge_core::{Asset, ClientOrderId};
 use rust_decimal::Decimal;
 
 use super::{
@@ -124,7 +124,7 @@ impl Audit {
             let [row] = rows.as_slice() else { unreachable!("there is one") };
             let traded = row.executes.and_then(|order| executed.get(&order)).copied().unwrap_or_default();
             differ(id, &traded.normalize(), &row.executed)?;
-            let order = self.tail.book.orders().find(|order| order.client_id.as_str() == id);
+            let order = ClientOrderId::parse(id).ok().and_then(|id| self.tail.book.order(&id));
             let order = order.unwrap_or_else(|| panic!("{id} is approved and not in the book"));
             differ(id, &order.filled.normalize(), &row.executed)?;
             let is_within = row.is_close_all || row.executed <= order.qty.get();
