@@ -14,7 +14,15 @@ use hedge_testkit::swarm::{Finding, Mutant, Options, RangeReport, fault_kinds, r
 use crate::args::{Args, Choice};
 
 fn main() -> ExitCode {
-    match run(&Args::parse(), &mut io::stdout().lock()) {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) if error.use_stderr() => {
+            eprintln!("hedge-swarm: {}", one_line(&error.to_string()));
+            return ExitCode::from(2);
+        }
+        Err(help) => help.exit(),
+    };
+    match run(&args, &mut io::stdout().lock()) {
         Ok(clean) => ExitCode::from(u8::from(!clean)),
         // Whoever reads no further has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -23,6 +31,13 @@ fn main() -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// What is wrong with the command line, without the advice below it.
+fn one_line(error: &str) -> String {
+    let wrong = error.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let words: Vec<&str> = wrong.flat_map(str::split_whitespace).collect();
+    words.join(" ").trim_start_matches("error: ").to_owned()
 }
 
 /// Whether nothing was wrong.
@@ -46,7 +61,7 @@ fn run(args: &Args, out: &mut impl Write) -> io::Result<bool> {
     let seeds =
         args.seeds.clone().or_else(|| args.seed.map(|seed| seed..seed.saturating_add(1))).unwrap_or(0..2_000);
     let began = Instant::now();
-    let options = Options { mutant, jobs: args.jobs.get(), stop_at_first: !args.all };
+    let options = Options { mutant, jobs: args.jobs.get(), stop_at_first: !args.all, shrink: true };
     let report = run_range(seeds, options);
     let seconds = began.elapsed().as_secs_f64();
     if args.faults {

@@ -8,12 +8,12 @@ use super::dice::Dice;
 /// When faults begin and end, and what follows. Units: milliseconds since the start of the run.
 pub(super) mod times {
     pub(in super::super) const STORM_BEGINS_MS: i64 = 4_000;
-    pub(in super::super) const STORM_ENDS_MS: i64 = 50_000;
+    pub(in super::super) const STORM_ENDS_MS: i64 = 80_000;
     /// From here on a leg may not stand without a stop for longer than the engine promises.
-    pub(in super::super) const STRICT_FROM_MS: i64 = 90_000;
+    pub(in super::super) const STRICT_FROM_MS: i64 = 120_000;
     /// From here on nothing new is wanted.
-    pub(in super::super) const LAST_WISH_MS: i64 = 125_000;
-    pub(in super::super) const END_MS: i64 = 165_000;
+    pub(in super::super) const LAST_WISH_MS: i64 = 160_000;
+    pub(in super::super) const END_MS: i64 = 200_000;
 }
 
 /// Which leg: the place of the symbol in the run's list, and whether it is the SHORT one.
@@ -335,8 +335,8 @@ impl Plan {
 }
 
 fn draw_wishes(dice: &mut Dice, setup: &Setup, items: &mut Vec<Item>) {
-    let storm = dice.range(24, 44);
-    let calm = dice.range(6, 12);
+    let storm = dice.range(40, 80);
+    let calm = dice.range(8, 14);
     for number in 0..storm + calm {
         let at_ms = if number < storm {
             dice.range(1_500, times::STORM_ENDS_MS)
@@ -369,7 +369,7 @@ fn draw_wishes(dice: &mut Dice, setup: &Setup, items: &mut Vec<Item>) {
 }
 
 fn draw_faults(dice: &mut Dice, setup: &Setup, items: &mut Vec<Item>) {
-    let subset = dice.range(2, 8);
+    let subset = dice.range(3, 12);
     let mut kinds: Vec<usize> = (0..subset).map(|_| dice.below(KINDS as u64) as usize).collect();
     if dice.percent(35) {
         kinds.push(CRASH);

@@ -11,8 +11,19 @@ use hedge_sim::venue::Command;
 /// What a job has to do with the venue.
 #[derive(Debug)]
 pub(super) enum Work {
-    Submit { order: ClientOrderId, command: Command, resigned: bool, acceptable_until: Option<Timestamp> },
-    Cancel { order: ClientOrderId, command: Command, resigned: bool },
+    Submit {
+        order: ClientOrderId,
+        command: Command,
+        resigned: bool,
+        acceptable_until: Option<Timestamp>,
+        /// Of an opening: not sent later than this.
+        valid_until: Option<Timestamp>,
+    },
+    Cancel {
+        order: ClientOrderId,
+        command: Command,
+        resigned: bool,
+    },
     Query(Box<Question>),
     Snapshot(Box<Reading>),
     Rules,

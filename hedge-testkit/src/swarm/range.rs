@@ -19,11 +19,13 @@ pub struct Options {
     pub jobs: usize,
     /// Whether the rest of the range is left out after the first violation.
     pub stop_at_first: bool,
+    /// Whether the first violation is made small, which takes up to some hundred runs.
+    pub shrink: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { mutant: None, jobs: 1, stop_at_first: true }
+        Self { mutant: None, jobs: 1, stop_at_first: true, shrink: true }
     }
 }
 
@@ -145,7 +147,8 @@ pub fn run_range(seeds: Range<u64>, options: Options) -> RangeReport {
         }
     });
     report.found.sort_by_key(|(seed, _)| *seed);
-    report.finding = report.found.first().map(|(seed, violation)| small(*seed, options.mutant, violation));
+    let first = report.found.first().filter(|_| options.shrink);
+    report.finding = first.map(|(seed, violation)| small(*seed, options.mutant, violation));
     report
 }
 

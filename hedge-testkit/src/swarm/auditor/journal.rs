@@ -36,7 +36,6 @@ impl From<&PositionKey> for LegName {
 /// An order as it was announced, and what has become known of it.
 #[derive(Clone, Debug)]
 struct Announced {
-    at_ms: i64,
     position: PositionKey,
     leg: Leg,
     qty: Decimal,
@@ -44,6 +43,8 @@ struct Announced {
     numbers: BTreeSet<i64>,
     reported: Decimal,
     ended: bool,
+    /// Which life of its leg it was decided in, as far as the journal knew.
+    life: usize,
 }
 
 impl Announced {
@@ -67,6 +68,9 @@ pub(in crate::swarm) struct JournalBook {
     pub(in crate::swarm) trades: BTreeSet<(String, i64)>,
     pub(in crate::swarm) flows: BTreeSet<String>,
     legs: BTreeMap<LegName, Decimal>,
+    /// When the journal has learned that each life of a leg was over. Units: milliseconds of the run.
+    lives: BTreeMap<LegName, Vec<i64>>,
+    now_ms: i64,
     marks: BTreeMap<u16, Decimal>,
     symbols: BTreeMap<u16, String>,
     pub(in crate::swarm) wallet: Option<Decimal>,
@@ -80,21 +84,11 @@ pub(in crate::swarm) struct JournalBook {
     corrected: bool,
 }
 
-/// The opening that a record approves, by name.
-pub(super) fn opening_in(record: &Envelope) -> Option<String> {
+/// The opening that a record approves: its id, and the leg beside it.
+pub(super) fn opening_in(record: &Envelope) -> Option<(String, String)> {
     match &record.event {
         Event::Decision(Decision::OrderApproved { client_id, position, leg: Leg::Open(_), .. }) => {
-            Some(format!("opening {client_id} of {position}"))
-        }
-        _ => None,
-    }
-}
-
-/// The order that a record approves, and its leg.
-pub(super) fn order_in(record: &Envelope) -> Option<(&str, LegName)> {
-    match &record.event {
-        Event::Decision(Decision::OrderApproved { client_id, position, .. }) => {
-            Some((client_id.as_str(), LegName::from(position)))
+            Some((client_id.as_str().to_owned(), format!("opening {client_id} of {position}")))
         }
         _ => None,
     }
@@ -113,8 +107,11 @@ impl JournalBook {
         self.orders.get(&ClientOrderId::parse(id).ok()?)
     }
 
-    pub(super) fn approved_at_ms(&self, id: &str) -> Option<i64> {
-        self.find(id).map(|order| order.at_ms)
+    /// How long the journal has known that the position is gone for which an order was decided.
+    pub(super) fn outlived_ms(&self, id: &str, now_ms: i64) -> Option<i64> {
+        let order = self.find(id)?;
+        let over_ms = self.lives.get(&LegName::from(&order.position))?.get(order.life)?;
+        Some(now_ms - over_ms)
     }
 
     pub(super) fn cancel_announced(&self, id: &str) -> bool {
@@ -183,7 +180,8 @@ impl JournalBook {
     }
 
     /// One more record. What is wrong about it goes to `found`, with the number of the invariant.
-    pub(super) fn read(&mut self, record: &Envelope, found: &mut Vec<(u8, String)>) {
+    pub(super) fn read(&mut self, record: &Envelope, now_ms: i64, found: &mut Vec<(u8, String)>) {
+        self.now_ms = now_ms;
         if record.seq.0 != self.records {
             found.push((7, format!("record {} stands at place {}", record.seq, self.records)));
         }
@@ -294,7 +292,12 @@ impl JournalBook {
         let closes = side.order_side(Action::Close) == fill.order_side;
         let leg = LegName { symbol: symbol.clone(), short: side == PositionSide::Short };
         let qty = if closes { -fill.qty.get() } else { fill.qty.get() };
-        *self.legs.entry(leg).or_default() += qty;
+        let held = self.legs.entry(leg.clone()).or_default();
+        let was_open = *held > Decimal::ZERO;
+        *held += qty;
+        if was_open && *held <= Decimal::ZERO {
+            self.lives.entry(leg).or_default().push(self.now_ms);
+        }
         if let Some(wallet) = &mut self.wallet {
             *wallet += fill.realized.map_or(Decimal::ZERO, |realized| realized.get()) - fill.fee.value.get();
         }
@@ -332,13 +335,13 @@ impl JournalBook {
             }
             Decision::OrderApproved { client_id, position, leg, qty, .. } => {
                 let order = Announced {
-                    at_ms: record.at.ms(),
                     position: *position,
                     leg: *leg,
                     qty: qty.get(),
                     numbers: BTreeSet::new(),
                     reported: Decimal::ZERO,
                     ended: false,
+                    life: self.lives.get(&LegName::from(position)).map_or(0, Vec::len),
                 };
                 match leg {
                     Leg::Open(_) => self.opening(record, client_id, &order, cause, found),

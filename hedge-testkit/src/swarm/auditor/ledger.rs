@@ -11,8 +11,6 @@ use crate::swarm::exchange::is_opening;
 #[derive(Clone, Debug, Default)]
 struct Leg {
     qty: Decimal,
-    /// Counts how often it has been opened.
-    life: u32,
     bare_since_ms: Option<i64>,
 }
 
@@ -54,11 +52,6 @@ pub(super) fn is_ours(client: &str) -> bool {
 }
 
 impl Ledger {
-    /// How often a leg has been opened.
-    pub(super) fn life(&self, leg: &LegName) -> u32 {
-        self.legs.get(leg).map_or(0, |leg| leg.life)
-    }
-
     pub(super) fn first_time(&mut self, client: &str, algo: bool) -> bool {
         self.taken.insert((algo, client.to_owned()))
     }
@@ -84,19 +77,13 @@ impl Ledger {
         executed
     }
 
-    pub(super) fn read(
-        &mut self,
-        event: &VenueEvent,
-        lives: &BTreeMap<String, u32>,
-        found: &mut Vec<String>,
-    ) {
+    pub(super) fn read(&mut self, event: &VenueEvent, closes: &mut Vec<String>, found: &mut Vec<String>) {
         match &event.body {
             EventBody::Account(update) => {
                 for row in &update.positions {
                     let Some(name) = LegName::of(&row.symbol, row.position_side) else { continue };
                     if row.qty.is_zero() || row.qty.is_sign_negative() == name.short {
                         let leg = self.legs.entry(name).or_default();
-                        leg.life += u32::from(leg.qty.is_zero() && !row.qty.is_zero());
                         leg.qty = row.qty.abs();
                     } else {
                         found.push(format!("{name} holds {}: a close has turned it over", row.qty));
@@ -109,13 +96,8 @@ impl Ledger {
                 let opens = is_opening(order.side, Some(order.position_side));
                 if let Some(fill) = &update.fill {
                     self.trades.insert((order.symbol.clone(), fill.trade_id));
-                    let decided_for = lives.get(&order.client_order_id).copied();
-                    let life = self.life(&leg);
-                    if let Some(decided_for) = decided_for.filter(|decided| !opens && *decided != life) {
-                        found.push(format!(
-                            "close {} was decided for opening {decided_for} of {leg} and has closed {} of opening {life}",
-                            order.client_order_id, fill.qty
-                        ));
+                    if !opens && is_ours(&order.client_order_id) {
+                        closes.push(order.client_order_id.clone());
                     }
                 }
                 let known = Plain {
@@ -190,7 +172,7 @@ impl Ledger {
     }
 
     /// The leg that was covered before these events and is open and bare after them.
-    pub(super) fn uncovered_now(&self, events: &[VenueEvent]) -> Option<LegName> {
+    pub(super) fn uncovered_now(&self, events: &[VenueEvent]) -> Option<(LegName, &str)> {
         events.iter().find_map(|event| {
             let EventBody::Algo(view) = &event.body else { return None };
             let name = LegName::of(&view.symbol, view.position_side)?;
@@ -198,7 +180,7 @@ impl Ledger {
             let leg = self.legs.get(&name)?;
             let was_its_stop = algo.is_stop && view.status == AlgoStatus::Canceled && is_ours(&algo.client);
             let bare = leg.bare_since_ms.is_none() && !leg.qty.is_zero() && !self.is_covered(&name, leg);
-            (was_its_stop && bare).then_some(name)
+            (was_its_stop && bare).then_some((name, algo.client.as_str()))
         })
     }
 

@@ -5,7 +5,10 @@ mod journal;
 mod ledger;
 mod quiet;
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use hedge_core::{Decimal, Envelope};
 use hedge_sim::venue::{self, Command, Venue, VenueEvent};
@@ -27,10 +30,20 @@ pub(super) const TOTAL_USDT: i64 = 2_000;
 pub(super) const PROTECT_WITHIN_MS: i64 = 3_000;
 /// What the way of a fill to the engine and of a stop to the venue may add to that. Units: milliseconds.
 const ON_THE_WAY_MS: i64 = 1_500;
+/// A client that is refused for its stamp signs once more without asking the loop again; that refusal takes at most so long.
+/// Units: milliseconds.
+const TIME_OUT_MS: i64 = 2_500;
+/// How long a closing order may outlive its position: its cancel waits its turn behind other commands of the leg, each of which
+/// may take until its time-out. Units: milliseconds.
+const LEFT_OVER_MS: i64 = 5_000;
+/// The same while faults keep cancels from arriving: bans, maintenance, starts. Units: milliseconds.
+const LEFT_OVER_IN_A_STORM_MS: i64 = 30_000;
 /// Marks move between a decision and its arrival. Units: percent.
 const MARK_TOLERANCE_PERCENT: i64 = 8;
 /// An opening may be sent so long after its approval. Units: milliseconds.
 pub(super) const APPROVAL_TTL_MS: i64 = 2_000;
+/// By how much a drifting clock may misjudge that. Units: milliseconds.
+const CLOCKS_DIFFER_MS: i64 = 20;
 
 /// What the auditor found wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,8 +87,12 @@ pub(super) struct Auditor {
     pub(super) strict: bool,
     pub(super) journal: JournalBook,
     pub(super) ledger: Ledger,
-    /// Which life of its leg an order was decided for.
-    lives: BTreeMap<String, u32>,
+    /// When openings were approved, by the time that passes for everybody.
+    approved_ms: BTreeMap<String, i64>,
+    /// Orders that were sent.
+    sent: BTreeSet<String>,
+    /// Of those, the ones that the venue has refused without looking at them, and that may be signed once more.
+    unread: BTreeSet<String>,
     /// What was commanded and what the stream is, as known without the journal.
     pub(super) forbidden: bool,
     pub(super) disconnected: bool,
@@ -105,7 +122,8 @@ impl Auditor {
     /// The engine has made records. They may not be durable yet.
     pub(super) fn made(&mut self, records: &[Envelope]) {
         for record in records {
-            let Some(opening) = journal::opening_in(record) else { continue };
+            let Some((id, opening)) = journal::opening_in(record) else { continue };
+            self.approved_ms.insert(id, self.now_ms);
             let (forbidden, disconnected) = (self.forbidden, self.disconnected);
             self.check(4, !forbidden, || format!("{opening} was approved although openings are forbidden"));
             self.check(4, !disconnected, || format!("{opening} was approved without an account stream"));
@@ -116,12 +134,8 @@ impl Auditor {
     pub(super) fn durable(&mut self, records: &[Envelope]) {
         for record in records {
             let mut found = Vec::new();
-            self.journal.read(record, &mut found);
+            self.journal.read(record, self.now_ms, &mut found);
             self.points += 1;
-            if let Some((id, leg)) = journal::order_in(record) {
-                let life = self.ledger.life(&leg);
-                self.lives.insert(id.to_owned(), life);
-            }
             for (invariant, text) in found {
                 self.report(invariant, || text);
             }
@@ -133,7 +147,7 @@ impl Auditor {
         let before = std::mem::take(&mut self.journal);
         for record in records {
             let mut found = Vec::new();
-            self.journal.read(record, &mut found);
+            self.journal.read(record, self.now_ms, &mut found);
             for (invariant, text) in found {
                 self.report(invariant, || text);
             }
@@ -153,7 +167,7 @@ impl Auditor {
     }
 
     /// A command leaves the process.
-    pub(super) fn sent(&mut self, command: &Command, machine_now_ms: i64) {
+    pub(super) fn sent(&mut self, command: &Command) {
         match command {
             Command::Place(_) | Command::PlaceAlgo(_) => {
                 let (id, opens) = named(command);
@@ -163,8 +177,16 @@ impl Auditor {
                 self.check(2, mismatch.is_none(), || {
                     format!("order {id} is not sent as it was announced: {}", mismatch.unwrap_or_default())
                 });
-                let late_ms = self.journal.approved_at_ms(&id).map_or(0, |at_ms| machine_now_ms - at_ms);
-                self.check(4, !opens || late_ms <= APPROVAL_TTL_MS, || {
+                let again = !self.sent.insert(id.clone());
+                let proven = self.unread.remove(&id);
+                self.check(1, !again || proven, || {
+                    format!(
+                        "order {id} is sent again, and nothing proves that it was not taken the first time"
+                    )
+                });
+                let most_ms = APPROVAL_TTL_MS + CLOCKS_DIFFER_MS + if again { TIME_OUT_MS } else { 0 };
+                let late_ms = self.approved_ms.get(&id).map_or(0, |at_ms| self.now_ms - at_ms);
+                self.check(4, !opens || late_ms <= most_ms, || {
                     format!("opening {id} is sent {late_ms} ms after its approval")
                 });
             }
@@ -184,6 +206,11 @@ impl Auditor {
         let Some(id) = self.ledger.client_of(number, algo).map(str::to_owned) else { return };
         let announced = self.journal.cancel_announced(&id) || self.journal.adopted_cancel_announced(number);
         self.check(2, announced, || format!("a cancel of {id} is sent that is not in the journal"));
+    }
+
+    /// The exchange has refused a command for its stamp (-1021), which proves that it has not looked at it.
+    pub(super) fn unread(&mut self, command: &Command) {
+        self.unread.insert(named(command).0);
     }
 
     /// The exchange has taken a command of ours; its events follow with [`happened`](Self::happened).
@@ -229,23 +256,34 @@ impl Auditor {
     /// What the exchange told, in its order. `by_us` is whether a command of ours was the reason.
     pub(super) fn happened(&mut self, events: &[VenueEvent], by_us: Option<&Command>) {
         for event in events {
-            let mut found = Vec::new();
-            self.ledger.read(event, &self.lives, &mut found);
+            let (mut closes, mut found) = (Vec::new(), Vec::new());
+            self.ledger.read(event, &mut closes, &mut found);
             self.points += 1;
             for text in found {
                 self.report(5, || text);
             }
+            for id in closes {
+                self.check_close(&id);
+            }
         }
         if let Some(Command::CancelAlgo { .. }) = by_us {
+            // A stop that outlived its position is no protection: it goes, and the next position gets its own.
             let bare = self.ledger.uncovered_now(events);
-            self.check(9, bare.is_none(), || {
-                format!(
-                    "our own cancel has taken the last stop of {}",
-                    bare.map_or_else(String::new, |leg| leg.to_string())
-                )
-            });
+            let bare = bare.filter(|(_, id)| self.journal.outlived_ms(id, self.now_ms).is_none());
+            let bare =
+                bare.map(|(leg, id)| format!("our own cancel of {id} has taken the last stop of {leg}"));
+            self.check(9, bare.is_none(), || bare.unwrap_or_default());
         }
         self.cover();
+    }
+
+    /// A close that has filled was decided for the position that it took from, or for one whose end was news.
+    fn check_close(&mut self, id: &str) {
+        let most_ms = if self.strict { LEFT_OVER_MS } else { LEFT_OVER_IN_A_STORM_MS };
+        let outlived_ms = self.journal.outlived_ms(id, self.now_ms).unwrap_or(0);
+        self.check(5, outlived_ms <= most_ms, || {
+            format!("{id} has closed a part of another position: its own has been gone for {outlived_ms} ms")
+        });
     }
 
     /// Looks at every leg's stop.

@@ -64,10 +64,16 @@ impl World {
                 if approved.get().purpose() == OrderPurpose::Stop && self.drops_stop(&order) {
                     return;
                 }
+                let valid_until = approved.valid_until();
                 let mut command = words::place(approved.get());
                 self.twist_command(&mut command, approved.get());
-                let work =
-                    Work::Submit { order, command: command.clone(), resigned: false, acceptable_until: None };
+                let work = Work::Submit {
+                    order,
+                    command: command.clone(),
+                    resigned: false,
+                    acceptable_until: None,
+                    valid_until,
+                };
                 self.touch();
                 let token = self.new_job(work, lane);
                 self.send_command(token, command);
@@ -171,7 +177,10 @@ impl World {
         let Some(process) = self.process.as_mut() else { return false };
         process.venue_offset_ms = venue_ms - START_MS - machine_ms;
         let Some(running) = process.jobs.running.get_mut(&token) else { return false };
+        let own_now = Timestamp::from_ms(START_MS + machine_ms);
+        let is_stale = |until: &Option<Timestamp>| until.is_some_and(|until| own_now > until);
         let command = match &mut running.work {
+            Work::Submit { valid_until, .. } if is_stale(valid_until) => return false,
             Work::Submit { command, resigned, .. } | Work::Cancel { command, resigned, .. } if !*resigned => {
                 *resigned = true;
                 command.clone()

@@ -158,8 +158,7 @@ impl World {
             if self.mutant == Some(Mutant::ReuseId) {
                 self.reuse_id(command);
             }
-            let loop_ms = self.process.as_ref().map_or(0, |p| START_MS + p.newest_us / 1_000);
-            self.auditor.sent(command, loop_ms);
+            self.auditor.sent(command);
             let text = command_text(command);
             self.note(&text);
             self.say(|| format!("-> {text}"));
@@ -216,6 +215,9 @@ impl World {
             return (false, 0, Way::Normal);
         };
         let places = matches!(command, Command::Place(_) | Command::PlaceAlgo(_));
+        if !places && !matches!(command, Command::Cancel { .. } | Command::CancelAlgo { .. }) {
+            return (false, 0, Way::Normal);
+        }
         let (is_stop, opens) = (is_stop(command), opens(command));
         let fits = |fault: &Fault| match fault {
             Fault::StopRefused { .. } => is_stop,
@@ -290,13 +292,13 @@ impl World {
                 self.client.limited_until_us = self.now_us + 1_000_000;
                 (0, Answer::failed(Outcome::NotSent, "429 -1003 Too many requests"))
             }
-            Way::Clock => (
-                0,
-                Answer::refused(&VenueError::refuse(
-                    -1021,
-                    "Timestamp for this request is outside of the recvWindow.",
-                )),
-            ),
+            Way::Clock => {
+                if let Request::Command(command) = &request {
+                    self.auditor.unread(command);
+                }
+                let outside = "Timestamp for this request is outside of the recvWindow.";
+                (0, Answer::refused(&VenueError::refuse(-1021, outside)))
+            }
             Way::Refused(code) => (0, Answer::refused(&VenueError::refuse(code, "refused"))),
         };
         self.answer_after(extra_us, process, token, number, answer);
@@ -350,7 +352,12 @@ impl World {
                 }
             }
             Err(error) if error.code == Refusal::PositionModeUnchanged.code() => Answer::Done,
-            Err(error) => Answer::refused(error),
+            Err(error) => {
+                if error.code == -1021 {
+                    self.auditor.unread(command);
+                }
+                Answer::refused(error)
+            }
         };
         self.say(|| match &result {
             Ok(_) => format!("   taken: {}", command_text(command)),

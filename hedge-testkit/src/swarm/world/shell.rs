@@ -89,7 +89,11 @@ impl World {
 
     /// The fold of everything that was written is what the engine goes by.
     pub(super) fn compare_fold(&mut self) {
-        let Some(process) = &self.process else { return };
+        // What that mutant writes is not what its engine decided: the other invariants must find it.
+        let Some(process) = self.process.as_ref().filter(|_| self.mutant != Some(Mutant::StaleCloseSize))
+        else {
+            return;
+        };
         self.auditor.points += 1;
         if *process.engine.book() != self.shadow {
             self.auditor
