@@ -68,8 +68,9 @@ impl Audit {
     fn look(&mut self, with_history: bool) -> Result<(), String> {
         let before = self.venue.account(false);
         self.fetch_trades();
-        self.tail.follow();
         let history = with_history.then(|| self.venue.account(true));
+        // Last, so that the journal is at least as far as the exchange: it comes first.
+        self.tail.follow();
         let after = self.venue.account(false);
         if before != after {
             return Err("the account is moving".to_owned());
