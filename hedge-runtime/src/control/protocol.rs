@@ -83,7 +83,7 @@ impl Request {
     }
 
     /// Reads a line. Errors: what is wrong with it, for whoever wrote it.
-    pub(crate) fn parse(line: &[u8]) -> Result<Self, String> {
+    pub fn parse(line: &[u8]) -> Result<Self, String> {
         let text: RequestText = serde_json::from_slice(line).map_err(|error| {
             format!("not a request: {error}; expected one line like {{\"command\":\"status\"}}")
         })?;
