@@ -47,10 +47,18 @@ impl Engine {
         }
     }
 
-    /// How long to wait between two attempts: a venue that takes no orders for a symbol is not asked every second.
+    /// How long to wait between two attempts: a venue that takes no orders for a symbol is not asked every second, and what
+    /// is too small for an order is not tried every second once a stop stands.
     pub(super) fn close_pause(&self, key: &PositionKey) -> Duration {
         let trading = self.spec_of(key).is_none_or(InstrumentSpec::is_trading);
-        if trading { CLOSE_PAUSE } else { HALTED_PAUSE }
+        let waits = !trading || self.is_dust(key) && self.has_stop(key);
+        if waits { HALTED_PAUSE } else { CLOSE_PAUSE }
+    }
+
+    /// Whether what could be closed is less than the smallest market order: the venue has made its steps coarser.
+    fn is_dust(&self, key: &PositionKey) -> bool {
+        let Some((position, spec)) = self.closable(key).zip(self.spec_of(key)) else { return false };
+        spec.floor_qty(position.qty().get(), &spec.market_lot).is_none()
     }
 
     /// From now on the leg is closed until it is flat, over rejections and restarts.
@@ -83,6 +91,16 @@ impl Engine {
             return;
         }
         self.stamp(key, cx.at);
+        if self.is_dust(key) {
+            let text = format!(
+                "what is left of {key} is too small for an order; only a stop over the whole leg closes it"
+            );
+            self.alert_once(cx, text);
+            if !self.has_stop(key) {
+                self.guard_in_doubt(cx, key);
+            }
+            return;
+        }
         self.close_at_market(cx, None, key, &Portion::All);
     }
 

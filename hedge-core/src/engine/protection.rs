@@ -130,7 +130,7 @@ impl Engine {
         !guarded && self.book.live_orders_of(key).any(doubtful)
     }
 
-    /// A stop over the whole leg closes nothing twice, so it may stand in until the doubt is over.
+    /// A stop over the whole leg closes nothing twice and takes any quantity, so it may stand in where no close can be sent.
     pub(super) fn guard_in_doubt(&mut self, cx: &mut Cx<'_>, key: &PositionKey) {
         let mark = self.book.mark_of(&key.instrument).map(|(mark, _)| mark);
         let distance = self.config.adopt_stop.unwrap_or(DOUBT_STOP);
@@ -485,20 +485,26 @@ impl Engine {
         }
     }
 
-    /// A flat leg keeps no closing order: it would close the next position of that leg at an old price.
+    /// A closing order goes with the position that it was decided for: it would close the next one of that leg at an old
+    /// price. The stop of a leg that is open again already is left to its successor.
     pub(super) fn sweep(&mut self, cx: &mut Cx<'_>, key: &PositionKey) {
-        if self.book.leg(key).is_none_or(|leg| leg.is_open()) {
+        let Some((is_open, opened)) = self.book.leg(key).map(|leg| (leg.is_open(), leg.opened_seq)) else {
             return;
-        }
+        };
+        let is_leftover = |order: &&OrderRecord| {
+            order.leg.action() == Action::Close
+                && (!is_open || order.seq < opened && order.purpose != OrderPurpose::Stop)
+        };
+        let because = if is_open { "its position is gone" } else { "the leg is flat" };
         let leftovers: Vec<ClientOrderId> = self
             .book
             .live_orders_of(key)
-            .filter(|order| order.leg.action() == Action::Close)
+            .filter(is_leftover)
             .filter(|order| matches!(order.state, OrderState::Working | OrderState::PartiallyFilled))
             .map(|order| order.client_id)
             .collect();
         for id in leftovers {
-            self.cancel(cx, &id, Cow::Borrowed("the leg is flat"));
+            self.cancel(cx, &id, Cow::Borrowed(because));
         }
     }
 }

@@ -108,3 +108,40 @@ fn a_refused_close_is_told_to_a_person() {
     // Its strategy may try again.
     assert_eq!(rig.want(Intent::close(long(), "enough")).only().qty, d("1"));
 }
+
+/// The venue makes its steps so coarse that no order can be as small as what the leg holds.
+fn coarse_steps(rig: &mut Rig) {
+    let mut rules = spec(btc());
+    for lot in [&mut rules.lot, &mut rules.market_lot] {
+        (lot.step, lot.min) = (d("2"), d("2"));
+    }
+    rig.feed(Fact::Instrument { ix: InstrumentIx(0), spec: Box::new(rules) });
+}
+
+#[test]
+fn a_leg_too_small_for_an_order_is_named_once_and_not_tried_every_second() {
+    let mut rig = Rig::new();
+    rig.opened();
+    coarse_steps(&mut rig);
+    let told = rig.operator(OperatorCommand::Flatten);
+    told.none();
+    assert_eq!(told.alerts().iter().filter(|text| text.contains("too small for an order")).count(), 1);
+    for later in rig.run_for(ms(30_000)) {
+        later.none();
+        assert!(later.alerts().is_empty(), "{:?}", later.alerts());
+    }
+}
+
+#[test]
+fn a_leg_too_small_for_an_order_that_lost_its_stop_gets_one_that_stands() {
+    let mut rig = Rig::new();
+    let (_, stop) = rig.opened();
+    coarse_steps(&mut rig);
+    rig.mark("94");
+    let outcomes = rig.report(&stop, ReportedState::Rejected, "0");
+    let guard = outcomes.only();
+    assert!(guard.is_close_all_stop(), "{guard:?}");
+    assert!(guard.trigger().is_some_and(|trigger| trigger < px("94")), "{guard:?}");
+    rig.ack(&guard);
+    assert_eq!(rig.leg(&long()).unprotected_since, None);
+}
