@@ -18,7 +18,9 @@ use crate::{
     id::Asset,
 };
 
-pub use crate::digits::{ceil_to, compare, difference, div_round, floor_to, product, round_to};
+pub use crate::digits::{
+    ceil_to, compare, difference, div_round, floor_to, greatest, is_same, least, product, round_to, sum,
+};
 
 /// A number that cannot be that kind of amount.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

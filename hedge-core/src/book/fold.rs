@@ -229,6 +229,7 @@ impl Book {
                     {
                         entry.get_or_insert((mark, at));
                         self.kept.leg_moved(slot);
+                        self.kept.leg_moved(slot ^ 1);
                     }
                 }
             }

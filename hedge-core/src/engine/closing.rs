@@ -11,7 +11,7 @@ use crate::{
     gate::Gate,
     id::{ClientOrderId, InstrumentId, OrderPurpose, StrategyId},
     instrument::InstrumentSpec,
-    money::Qty,
+    money::{Qty, difference},
     order::{Exit, Leg, Portion},
     position::{Position, PositionKey, PositionSide},
     risk::{GateCheck, Verdict},
@@ -109,12 +109,25 @@ impl Engine {
         key: &PositionKey,
         portion: &Portion,
     ) -> bool {
+        let free = self.closable(key);
+        self.close_free(cx, strategy, key, portion, free)
+    }
+
+    /// Closes what is free of a leg; what is left of it after a piece is looked at anew.
+    fn close_free(
+        &mut self,
+        cx: &mut Cx<'_>,
+        strategy: Option<StrategyId>,
+        key: &PositionKey,
+        portion: &Portion,
+        mut free: Option<Position>,
+    ) -> bool {
         let mut sent = false;
         for _ in 0..16 {
-            let Some(position) = self.closable(key) else { break };
+            let Some(position) = free else { break };
+            let id = self.new_id(OrderPurpose::Close);
             let Some(spec) = self.spec_of(key) else { break };
             let gate = Gate::for_closing(spec, self.book.term());
-            let id = self.new_id(OrderPurpose::Close);
             match gate.close(id, &position, portion, &Exit::Market) {
                 Ok(close) => self.submit(cx, strategy, close),
                 Err(refusal) => {
@@ -127,6 +140,7 @@ impl Engine {
             if *portion != Portion::All {
                 break;
             }
+            free = self.closable(key);
         }
         sent
     }
@@ -141,7 +155,8 @@ impl Engine {
         exit: &Exit,
     ) {
         if *exit == Exit::Market {
-            let closable = self.closable(key).map_or(
+            let free = self.closable(key);
+            let closable = free.as_ref().map_or(
                 Decision::Assessed {
                     position: *key,
                     checks: vec![GateCheck::holds(
@@ -159,7 +174,7 @@ impl Engine {
             );
             let seq = self.record(cx, Event::Decision(closable));
             let cx = &mut cx.because_of(seq);
-            self.close_at_market(cx, Some(strategy), key, portion);
+            self.close_free(cx, Some(strategy), key, portion, free);
             return;
         }
         let available = if exit.is_conditional() { self.position(key) } else { self.closable(key) };
@@ -208,7 +223,7 @@ impl Engine {
     /// The leg less what its own resting closes may still take.
     pub(super) fn closable(&self, key: &PositionKey) -> Option<Position> {
         let leg = self.book.leg(key)?;
-        let free = Qty::of(leg.qty - self.book.resting_closes(key))?;
+        let free = Qty::of(difference(&leg.qty, &self.book.resting_closes(key)))?;
         Some(Position::new(*key, free, leg.entry()?))
     }
 }

@@ -6,6 +6,7 @@ use std::{borrow::Cow, mem};
 use crate::{
     book::Change,
     event::{Decision, Envelope, Event, Fact, OperatorCommand},
+    id::OrderIds,
     position::PositionKey,
     reconcile::reconcile,
     risk::{Posture, Stance},
@@ -20,7 +21,10 @@ impl Engine {
         self.react(cx);
         let Some(Envelope { event: Event::Fact(fact), .. }) = cx.step.events.first() else { return };
         match fact {
-            Fact::RunStarted(_) => self.fresh_process = true,
+            Fact::RunStarted(started) => {
+                self.order_ids = OrderIds::new(started.run, started.term);
+                self.fresh_process = true;
+            }
             Fact::Instrument { spec, .. } => {
                 let (id, trading) = (spec.id, spec.is_trading());
                 self.wire_feeds();
@@ -77,8 +81,10 @@ impl Engine {
                 AccountEvent::Fill { fill } => {
                     if let Some(side) = fill.side.leg() {
                         let key = PositionKey::new(fill.instrument, side);
-                        let fill = fill.clone();
-                        self.tell_owner(cx, &key, &StrategyEvent::Fill { position: key, fill: &fill });
+                        if let Some(owner) = self.owner_of(&key) {
+                            let fill = fill.clone();
+                            self.ask(cx, owner, &StrategyEvent::Fill { position: key, fill: &fill });
+                        }
                     }
                 }
                 _ => {}

@@ -4,12 +4,12 @@ use super::{
     protection::UnsentStop,
     step::{EngineConfig, Step},
 };
-use std::{borrow::Cow, collections::BTreeSet, time::Duration};
+use std::{borrow::Cow, collections::BTreeSet, mem, time::Duration};
 
 use crate::{
     book::{Book, Change},
     event::{Decision, Envelope, Event, Fact},
-    id::{InstrumentId, Seq, StrategyId},
+    id::{InstrumentId, OrderIds, RunId, Seq, StrategyId, Term},
     position::PositionKey,
     reconcile::Difference,
     risk::RiskManager,
@@ -38,6 +38,10 @@ pub struct Engine {
     pub(super) risk: Box<dyn RiskManager>,
     pub(super) strategies: Vec<Box<dyn Strategy>>,
     pub(super) ids: Vec<StrategyId>,
+    /// Which strategy has an id, sorted by id.
+    pub(super) places: Vec<(StrategyId, usize)>,
+    /// Derives the ids of this run and term.
+    pub(super) order_ids: OrderIds,
     pub(super) needs: Vec<(usize, DataNeed)>,
     pub(super) feeds: Vec<Vec<Feed>>,
     pub(super) tick_needs: Vec<(usize, InstrumentId)>,
@@ -87,7 +91,10 @@ impl Cx<'_> {
 impl Engine {
     /// An engine with an empty book. Strategies are asked in this order.
     pub fn new(config: EngineConfig, risk: Box<dyn RiskManager>, strategies: Vec<Box<dyn Strategy>>) -> Self {
-        let ids = strategies.iter().map(|strategy| strategy.id()).collect();
+        let ids: Vec<StrategyId> = strategies.iter().map(|strategy| strategy.id()).collect();
+        let mut places: Vec<(StrategyId, usize)> = ids.iter().enumerate().map(|(i, id)| (*id, i)).collect();
+        places.sort_unstable();
+        places.dedup_by_key(|(id, _)| *id);
         let needs = strategies
             .iter()
             .enumerate()
@@ -104,6 +111,8 @@ impl Engine {
             risk,
             strategies,
             ids,
+            places,
+            order_ids: OrderIds::new(RunId::default(), Term::default()),
             needs,
             feeds: Vec::new(),
             tick_needs,
@@ -171,9 +180,13 @@ impl Engine {
         step.expected_next = self.book.next_seq();
         let at = at.max(self.book.last_fact_at());
         let mut cx = Cx { at, cause: None, step };
-        match fact {
-            Fact::Market { event } => self.market(&mut cx, event),
-            other => self.other(&mut cx, other),
+        match &fact {
+            Fact::Market { event } => {
+                self.market(&mut cx, event);
+                // It owns nothing.
+                mem::forget(fact);
+            }
+            _ => self.other(&mut cx, fact),
         }
         if !step.events.is_empty() {
             self.next_due = self.earliest_due();
@@ -183,10 +196,12 @@ impl Engine {
     /// The only place where a record is made: folded, shown to the risk managers, and put into the step.
     pub(super) fn record(&mut self, cx: &mut Cx<'_>, event: Event) -> Seq {
         let seq = self.book.next_seq();
-        let envelope = Envelope { seq, at: cx.at, cause: cx.cause, event };
-        self.book.apply(&envelope, &mut self.changes);
-        self.risk.observe(&envelope, &self.book);
-        cx.step.events.push(envelope);
+        // Put in its place first: a record is large, and is moved only once.
+        cx.step.events.push(Envelope { seq, at: cx.at, cause: cx.cause, event });
+        if let Some(envelope) = cx.step.events.last() {
+            self.book.apply(envelope, &mut self.changes);
+            self.risk.observe(envelope, &self.book);
+        }
         seq
     }
 
