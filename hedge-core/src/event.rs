@@ -6,13 +6,14 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    checks::GateChecks,
     error::{Outcome, RejectReason},
     id::{ClientOrderId, InstrumentId, InstrumentIx, OrderPurpose, RunId, Seq, StrategyId, Term},
     instrument::InstrumentSpec,
     money::Qty,
     order::{Intent, Leg},
     position::{Position, PositionKey},
-    risk::{GateCheck, Posture, Verdict},
+    risk::{Posture, Verdict},
     time::{Interval, Timestamp},
     venue::{
         AccountEvent, AccountSnapshot, CashFlow, Fill, ForcedClose, MarketEvent, OrderRef, OrderReport,
@@ -236,7 +237,7 @@ pub enum Decision {
         /// Which leg.
         position: PositionKey,
         /// All rules.
-        checks: Vec<GateCheck>,
+        checks: GateChecks,
         /// The strictest answer.
         verdict: Verdict,
     },

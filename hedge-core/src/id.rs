@@ -115,6 +115,11 @@ macro_rules! inline_text {
                 bytes[..text.len()].copy_from_slice(text.as_bytes());
                 Ok(Self { bytes, len: text.len() as u8 })
             }
+            /// The text's bytes.
+            #[inline]
+            pub fn as_bytes(&self) -> &[u8] {
+                self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+            }
             /// The text.
             pub fn as_str(&self) -> &str {
                 // Only whole UTF-8 strings are ever stored, so the fallback is never taken.

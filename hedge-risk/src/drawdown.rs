@@ -91,7 +91,7 @@ impl EquityTrack {
         self.take_in(book, now) == News::Day
     }
 
-    #[inline]
+    #[inline(always)]
     fn take_in(&mut self, book: &Book, now: Timestamp) -> News {
         if !book.is_started() {
             return News::Nothing;

@@ -161,8 +161,17 @@ impl<K: Key, V> Keyed<K, V> {
         &mut self.entries.chunks[place.0 / IN_A_CHUNK][place.0 % IN_A_CHUNK].1
     }
 
-    #[inline]
+    #[inline(always)]
     fn find(&self, key: &K) -> Option<usize> {
+        // The only instrument of many accounts.
+        match self.entries.chunks.first().map(Vec::as_slice) {
+            Some([(known, _)]) => (known == key).then_some(0),
+            Some(_) => self.find_among_many(key),
+            None => None,
+        }
+    }
+
+    fn find_among_many(&self, key: &K) -> Option<usize> {
         // A handful is looked through faster than its bits are mixed.
         if self.entries.len() <= 4 {
             return self.entries.chunks.first()?.iter().position(|(known, _)| known == key);
@@ -171,7 +180,7 @@ impl<K: Key, V> Keyed<K, V> {
         (place != FREE).then_some(place as usize)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn get(&self, key: &K) -> Option<&V> {
         self.entries.get(self.find(key)?).map(|(_, value)| value)
     }

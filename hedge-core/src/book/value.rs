@@ -9,7 +9,13 @@ use rust_decimal::Decimal;
 use super::leg::LegState;
 use super::state::Book;
 use super::total::Total;
-use crate::{id::Asset, money::sum, order::Protection};
+use crate::{
+    digits::{POWERS, digits, of_digits},
+    id::Asset,
+    money::{Price, sum},
+    order::Protection,
+    position::PositionSide,
+};
 
 /// Kept figures. Not part of a book's state: they follow from it.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +38,44 @@ pub(super) struct Kept {
 struct Sums {
     unrealized: Decimal,
     equity: Decimal,
+}
+
+/// What a leg is worth at a mark, and the account with it, in whole numbers. `None` where they do not fit, and where nothing
+/// is left: it is written in several ways.
+#[inline]
+fn marked(
+    qty: &Decimal,
+    mark: &Decimal,
+    cost: &Decimal,
+    side: PositionSide,
+    wallet: &Decimal,
+) -> Option<Sums> {
+    let (places, cost_places, wallet_places) = (qty.scale() + mark.scale(), cost.scale(), wallet.scale());
+    let scale = places.max(cost_places);
+    let wide = scale.max(wallet_places);
+    let worth = raised(whole(qty)?.checked_mul(whole(mark)?)?, scale - places)?;
+    let gained = worth.checked_sub(raised(whole(cost)?, scale - cost_places)?)?;
+    let gained = if matches!(side, PositionSide::Long) { gained } else { -gained };
+    let wallet = raised(whole(wallet)?, wide - wallet_places)?;
+    let equity = wallet.checked_add(raised(gained, wide - scale)?)?;
+    if gained == 0 || wallet == 0 || equity == 0 || wide > Decimal::MAX_SCALE {
+        return None;
+    }
+    let number = |digits: i64, scale| of_digits(digits.unsigned_abs(), digits < 0, scale);
+    Some(Sums { unrealized: number(gained, scale), equity: number(equity, wide) })
+}
+
+/// Digits with so many zeros behind them.
+#[inline]
+fn raised(digits: i64, by: u32) -> Option<i64> {
+    if by == 0 { Some(digits) } else { digits.checked_mul((*POWERS.get(by as usize)?).try_into().ok()?) }
+}
+
+/// Digits with their sign, where 63 bits hold them.
+#[inline]
+fn whole(value: &Decimal) -> Option<i64> {
+    let digits = i64::try_from(digits(value)?).ok()?;
+    Some(if value.is_sign_negative() { -digits } else { digits })
 }
 
 /// Two books are equal whatever they have worked out so far.
@@ -178,6 +222,24 @@ impl Book {
         self.kept.usdt = Some(wallet);
         let equity = sum(&wallet, &unrealized);
         self.kept.sums = Some(Sums { unrealized, equity });
+    }
+
+    /// The new mark of the only open leg, which most accounts have; false where it takes more than whole numbers to work
+    /// out what follows.
+    #[inline]
+    pub(super) fn remark_only_leg(&mut self, instrument: usize, mark: Price) -> bool {
+        let [slot] = *self.open.as_slice() else { return false };
+        if slot / 2 != instrument || !self.kept.stale.is_empty() {
+            return false;
+        }
+        let Some((leg, wallet)) = self.legs.get(slot).zip(self.kept.usdt) else { return false };
+        let Some(figures) = marked(&leg.qty, &mark.get(), &leg.cost, leg.key.side, &wallet) else {
+            return false;
+        };
+        let Some(kept) = self.kept.legs.get_mut(slot) else { return false };
+        *kept = Some(figures.unrealized);
+        self.kept.sums = Some(figures);
+        true
     }
 
     /// The kept figures together. What has not moved is not added again.

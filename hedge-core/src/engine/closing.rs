@@ -156,22 +156,21 @@ impl Engine {
     ) {
         if *exit == Exit::Market {
             let free = self.closable(key);
-            let closable = free.as_ref().map_or(
-                Decision::Assessed {
-                    position: *key,
-                    checks: vec![GateCheck::holds(
+            let (check, verdict) = match &free {
+                Some(position) => {
+                    (GateCheck::at_least("closable", position.qty().get(), Decimal::ZERO), Verdict::Approve)
+                }
+                None => (
+                    GateCheck::holds(
                         "closable",
                         false,
                         Cow::Borrowed("closing orders for the whole leg are live already"),
-                    )],
-                    verdict: Verdict::Refuse { rule: Cow::Borrowed("closable") },
-                },
-                |position| Decision::Assessed {
-                    position: *key,
-                    checks: vec![GateCheck::at_least("closable", position.qty().get(), Decimal::ZERO)],
-                    verdict: Verdict::Approve,
-                },
-            );
+                    ),
+                    Verdict::Refuse { rule: Cow::Borrowed("closable") },
+                ),
+            };
+            let checks = self.shapes.keep(&[check]);
+            let closable = Decision::Assessed { position: *key, checks, verdict };
             let seq = self.record(cx, Event::Decision(closable));
             let cx = &mut cx.because_of(seq);
             self.close_free(cx, Some(strategy), key, portion, free);

@@ -101,8 +101,8 @@ impl Engine {
     ) {
         // Baselines that depend on the time of day must be today's, also when no mark has moved equity since.
         self.risk.mark(&self.book, cx.at);
-        // The record takes the list with it. The next one is as long, so it is made in one piece.
-        let mut checks = Vec::with_capacity(self.checks_at_most);
+        let mut checks = mem::take(&mut self.answers);
+        checks.clear();
         // The assessment takes the next place, the order the one after it.
         let order_seq = self.book.next_seq().next();
         let id = self.id_at(order_seq, OrderPurpose::Entry);
@@ -134,8 +134,9 @@ impl Engine {
             Ok(_) => Verdict::Approve,
             Err(verdict) => verdict.clone(),
         };
-        self.checks_at_most = self.checks_at_most.max(checks.len());
-        let assessed = Decision::Assessed { position: *position, checks, verdict };
+        let kept = self.shapes.keep(&checks);
+        self.answers = checks;
+        let assessed = Decision::Assessed { position: *position, checks: kept, verdict };
         let seq = self.record(cx, Event::Decision(assessed));
         let cx = &mut cx.because_of(seq);
         if let Ok((order, protection)) = result {
@@ -153,8 +154,8 @@ impl Engine {
             return true;
         }
         let note = owner.filter(|_| !mine).map(|owner| Cow::Owned(format!("leg belongs to {owner}")));
-        let checks =
-            vec![GateCheck::holds("leg_open", open, None), GateCheck::holds("leg_owner", mine, note)];
+        let checks = [GateCheck::holds("leg_open", open, None), GateCheck::holds("leg_owner", mine, note)];
+        let checks = self.shapes.keep(&checks);
         let rule = if open { "leg_owner" } else { "leg_open" };
         let verdict = Verdict::Refuse { rule: Cow::Borrowed(rule) };
         let assessed = Decision::Assessed { position: *position, checks, verdict };

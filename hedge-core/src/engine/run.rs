@@ -8,11 +8,12 @@ use std::{borrow::Cow, collections::BTreeSet, mem, time::Duration};
 
 use crate::{
     book::{Book, Change},
+    checks::Shapes,
     event::{Decision, Envelope, Event, Fact},
     id::{InstrumentId, OrderIds, RunId, Seq, StrategyId, Term},
     position::PositionKey,
     reconcile::Difference,
-    risk::RiskManager,
+    risk::{GateCheck, RiskManager},
     strategy::{DataNeed, Output, Strategy},
     time::{Interval, Timestamp},
 };
@@ -51,8 +52,10 @@ pub struct Engine {
     pub(super) changes: Vec<Change>,
     /// The other buffer of changes, while these are worked on.
     pub(super) spare_changes: Vec<Change>,
-    /// The longest list of gate checks so far.
-    pub(super) checks_at_most: usize,
+    /// Memory for the answers of the rules.
+    pub(super) answers: Vec<GateCheck>,
+    /// What lists of answers have in common.
+    pub(super) shapes: Shapes,
     /// Legs whose forced close was last tried then.
     pub(super) forced: Vec<(PositionKey, Timestamp)>,
     /// Differences of the last snapshot that wait to be seen a second time.
@@ -120,7 +123,8 @@ impl Engine {
             output: Output::default(),
             changes: Vec::new(),
             spare_changes: Vec::new(),
-            checks_at_most: 0,
+            answers: Vec::new(),
+            shapes: Shapes::default(),
             forced: Vec::new(),
             suspects: Vec::new(),
             named: BTreeSet::new(),
