@@ -49,6 +49,18 @@ impl Rig {
         mock(&self.rest, "GET", "/fapi/v3/account", 200, account_v3()).await;
         mock(&self.rest, "GET", "/fapi/v1/userTrades", 200, trades).await;
         mock(&self.rest, "GET", "/fapi/v1/income", 200, income).await;
+        // After whatever a test says about them: the first answer counts.
+        mock(&self.rest, "GET", "/fapi/v1/forceOrders", 200, json!([])).await;
+        mock(&self.rest, "GET", "/fapi/v1/allOrders", 200, json!([order_row("FILLED")])).await;
+    }
+
+    /// Loses the connection and reads what the back-fill tells.
+    async fn after_a_gap(&mut self) -> Vec<AccountEvent> {
+        let mut events = self.client(quick_streams()).account_events().await.unwrap();
+        drop(self.venue.accept().await);
+        let _new = self.venue.accept().await;
+        let AccountEvent::Disconnected { .. } = next(&mut events).await else { panic!("not disconnected") };
+        until_reconnected(&mut events).await
     }
 
     fn client(&self, streams: StreamConfig) -> Binance<ReadOnly> {
@@ -427,20 +439,167 @@ async fn a_fill_does_not_wait_for_the_handshake_of_the_next_connection() {
     assert!(matches!(event, AccountEvent::Fill { .. }), "{event:?}");
 }
 
+const LIQUIDATION: &str = "autoclose-1795168800";
+
+/// A close of the long leg by an order of that number, which was not given here.
+fn close_of(trade: i64, order: i64) -> Value {
+    let mut row = trade_row(trade, NOW_MS + trade);
+    row["orderId"] = json!(order);
+    row
+}
+
+fn order_named(order: i64, name: &str) -> Value {
+    let mut row = order_row("FILLED");
+    (row["orderId"], row["clientOrderId"]) = (json!(order), json!(name));
+    row
+}
+
+/// The trades whose executions say that the venue has liquidated, and all trades.
+fn liquidated(events: &[AccountEvent]) -> (Vec<i64>, Vec<i64>) {
+    let fills = || {
+        events.iter().filter_map(|event| match event {
+            AccountEvent::Fill { fill } => Some(fill),
+            _ => None,
+        })
+    };
+    let forced = fills().filter(|fill| fill.forced() == Some(ForcedClose::Liquidation));
+    (forced.map(|fill| fill.trade_id.0).collect(), fills().map(|fill| fill.trade_id.0).collect())
+}
+
 #[tokio::test]
 async fn a_liquidation_that_was_missed_is_named_before_its_execution() {
     let mut rig = Rig::start().await;
-    rig.backfill(json!([]), json!([trade_row(77, NOW_MS)]), json!([])).await;
-    let mut liquidated = order_row("FILLED");
-    liquidated["clientOrderId"] = json!("autoclose-1795168800");
-    mock(&rig.rest, "GET", "/fapi/v1/order", 200, liquidated).await;
-    let mut events = rig.client(quick_streams()).account_events().await.unwrap();
-    drop(rig.venue.accept().await);
-    let _new = rig.venue.accept().await;
-    let seen = until_reconnected(&mut events).await;
+    mock(&rig.rest, "GET", "/fapi/v1/forceOrders", 200, json!([order_named(9_001, LIQUIDATION)])).await;
+    rig.backfill(json!([]), json!([close_of(77, 9_001)]), json!([])).await;
+    let seen = rig.after_a_gap().await;
     let order = seen.iter().position(
         |event| matches!(event, AccountEvent::Order { report } if report.forced() == Some(ForcedClose::Liquidation)),
     );
     let fill = seen.iter().position(|event| matches!(event, AccountEvent::Fill { .. }));
     assert!(order.is_some() && order < fill, "{seen:?}");
+    assert_eq!(liquidated(&seen), (vec![77], vec![77]));
+    let asked = requests(&rig.rest, "/fapi/v1/forceOrders").await;
+    let since = format!("GET startTime={}&limit=100", NOW_MS - 60_000);
+    assert_eq!(asked.iter().map(|request| unsigned(request)).collect::<Vec<_>>(), [since]);
+    assert!(requests(&rig.rest, "/fapi/v1/allOrders").await.is_empty(), "nothing is left to be explained");
+}
+
+#[tokio::test]
+async fn a_liquidation_behind_a_burst_of_closes_is_named_wherever_the_venue_lists_it() {
+    let closes = || (1..=30_i64).map(|n| close_of(n, 9_000 + n)).collect::<Value>();
+    let somebody = |n: i64| order_named(9_000 + n, "web_abc");
+    let last = || order_named(9_030, LIQUIDATION);
+    let (all, others): (Value, Value) =
+        ((1..30).map(somebody).chain([last()]).collect(), (1..30).map(somebody).collect());
+    // Among all orders; among the forced ones of the symbol only; or nowhere but under its number.
+    for (all, forced, by_number) in
+        [(all, json!([]), 0), (others.clone(), json!([last()]), 0), (others, json!([]), 1)]
+    {
+        let mut rig = Rig::start().await;
+        Mock::given(method("GET"))
+            .and(path("/fapi/v1/forceOrders"))
+            .and(wiremock::matchers::query_param("symbol", "ETHUSDT"))
+            .respond_with(answer(200, forced))
+            .mount(&rig.rest)
+            .await;
+        mock(&rig.rest, "GET", "/fapi/v1/allOrders", 200, all).await;
+        mock(&rig.rest, "GET", "/fapi/v1/order", 200, last()).await;
+        rig.backfill(json!([]), closes(), json!([])).await;
+        let (forced, trades) = liquidated(&rig.after_a_gap().await);
+        assert_eq!((forced, trades.len()), (vec![30], 30));
+        assert_eq!(requests(&rig.rest, "/fapi/v1/order").await.len(), by_number);
+        let asked = requests(&rig.rest, "/fapi/v1/allOrders").await;
+        assert_eq!(
+            asked.iter().map(|request| unsigned(request)).collect::<Vec<_>>(),
+            ["GET symbol=ETHUSDT&orderId=9001&limit=1000"]
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_execution_whose_order_could_not_be_found_out_is_not_told_before_it_is() {
+    for broken in ["/fapi/v1/allOrders", "/fapi/v1/forceOrders"] {
+        let mut rig = Rig::start().await;
+        // One attempt of the back-fill is three questions.
+        let unwell = || answer(503, json!({"code":-1001,"msg":"Service Unavailable."}));
+        let well = match broken {
+            "/fapi/v1/allOrders" => answer(200, json!([order_named(9_001, LIQUIDATION)])),
+            _ => answer(200, json!([])),
+        };
+        let answers = in_turn(vec![unwell(), unwell(), unwell(), well]);
+        Mock::given(method("GET")).and(path(broken)).respond_with(answers).mount(&rig.rest).await;
+        mock(&rig.rest, "GET", "/fapi/v1/allOrders", 200, json!([order_named(9_001, LIQUIDATION)])).await;
+        rig.backfill(json!([]), json!([close_of(77, 9_001)]), json!([])).await;
+        let mut events = rig.client(quick_streams()).account_events().await.unwrap();
+        drop(rig.venue.accept().await);
+        let _first = rig.venue.accept().await;
+        let _second = rig.venue.accept().await;
+        let seen = until_reconnected(&mut events).await;
+        assert_eq!(liquidated(&seen), (vec![77], vec![77]), "{broken}: {seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_liquidation_while_nobody_looked_is_named_in_the_executions_that_a_start_reads() {
+    let rig = Rig::start().await;
+    mock(
+        &rig.rest,
+        "GET",
+        "/fapi/v1/allOrders",
+        200,
+        json!([order_row("FILLED"), order_named(9_001, LIQUIDATION)]),
+    )
+    .await;
+    rig.backfill(json!([]), json!([trade_row(76, NOW_MS), close_of(77, 9_001)]), json!([])).await;
+    let client = rig.client(quick_streams());
+    let since = hedge_core::Timestamp::from_ms(NOW_MS - 1_000);
+    for _ in 0..2 {
+        let fills = client.fills_since(&eth(), since).await.unwrap();
+        assert_eq!(fills[0].client_id, None, "our own is found by its number");
+        assert_eq!(fills[1].forced(), Some(ForcedClose::Liquidation));
+    }
+    assert_eq!(requests(&rig.rest, "/fapi/v1/allOrders").await.len(), 1, "what is known is not asked again");
+}
+
+/// A liquidation's execution as it is pushed without its fee.
+fn liquidation_without_fee() -> Value {
+    let mut event = order_event("FILLED", "CALCULATED", 77);
+    let order = event["o"].as_object_mut().unwrap();
+    order.insert("c".to_owned(), json!("autoclose-1795168800158"));
+    assert!(order.remove("n").is_some() && order.remove("N").is_some());
+    event
+}
+
+#[tokio::test]
+async fn a_forced_execution_without_its_fee_is_looked_up_and_never_free() {
+    let mut rig = Rig::start().await;
+    mock(&rig.rest, "GET", "/fapi/v1/userTrades", 200, json!([trade_row(77, NOW_MS)])).await;
+    let mut events = rig.client(quick_streams()).account_events().await.unwrap();
+    let mut socket = rig.venue.accept().await;
+    socket.send(liquidation_without_fee()).await;
+    socket.send(json!({"e":"ACCOUNT_CONFIG_UPDATE","E":1,"T":1,"ac":{"s":"ETHUSDT","l":10}})).await;
+    let forced = next(&mut events).await;
+    assert!(
+        matches!(&forced, AccountEvent::Order { report } if report.forced() == Some(ForcedClose::Liquidation)),
+        "{forced:?}"
+    );
+    let AccountEvent::Fill { fill } = next(&mut events).await else { panic!("no execution") };
+    assert_eq!((fill.trade_id.0, fill.fee.value.get().is_zero()), (77, false));
+    assert!(
+        matches!(next(&mut events).await, AccountEvent::LeverageChanged { .. }),
+        "the connection has stayed"
+    );
+    assert_eq!(requests(&rig.rest, "/fapi/v1/userTrades").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_fee_that_is_not_listed_yet_leads_to_a_back_fill() {
+    let mut rig = Rig::start().await;
+    rig.backfill(json!([]), json!([]), json!([])).await;
+    let mut events = rig.client(quick_streams()).account_events().await.unwrap();
+    let mut socket = rig.venue.accept().await;
+    socket.send(liquidation_without_fee()).await;
+    assert!(matches!(next(&mut events).await, AccountEvent::Order { .. }));
+    let AccountEvent::Disconnected { reason } = next(&mut events).await else { panic!("not disconnected") };
+    assert_eq!(reason, "the fee of forced execution 77 is not known: it is not listed yet");
 }

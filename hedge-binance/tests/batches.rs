@@ -178,6 +178,33 @@ async fn orders_are_cancelled_together_by_number_or_by_client_id_and_each_says_w
     assert_eq!(requests(&server, BATCH).await.len(), 2);
 }
 
+#[tokio::test]
+async fn a_batch_cancel_whose_rows_are_about_other_orders_leaves_all_of_them_unknown() {
+    let row = |id: i64, status: &str| {
+        let mut row = order_row(status);
+        row["orderId"] = json!(id);
+        row
+    };
+    let gone = json!({"code":-2011,"msg":"Unknown order sent."});
+    let number = |id| OrderRef::Plain(VenueOrderId(id));
+    let outcomes = async |rows: Value| {
+        let server = MockServer::start().await;
+        mock_time(&server).await;
+        mock(&server, "DELETE", BATCH, 200, rows).await;
+        live(client(&server)).cancel_batch(&eth(), &[number(7), number(8)]).await
+    };
+    let unknown = |item: &Result<(), BrokerError>| {
+        item.as_ref().is_err_and(|error| error.outcome() == hedge_core::Outcome::Unknown)
+    };
+    // A refusal names no order: the row beside it shows that places say nothing.
+    for rows in [json!([row(8, "CANCELED"), row(7, "CANCELED")]), json!([gone, row(7, "CANCELED")])] {
+        let found = outcomes(rows).await;
+        assert!(found.iter().all(unknown), "{found:?}");
+    }
+    let found = outcomes(json!([row(7, "CANCELED"), row(8, "NEW")])).await;
+    assert!(found[0].is_ok() && unknown(&found[1]), "one still stands: {found:?}");
+}
+
 /// A limit order that takes profit of the long leg, as the venue describes it.
 fn resting() -> OrderReport {
     OrderReport {
@@ -218,6 +245,34 @@ async fn a_resting_order_takes_the_approved_price_and_quantity() {
     assert_eq!((report.price, report.state), (Some(price("2600")), ReportedState::Working));
     let sent = requests(&server, "/fapi/v1/order").await.remove(0);
     assert_eq!(unsigned(&sent), "PUT symbol=ETHUSDT&orderId=70112233445&side=SELL&quantity=0.25&price=2600");
+}
+
+#[tokio::test]
+async fn a_lean_answer_to_a_change_is_the_order_as_it_was_asked_for() {
+    let server = server().await;
+    let lean = json!({"orderId":70112233445_i64,"status":"NEW","executedQty":"0"});
+    mock(&server, "PUT", "/fapi/v1/order", 200, lean).await;
+    let report = live(client(&server)).modify(&resting(), &order("h9")).await.unwrap();
+    assert_eq!((report.price, report.qty), (Some(price("2600")), Some(Qty::parse("0.25").unwrap())));
+    assert_eq!((report.client_id, report.side), (resting().client_id, resting().side));
+    let other = json!({"orderId":70112233446_i64,"status":"NEW","executedQty":"0"});
+    let server = server_with_change(other).await;
+    let failed = live(client(&server)).modify(&resting(), &order("h9")).await.unwrap_err();
+    assert_eq!(failed.error.outcome(), Outcome::Unknown, "the answer is about another order");
+}
+
+async fn server_with_change(answer: Value) -> wiremock::MockServer {
+    let server = server().await;
+    mock(&server, "PUT", "/fapi/v1/order", 200, answer).await;
+    server
+}
+
+#[tokio::test]
+async fn rows_of_a_batch_that_do_not_name_their_orders_say_nothing_about_any() {
+    let lean = json!({"orderId":70112233445_i64,"status":"NEW","executedQty":"0"});
+    let refused = json!({"code":-2022,"msg":"ReduceOnly Order is rejected."});
+    let (outcomes, _) = three(answer(200, json!([refused, lean, row("h3")]))).await;
+    assert_eq!(outcomes.iter().map(outcome).collect::<Vec<_>>(), [Some(Outcome::Unknown); 3]);
 }
 
 #[tokio::test]

@@ -10,8 +10,8 @@ use std::{
 
 use hedge_binance::{Prepared, SymbolSetup, prepare_account};
 use hedge_core::{
-    Bps, BrokerError, Brokerage, Changed, Exit, Leverage, MarginMode, Order, OrderRef, OrderSpace,
-    OrderSpaces, Outcome, PositionMode, Price, RejectReason, ReportedState, Timestamp, TriggerBy,
+    Bps, BrokerError, Brokerage, Changed, ClientOrderId, Exit, Leverage, MarginMode, Order, OrderRef,
+    OrderSpace, OrderSpaces, Outcome, PositionMode, Price, RejectReason, ReportedState, Timestamp, TriggerBy,
     VenueOrderId,
 };
 use serde_json::{Value, json};
@@ -56,6 +56,36 @@ async fn a_market_close_is_sent_signed_and_acknowledged() {
         )
     );
     assert_eq!(signed.len(), 64);
+}
+
+#[tokio::test]
+async fn the_number_the_state_and_what_has_filled_are_enough_for_an_acknowledgement() {
+    let server = server().await;
+    let lean = json!({"orderId":70112233445_i64,"status":"NEW","executedQty":"0"});
+    mock(&server, "POST", "/fapi/v1/order", 200, lean).await;
+    mock(
+        &server,
+        "DELETE",
+        "/fapi/v1/order",
+        200,
+        json!({"orderId":70112233445_i64,"status":"CANCELED","executedQty":"0"}),
+    )
+    .await;
+    mock(
+        &server,
+        "POST",
+        "/fapi/v1/algoOrder",
+        200,
+        json!({"algoId":4000000987654321_i64,"algoStatus":"NEW"}),
+    )
+    .await;
+    let client = live(client(&server));
+    let ack = client.submit(&market()).await.unwrap();
+    assert_eq!((ack.client_id.as_str(), ack.state), (CLIENT_ID, ReportedState::Working));
+    client.cancel(&eth(), &ack.order).await.unwrap();
+    let stop = Exit::StopMarket { trigger: Price::parse("2401").unwrap(), by: TriggerBy::Mark };
+    let ack = client.submit(&close(stop).into()).await.unwrap();
+    assert_eq!(ack.order, OrderRef::Algo { id: VenueOrderId(4_000_000_987_654_321), child: None });
 }
 
 #[tokio::test]
@@ -196,7 +226,7 @@ async fn too_many_orders_freeze_the_order_budget_for_as_long_as_the_venue_says()
     );
     let failed = client.submit(&market()).await.unwrap_err();
     assert_eq!((failed.error.retry_after(), failed.acceptable_until), (Some(Duration::from_secs(7)), None));
-    client.cancel(&eth(), &OrderRef::Plain(VenueOrderId(1))).await.unwrap();
+    client.cancel(&eth(), &OrderRef::Plain(VenueOrderId(70_112_233_445))).await.unwrap();
 }
 
 #[tokio::test]
@@ -297,7 +327,8 @@ async fn a_slow_answer_is_unknown_and_a_closed_port_is_not_sent() {
 
 #[tokio::test]
 async fn an_answer_that_cannot_be_read_leaves_the_outcome_unknown() {
-    for body in [json!({"orderId":1}), json!({}), {
+    let negative = json!({"orderId":1,"status":"NEW","executedQty":"-1"});
+    for body in [json!({"orderId":1}), json!({}), json!({"orderId":1,"status":"NEW"}), negative, {
         let mut other = order_row("FILLED");
         other["clientOrderId"] = json!("somebodyelse");
         other
@@ -326,13 +357,13 @@ async fn a_cancel_goes_to_the_id_space_of_its_order() {
     let answer = json!({"algoId":4000000987654321_i64,"clientAlgoId":CLIENT_ID,"code":"200","msg":"success"});
     mock(&server, "DELETE", "/fapi/v1/algoOrder", 200, answer).await;
     let client = live(client(&server));
-    let child = Some(VenueOrderId(7));
+    let (plain, algo) = (VenueOrderId(70_112_233_445), VenueOrderId(4_000_000_987_654_321));
     let by_client = |space| OrderRef::Client { id: id(), space };
     for order in [
-        OrderRef::Plain(VenueOrderId(1)),
-        OrderRef::Algo { id: VenueOrderId(2), child },
+        OrderRef::Plain(plain),
+        OrderRef::Algo { id: algo, child: Some(plain) },
         by_client(OrderSpace::Plain),
-        OrderRef::Algo { id: VenueOrderId(2), child: None },
+        OrderRef::Algo { id: algo, child: None },
         by_client(OrderSpace::Algo),
     ] {
         client.cancel(&eth(), &order).await.unwrap();
@@ -341,15 +372,39 @@ async fn a_cancel_goes_to_the_id_space_of_its_order() {
     assert_eq!(
         bare(requests(&server, "/fapi/v1/order").await),
         [
-            "DELETE symbol=ETHUSDT&orderId=1".to_owned(),
-            "DELETE symbol=ETHUSDT&orderId=7".to_owned(),
+            "DELETE symbol=ETHUSDT&orderId=70112233445".to_owned(),
+            "DELETE symbol=ETHUSDT&orderId=70112233445".to_owned(),
             format!("DELETE symbol=ETHUSDT&origClientOrderId={CLIENT_ID}"),
         ]
     );
     assert_eq!(
         bare(requests(&server, "/fapi/v1/algoOrder").await),
-        ["DELETE algoId=2".to_owned(), format!("DELETE clientAlgoId={CLIENT_ID}")]
+        ["DELETE algoId=4000000987654321".to_owned(), format!("DELETE clientAlgoId={CLIENT_ID}")]
     );
+}
+
+#[tokio::test]
+async fn a_cancel_that_is_answered_for_another_order_or_for_one_that_still_stands_is_unknown() {
+    let plain = OrderRef::Plain(VenueOrderId(70_112_233_445));
+    let algo = |id| OrderRef::Algo { id: VenueOrderId(id), child: None };
+    let other = |space| OrderRef::Client { id: ClientOrderId::parse("h0sn8www00112c").unwrap(), space };
+    for (order, status) in [
+        (OrderRef::Plain(VenueOrderId(70_112_233_446)), "CANCELED"),
+        (other(OrderSpace::Plain), "CANCELED"),
+        (other(OrderSpace::Algo), "CANCELED"),
+        (algo(4_000_000_987_654_322), "CANCELED"),
+        (plain, "NEW"),
+        (plain, "PARTIALLY_FILLED"),
+        (plain, "PENDING_CANCEL"),
+    ] {
+        let server = server().await;
+        mock(&server, "DELETE", "/fapi/v1/order", 200, order_row(status)).await;
+        let answer =
+            json!({"algoId":4000000987654321_i64,"clientAlgoId":CLIENT_ID,"code":"200","msg":"success"});
+        mock(&server, "DELETE", "/fapi/v1/algoOrder", 200, answer).await;
+        let failed = live(client(&server)).cancel(&eth(), &order).await.unwrap_err();
+        assert_eq!(failed.outcome(), Outcome::Unknown, "{order:?} {status}: {failed:?}");
+    }
 }
 
 #[tokio::test]
@@ -516,7 +571,7 @@ async fn a_closing_client_closes_and_cancels_without_a_pass() {
     mock(&server, "DELETE", "/fapi/v1/allOpenOrders", 200, done).await;
     let client = client(&server).for_closing();
     client.submit_close(&close(Exit::Market)).await.unwrap();
-    client.cancel(&eth(), &OrderRef::Plain(VenueOrderId(1))).await.unwrap();
+    client.cancel(&eth(), &OrderRef::Plain(VenueOrderId(70_112_233_445))).await.unwrap();
     client.cancel_all(&eth(), OrderSpaces::Plain).await.unwrap();
 }
 

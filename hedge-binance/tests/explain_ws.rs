@@ -223,7 +223,11 @@ fn a_response_is_read_by_its_request_or_by_its_shape() {
     let response = format!(r#"{{"id":"b7","status":200,"result":{ACK},"rateLimits":{LIMITS}}}"#);
     let alone = explain("wsapi", &response).unwrap().remove(0);
     let sample: Value = serde_json::from_str(&response).unwrap();
-    assert_eq!((alone.kind.as_str(), &alone.fields["method"]), ("order", &json!("order.status")));
+    assert_eq!(
+        (alone.kind.as_str(), alone.fields.get("method")),
+        ("order", None),
+        "nobody has said what was asked"
+    );
     assert_eq!(alone.venue, sample);
     assert_eq!(alone.fields["response_status"], 200);
     let mut explainer = Explainer::new(Source::WsApi);
@@ -234,6 +238,69 @@ fn a_response_is_read_by_its_request_or_by_its_shape() {
         ("request", &json!({"symbol":"ETHUSDT","timestamp":1}))
     );
     assert_eq!(explainer.line(&response).unwrap()[0].fields["method"], "order.place");
+}
+
+#[test]
+fn a_lean_acknowledgement_is_one_and_says_what_it_leaves_out() {
+    let lean = r#"{"id":"b7","status":200,"result":{"orderId":1,"status":"NEW","executedQty":"0","symbol":"ETHUSDT","clientOrderId":"web_1","side":"BUY","positionSide":"LONG","updateTime":1}}"#;
+    let row = explain("wsapi", lean).unwrap().remove(0);
+    assert_eq!((row.kind.as_str(), row.facts.len(), &row.fields["executed_qty"]), ("order", 0, &json!("0")));
+    assert_eq!(row.not_a_fact.unwrap(), "the answer leaves out origQty; its request says more");
+    let row =
+        explain("rest:POST /fapi/v1/order", r#"{"orderId":1,"status":"NEW","executedQty":"0"}"#).unwrap();
+    let why = row[0].not_a_fact.as_deref().unwrap();
+    assert!(why.contains("symbol, clientOrderId, side, positionSide, origQty, updateTime"), "{why}");
+    let error =
+        explain("rest:GET /fapi/v1/order", r#"{"orderId":1,"status":"NEW","executedQty":"0"}"#).unwrap_err();
+    assert!(matches!(error, ExplainError::Field(_)), "a question does not say the leg");
+}
+
+#[test]
+fn a_method_is_shown_only_where_somebody_has_asked_for_it() {
+    let session = r#"{"id":3,"status":200,"result":{"apiKey":"k","authorizedSince":1,"connectedSince":1,"serverTime":2}}"#;
+    assert_eq!(explain("wsapi", session).unwrap()[0].fields.get("method"), None);
+    let mut explainer = Explainer::new(Source::WsApi);
+    explainer.line(r#"{"id":3,"method":"session.logon","params":{}}"#).unwrap();
+    assert_eq!(explainer.line(session).unwrap()[0].fields["method"], "session.logon");
+}
+
+#[test]
+fn a_quantity_below_zero_is_malformed_wherever_it_is_one() {
+    for (event, field, path) in [
+        (0, "q", "q"),
+        (1, "q", "q"),
+        (2, "B", "B"),
+        (2, "A", "A"),
+        (4, "k.v", "k.v"),
+        (14, "o.z", "o.z"),
+        (14, "o.l", "o.l"),
+        (17, "l", "l"),
+    ] {
+        let mut sample: Value = serde_json::from_str(EVENTS[event]).unwrap();
+        let pointer = format!("/{}", field.replace('.', "/"));
+        let value = sample.pointer_mut(&pointer).unwrap();
+        *value = json!(format!("-{}", value.as_str().unwrap()));
+        let error = explain("ws", &sample.to_string()).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{path}: -")) && error.contains("negative"), "{error}");
+    }
+    let mut book: Value = serde_json::from_str(EVENTS[8]).unwrap();
+    book["b"][1][1] = json!("-1");
+    assert!(explain("ws", &book.to_string()).is_err());
+    assert!(
+        explain("rest:GET /fapi/v1/depth", r#"{"lastUpdateId":1,"bids":[["1","-2"]],"asks":[]}"#).is_err()
+    );
+}
+
+#[test]
+fn a_forced_execution_without_its_fee_is_a_fact_with_no_fee() {
+    let text = EVENTS[14]
+        .replace(r#""x":"TRADE""#, r#""x":"CALCULATED""#)
+        .replace("x1_close-long.7", "autoclose-1795168800158")
+        .replace(r#""n":"0.31279250","N":"USDT","#, "");
+    let row = one(&text);
+    assert_eq!((row.facts.len(), row.fields.get("fee")), (1, None), "{:?}", row.facts);
+    assert!(row.facts[0].to_string().contains("liquidation"), "{:?}", row.facts);
+    assert_eq!(row.not_a_fact.unwrap(), "the fee of the execution is not stated; it is read from userTrades");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use hedge_binance::{Span, wire::text::FundingRateType};
 use hedge_core::{
@@ -288,6 +288,54 @@ async fn an_order_is_looked_up_in_its_own_id_space() {
     assert_eq!(only_request(&server, "/fapi/v1/algoOrder").await, format!("GET clientAlgoId={CLIENT_ID}"));
 }
 
+fn without(mut row: Value, names: &[&str]) -> Value {
+    for name in names {
+        assert!(row.as_object_mut().unwrap().remove(*name).is_some(), "{name}");
+    }
+    row
+}
+
+#[tokio::test]
+async fn what_a_lean_row_leaves_out_and_the_question_says_does_not_hide_the_order() {
+    let server = server().await;
+    let lean = without(
+        order_row("FILLED"),
+        &["symbol", "clientOrderId", "origQty", "type", "origType", "updateTime"],
+    );
+    mock(&server, "GET", "/fapi/v1/order", 200, lean.clone()).await;
+    let algo = without(algo_row("NEW"), &["symbol", "clientAlgoId", "orderType", "updateTime"]);
+    mock(&server, "GET", "/fapi/v1/algoOrder", 200, algo).await;
+    mock(&server, "GET", "/fapi/v1/openOrders", 200, json!([lean])).await;
+    mock(&server, "GET", "/fapi/v1/openAlgoOrders", 200, json!([])).await;
+    let client = client(&server);
+    let by_id = |space| OrderRef::Client { id: ClientOrderId::parse(CLIENT_ID).unwrap(), space };
+    let plain = client.find_order(&eth(), &by_id(OrderSpace::Plain)).await.unwrap().unwrap();
+    assert_eq!((plain.client_id.ours().unwrap().as_str(), plain.instrument), (CLIENT_ID, eth()));
+    assert_eq!(
+        (plain.state, plain.qty, plain.filled.to_string()),
+        (ReportedState::Filled, None, "0.250".to_owned())
+    );
+    assert!(
+        plain.venue_time.since(Timestamp::from_ms(NOW_MS)) < Duration::from_secs(60),
+        "{}",
+        plain.venue_time
+    );
+    let algo = client.find_order(&eth(), &by_id(OrderSpace::Algo)).await.unwrap().unwrap();
+    assert_eq!((algo.client_id.ours().unwrap().as_str(), algo.instrument), (CLIENT_ID, eth()));
+    // Nobody has said whose order this is: neither ours nor a stranger's.
+    let error = client.open_orders().await.unwrap_err();
+    assert!(matches!(&error, BrokerError::Malformed { detail, .. } if detail == "symbol"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_row_that_does_not_name_its_leg_is_no_report() {
+    let server = server().await;
+    mock(&server, "GET", "/fapi/v1/order", 200, without(order_row("FILLED"), &["positionSide"])).await;
+    let id = OrderRef::Client { id: ClientOrderId::parse(CLIENT_ID).unwrap(), space: OrderSpace::Plain };
+    let error = client(&server).find_order(&eth(), &id).await.unwrap_err();
+    assert!(matches!(&error, BrokerError::Malformed { detail, .. } if detail == "positionSide"), "{error:?}");
+}
+
 #[tokio::test]
 async fn not_being_able_to_ask_is_not_the_same_as_not_found() {
     let server = server().await;
@@ -407,6 +455,7 @@ async fn fills_beyond_a_full_page_are_read_by_id_and_counted_once() {
         .respond_with(answer(200, json!([trade_row(1_001, NOW_MS - 999), trade_row(1_000, NOW_MS - 1_000)])))
         .mount(&server)
         .await;
+    mock(&server, "GET", "/fapi/v1/allOrders", 200, json!([order_row("FILLED")])).await;
     let fills = client(&server).fills_since(&eth(), Timestamp::from_ms(NOW_MS - 5_000)).await.unwrap();
     assert_eq!((fills.len(), fills[1_000].trade_id.0), (1_001, 1_001));
     assert_eq!(fills[0].client_id, None);
@@ -484,5 +533,5 @@ async fn a_spent_budget_refuses_reads_and_lets_closes_through() {
     let error = client.rest().account_config().await.unwrap_err();
     assert!(matches!(error, BrokerError::RateLimited { .. }), "{error}");
     use hedge_core::Brokerage;
-    client.cancel(&eth(), &OrderRef::Plain(VenueOrderId(1))).await.unwrap();
+    client.cancel(&eth(), &OrderRef::Plain(VenueOrderId(70_112_233_445))).await.unwrap();
 }

@@ -30,7 +30,7 @@ fn a_recorded_book_never_breaks_and_shows_the_best_prices_that_were_streamed_bes
     let path = PathBuf::from(root).join("binance_um/ticks/BTCUSDT-raw-streams-2024-08-08T2354.jsonl.gz");
     println!("DATA TEST {}", path.display());
     let lines = BufReader::new(GzDecoder::new(File::open(&path).unwrap())).lines();
-    let mut book = LocalBook::new(1_000);
+    let mut book = LocalBook::new();
     let (mut diffs, mut shown, mut compared) = (0_u32, 0_u32, 0_u32);
     let mut quotes: Vec<(i64, Best)> = Vec::new();
     for line in lines {
@@ -44,7 +44,7 @@ fn a_recorded_book_never_breaks_and_shows_the_best_prices_that_were_streamed_bes
         }
         if let Ok(depth) = serde_json::from_str::<Depth>(text) {
             assert_eq!((depth.bids.len(), depth.asks.len()), (1_000, 1_000));
-            assert_eq!(book.on_snapshot(&depth), Next::Current);
+            assert_eq!(book.on_snapshot(&depth, 1_000), Next::Current);
             continue;
         }
         let frame: Combined<'_> = serde_json::from_str(text).unwrap();

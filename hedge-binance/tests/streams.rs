@@ -67,6 +67,20 @@ fn trade_id(update: &StreamUpdate) -> i64 {
 
 const TRADES: &str = "abcusdt@aggTrade";
 
+/// The next command, whole.
+async fn asked(connection: &mut Connection) -> Value {
+    loop {
+        if let Message::Text(text) = connection.heard().await.expect("the client is gone") {
+            return serde_json::from_str(&text).unwrap();
+        }
+    }
+}
+
+/// The answer to a command that the venue takes.
+fn taken(command: &Value) -> Value {
+    json!({"result": null, "id": command["id"]})
+}
+
 #[tokio::test]
 async fn each_stream_is_asked_for_on_its_route_and_its_events_are_typed() {
     let mut venue = Venue::start().await;
@@ -184,7 +198,7 @@ async fn a_rotation_overlaps_and_each_event_is_told_once() {
     old.stream(TRADES, trade(1)).await;
     assert_eq!(trade_id(&next(&mut streams).await), 1);
     let mut new = venue.accept().await;
-    assert_eq!(command(&mut new).await.1, [TRADES]);
+    command(&mut new).await;
     new.stream(TRADES, trade(2)).await;
     assert_eq!(trade_id(&next(&mut streams).await), 2);
     old.stream(TRADES, trade(2)).await;
@@ -194,4 +208,81 @@ async fn a_rotation_overlaps_and_each_event_is_told_once() {
     old.until_closed().await;
     new.stream(TRADES, trade(4)).await;
     assert_eq!(trade_id(&next(&mut streams).await), 4, "no gap, and nothing twice");
+}
+
+/// Streams on two commands, and the first connection with both of them answered.
+async fn two_commands(rotate_after: Duration) -> (Venue, Streams, Connection) {
+    let mut venue = Venue::start().await;
+    let config = StreamConfig { rotate_after, rotate_overlap: Duration::from_millis(50), ..quick_streams() };
+    let mut streams = streams(&venue, config);
+    let mut all = vec![Stream::agg_trades(symbol("ABCUSDT"))];
+    all.extend((0..120).map(|i| Stream::agg_trades(symbol(&format!("Z{i}USDT")))));
+    streams.subscribe(&all).unwrap();
+    let mut old = venue.accept().await;
+    for _ in 0..2 {
+        command(&mut old).await;
+    }
+    (venue, streams, old)
+}
+
+#[tokio::test]
+async fn a_new_connection_replaces_the_old_one_only_when_every_subscription_was_answered() {
+    let (mut venue, mut streams, mut old) = two_commands(Duration::from_millis(300)).await;
+    let mut new = venue.accept().await;
+    let first = asked(&mut new).await;
+    new.send(taken(&first)).await;
+    // It speaks, and is long past the overlap; half of its streams were not even answered.
+    new.stream(TRADES, trade(1)).await;
+    assert_eq!(trade_id(&next(&mut streams).await), 1);
+    let second = asked(&mut new).await;
+    assert!(old.is_silent_for(Duration::from_millis(700)).await, "the old connection was closed");
+    old.stream(TRADES, trade(2)).await;
+    assert_eq!(trade_id(&next(&mut streams).await), 2);
+    new.send(taken(&second)).await;
+    old.until_closed().await;
+    new.stream(TRADES, trade(3)).await;
+    assert_eq!(trade_id(&next(&mut streams).await), 3);
+}
+
+#[tokio::test]
+async fn an_old_connection_that_ends_before_the_new_one_is_complete_is_a_loss_that_is_said() {
+    let (mut venue, mut streams, old) = two_commands(Duration::from_millis(300)).await;
+    let mut new = venue.accept().await;
+    command(&mut new).await;
+    new.stream(TRADES, trade(1)).await;
+    assert_eq!(trade_id(&next(&mut streams).await), 1);
+    drop(old);
+    assert!(matches!(next(&mut streams).await, StreamUpdate::Lost { route: Route::Market, .. }));
+    let _third = venue.accept().await;
+    assert_eq!(next(&mut streams).await, StreamUpdate::Back { route: Route::Market });
+}
+
+#[tokio::test]
+async fn a_new_connection_that_is_refused_a_stream_is_dropped_and_the_old_one_stays() {
+    let (mut venue, mut streams, mut old) = two_commands(Duration::from_millis(300)).await;
+    let mut new = venue.accept().await;
+    let first = asked(&mut new).await;
+    new.send(json!({"error": {"code": 3, "msg": "too many requests"}, "id": first["id"]})).await;
+    assert!(matches!(next(&mut streams).await, StreamUpdate::Refused { .. }));
+    // Gone without a good-bye, and nothing is said: the old one has everything.
+    while new.heard().await.is_some() {}
+    old.stream(TRADES, trade(1)).await;
+    assert_eq!(trade_id(&next(&mut streams).await), 1);
+}
+
+#[tokio::test]
+async fn streams_that_may_be_quiet_for_hours_are_rotated_all_the_same() {
+    let mut venue = Venue::start().await;
+    let config = StreamConfig {
+        rotate_after: Duration::from_millis(300),
+        rotate_overlap: Duration::from_millis(50),
+        ..quick_streams()
+    };
+    let mut streams = streams(&venue, config);
+    streams.subscribe(&[Stream::force_orders(symbol("ABCUSDT"))]).unwrap();
+    let mut old = venue.accept().await;
+    command(&mut old).await;
+    let mut new = venue.accept().await;
+    command(&mut new).await;
+    old.until_closed().await;
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     checks::GateChecks,
+    engine::Guard,
     error::{Outcome, RejectReason},
     id::{ClientOrderId, InstrumentId, InstrumentIx, OrderPurpose, RunId, Seq, StrategyId, Term},
     instrument::InstrumentSpec,
@@ -317,6 +318,24 @@ pub enum Decision {
         position: Option<PositionKey>,
         /// What happened and what is done about it.
         text: Cow<'static, str>,
+    },
+    /// What guards an open leg has been missing for longer than the validator's grace.
+    StopMissing {
+        /// Which leg.
+        position: PositionKey,
+        /// What is missing.
+        guard: Guard,
+        /// Since when; for a take-profit, when the lost one was decided.
+        since: Timestamp,
+    },
+    /// What was missing is at the venue again.
+    StopRepaired {
+        /// Which leg.
+        position: PositionKey,
+        /// What was missing.
+        guard: Guard,
+        /// How long after that time. Units: milliseconds.
+        after_ms: u64,
     },
     /// The venue closed the leg, or part of it, by force: it opens nothing until a person resumes.
     LegHalted {

@@ -24,6 +24,9 @@ const RESERVED_CONDITIONAL_ORDERS: u32 = 10;
 /// How many conditional orders an account may hold. Source: Binance USD-M change notice 2025-12-29 (fact sheet 0.1, row 3).
 const MAX_CONDITIONAL_ORDERS: u32 = 200;
 
+/// A venue wants an order's end further ahead than 600 s; one more for the way there. Source: fact sheet 4.4, `goodTillDate`.
+const LEAST_REST: Duration = Duration::from_secs(601);
+
 /// Why the gate did not let something through.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{rule}: {detail}")]
@@ -53,6 +56,7 @@ pub struct Gate<'a> {
     now: Timestamp,
     max_slippage: Bps,
     approval_ttl: Duration,
+    vanish_after: Option<Duration>,
 }
 
 impl<'a> Gate<'a> {
@@ -72,7 +76,12 @@ impl<'a> Gate<'a> {
             Some(bps) => bps,
             None => Bps::ZERO,
         };
-        Self { spec, term, now, max_slippage, approval_ttl }
+        Self { spec, term, now, max_slippage, approval_ttl, vanish_after: None }
+    }
+
+    /// The same gate, whose resting openings vanish at the venue after that time.
+    pub(crate) const fn vanishing(self, after: Option<Duration>) -> Self {
+        Self { vanish_after: after, ..self }
     }
 
     /// Asks every rule, writes every answer into `checks`, and approves only if all agree.
@@ -194,7 +203,9 @@ impl<'a> Gate<'a> {
                 };
                 self.spec.passive_price(reach, side).map(|price| (price, Tif::Ioc))
             }
-            Entry::Limit { price, tif } => self.spec.passive_price(price.get(), side).map(|p| (p, *tif)),
+            Entry::Limit { price, tif } => {
+                self.spec.passive_price(price.get(), side).map(|p| (p, self.bounded(*tif, checks)))
+            }
         };
         let Some((price, tif)) = entry else {
             checks.push(GateCheck::holds(
@@ -216,6 +227,21 @@ impl<'a> Gate<'a> {
             });
         }
         Some((Entry::Limit { price, tif }, price))
+    }
+
+    /// How long an opening may rest: what asks for longer than is allowed vanishes then. An order that may only be a maker
+    /// cannot carry an end besides (fact sheet 4.4, `timeInForce`), and what never rests needs none.
+    fn bounded(&self, tif: Tif, checks: &mut Vec<GateCheck>) -> Tif {
+        let latest = self.vanish_after.map(|after| self.now.plus(after));
+        match (tif, latest) {
+            (Tif::Gtc, Some(until)) => Tif::Gtd { until },
+            (Tif::Gtd { until }, latest) => {
+                let ahead_s = Decimal::from(until.since(self.now).as_secs());
+                checks.push(GateCheck::at_least("rests_s", ahead_s, Decimal::from(LEAST_REST.as_secs())));
+                Tif::Gtd { until: latest.map_or(until, |latest| latest.min(until)) }
+            }
+            (other, _) => other,
+        }
     }
 
     /// Protection on the price grid, on the right side of the mark.

@@ -8,6 +8,7 @@ mod digits;
 pub mod engine;
 pub mod error;
 pub mod event;
+pub mod failpoint;
 pub mod gate;
 pub mod id;
 pub mod instrument;
@@ -29,11 +30,12 @@ pub use bar::{Bar, InvalidBar};
 pub use book::{Book, LegHalt, LegState, OrderRecord, Totals};
 pub use brokerage::{Brokerage, Changed, EventSource, OrderAck, SubmitError, VenueReader};
 pub use checks::GateChecks;
-pub use engine::{Effect, Engine, EngineConfig, ForeignOrders, Step};
+pub use engine::{Effect, Engine, EngineConfig, ForeignOrders, Guard, Step, StopValidator};
 pub use error::{BoxError, BrokerError, Outcome, RejectReason, StoreError};
 pub use event::{
     Decision, Envelope, Event, Fact, OperatorCommand, QueryAnswer, Reading, RunStarted, VenueSnapshot,
 };
+pub use failpoint::{Failpoint, FailpointHandler, Failpoints};
 pub use gate::{Gate, Refusal};
 pub use id::{
     Asset, ClientOrderId, InstrumentId, InstrumentIx, InvalidId, OrderIds, OrderPurpose, RunId, Seq,

@@ -10,7 +10,7 @@ use crate::{
     money::Price,
     order_state::OrderState,
     position::{PositionKey, PositionMode},
-    venue::{OrderReport, ReportedState},
+    venue::{CashFlow, CashFlowKind, Fill, OrderReport, ReportedState},
 };
 
 /// One thing on which book and venue disagree.
@@ -63,6 +63,18 @@ pub enum Difference {
         /// What the venue says.
         report: Box<OrderReport>,
     },
+    /// Money that moved, and that the account stream has not told of: funding, a transfer, anything in the income ledger.
+    Flow {
+        /// What flowed, and why.
+        flow: Box<CashFlow>,
+    },
+    /// A fee that the income ledger states otherwise than the execution did.
+    Fee {
+        /// The ledger's row; its amount is negative when paid.
+        flow: Box<CashFlow>,
+        /// What the book holds; positive is paid.
+        book: Decimal,
+    },
     /// The account is not in hedge mode.
     Mode {
         /// What it is in.
@@ -87,6 +99,7 @@ pub fn reconcile(book: &Book, snapshot: &VenueSnapshot) -> Vec<Difference> {
     }
     legs(book, snapshot, &mut found);
     orders(book, snapshot, &mut found);
+    fees(book, snapshot, &mut found);
     for balance in &snapshot.account.balances {
         let held = book.wallet(&balance.asset);
         if held != balance.wallet.get() {
@@ -94,6 +107,22 @@ pub fn reconcile(book: &Book, snapshot: &VenueSnapshot) -> Vec<Difference> {
         }
     }
     found
+}
+
+/// The ledger's fees against those that the executions of the same read state.
+fn fees(book: &Book, snapshot: &VenueSnapshot, found: &mut Vec<Difference>) {
+    for flow in snapshot.flows.iter().filter(|flow| flow.kind == CashFlowKind::Fee) {
+        let is_of = |fill: &&Fill| {
+            flow.instrument == Some(fill.instrument)
+                && flow.amount.asset == fill.fee.asset
+                && flow.id == CashFlow::fee_id(&fill.instrument, fill.trade_id)
+        };
+        let Some(fill) = snapshot.fills.iter().find(is_of) else { continue };
+        let (booked, charged) = (fill.fee.value.get(), Decimal::ZERO - flow.amount.value.get());
+        if booked != charged && book.knows_trade(fill) && !book.knows_flow(&flow.id) {
+            found.push(Difference::Fee { flow: Box::new(flow.clone()), book: booked });
+        }
+    }
 }
 
 fn legs(book: &Book, snapshot: &VenueSnapshot, found: &mut Vec<Difference>) {

@@ -373,6 +373,13 @@ pub struct CashFlow {
     pub id: String,
 }
 
+impl CashFlow {
+    /// The id of the fee of an execution, by which the two are compared.
+    pub fn fee_id(instrument: &InstrumentId, trade: TradeId) -> String {
+        format!("fee:{}:{}", instrument.symbol, trade)
+    }
+}
+
 /// One asset of an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Balance {

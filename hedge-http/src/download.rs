@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::client::{HttpClient, HttpError, Request, checked, never_left, plain};
+use crate::client::{BoxError, HttpClient, HttpError, Request, chain, checked};
 
 /// An answer whose head has arrived and whose body has not been read yet.
 #[derive(Debug)]
@@ -29,15 +29,21 @@ impl HttpClient {
     /// As [`send`](Self::send).
     pub async fn open(&self, request: Request, idle: Duration) -> Result<Incoming, HttpError> {
         let target = request.target();
-        let url = match checked(request.url()) {
-            Ok(url) => url,
+        let place = match checked(&request.url) {
+            Ok(place) => place,
             Err(why) => return Err(HttpError::Refused { target, why }),
         };
-        let built = match self.build(request, url) {
-            Ok(built) => built,
-            Err(error) => return Err(HttpError::NotSent { target, source: plain(error) }),
-        };
-        match self.inner().execute(built).await {
+        let mut asked = self.files().request(request.method.to_http(), place.to_string());
+        for (name, value) in &request.headers {
+            asked = asked.header(*name, value.expose());
+        }
+        if let Some((content_type, bytes)) = request.body {
+            asked = asked.header("content-type", content_type).body(bytes);
+        }
+        if let Some(timeout) = request.timeout {
+            asked = asked.timeout(timeout);
+        }
+        match asked.send().await {
             Ok(response) => Ok(Incoming {
                 status: response.status().as_u16(),
                 body_bytes: response.content_length(),
@@ -49,7 +55,10 @@ impl HttpClient {
                 idle,
                 response,
             }),
-            Err(error) if never_left(&error) => Err(HttpError::NotSent { target, source: plain(error) }),
+            // The connection never stood, or the request could not be built.
+            Err(error) if error.is_connect() || error.is_builder() => {
+                Err(HttpError::NotSent { target, source: plain(error) })
+            }
             Err(error) => Err(HttpError::Unknown { target, status: None, source: plain(error) }),
         }
     }
@@ -68,6 +77,11 @@ impl Incoming {
             Err(_) => Err(broken(format!("nothing came for {} s", self.idle.as_secs()).into())),
         }
     }
+}
+
+/// The cause without the URL: its query may carry a signature.
+fn plain(error: reqwest::Error) -> BoxError {
+    chain(&error.without_url())
 }
 
 /// `1048576` of `bytes 1048576-2097151/2097152`.

@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use hedge_core::{
-    BarQuery, Book, BrokerError, Brokerage, Channel, Clock, Fact, InstrumentId, InstrumentIx, InstrumentSpec,
-    Interval, MarketEvent, OperatorCommand, OrderRef, OrderState, PositionMode, Posture, RunId, RunStarted,
-    Seq, Subscription, Term, Timestamp, Venue, event::JOURNAL_FORMAT,
+    BarQuery, Book, BrokerError, Brokerage, Channel, Clock, Fact, Failpoint, InstrumentId, InstrumentIx,
+    InstrumentSpec, Interval, MarketEvent, OperatorCommand, OrderRef, OrderState, PositionMode, Posture,
+    RunId, RunStarted, Seq, Subscription, Term, Timestamp, Venue, event::JOURNAL_FORMAT,
 };
 use tokio::time::sleep;
 use tracing::{info, warn};
@@ -58,7 +58,9 @@ impl Runtime {
         }
         // Only what is in the journal may be forgotten by the fence.
         running.journal.durable(ticket).await?;
+        self.settings.failpoints.pass(Failpoint::LeadBeforeFence);
         self.fence.lead(term, self.clock.now()).map_err(fenced)?;
+        self.settings.failpoints.pass(Failpoint::LeadAfterFence);
         Ok(running)
     }
 
@@ -73,7 +75,9 @@ impl Runtime {
         self.list_instruments(running, &instruments).await?;
         self.prepare_instruments(running).await?;
         self.first_questions(running).await?;
+        self.settings.failpoints.pass(Failpoint::BootBeforeSnapshot);
         self.first_snapshots(running, &instruments).await?;
+        self.settings.failpoints.pass(Failpoint::BootAfterSnapshot);
         // Connected before the history is read, so that no bar falls between the two; the engine drops doubles.
         let subscriptions = self.subscriptions(&instruments)?;
         for (venue, what) in subscriptions {
@@ -143,6 +147,7 @@ impl Runtime {
             traffic: Arc::clone(&self.traffic),
             instruments: Arc::default(),
             parallel: self.settings.parallel_legs.max(1),
+            failpoints: self.settings.failpoints.clone(),
         }
     }
 
@@ -173,7 +178,9 @@ impl Runtime {
             let source =
                 broker.account_events().await.map_err(RunError::venue("connecting the account stream"))?;
             let queue = self.sources.senders.account.clone();
-            running.feeds.spawn(feed::account(Arc::clone(broker), source, queue, Arc::clone(&self.traffic)));
+            let failpoints = self.settings.failpoints.clone();
+            let traffic = Arc::clone(&self.traffic);
+            running.feeds.spawn(feed::account(Arc::clone(broker), source, queue, traffic, failpoints));
         }
         Ok(())
     }
@@ -251,7 +258,10 @@ impl Runtime {
         for (order, position, space, decided_at) in open {
             let broker = self.client(&position.instrument)?;
             let (target, since) = (OrderRef::Client { id: order, space }, decided_at.minus(QUESTION_OVERLAP));
-            let fact = match query(broker.as_ref(), &position, &target, since).await {
+            self.settings.failpoints.pass(Failpoint::QueryBeforeSend);
+            let answer = query(broker.as_ref(), &position, &target, since).await;
+            self.settings.failpoints.pass(Failpoint::QueryAfterSend);
+            let fact = match answer {
                 Ok(answer) => Fact::QueryAnswered { order, answer: Box::new(answer) },
                 Err(error) => Fact::QueryFailed { order, message: error.to_string() },
             };
@@ -342,7 +352,8 @@ impl Runtime {
         let source =
             broker.market_events(&what).await.map_err(RunError::venue("connecting the market streams"))?;
         let queue = self.sources.senders.market.clone();
-        running.feeds.spawn(feed::market(Arc::clone(broker), source, what, queue));
+        let failpoints = self.settings.failpoints.clone();
+        running.feeds.spawn(feed::market(Arc::clone(broker), source, what, queue, failpoints));
         Ok(())
     }
 

@@ -9,8 +9,8 @@ use std::{
 };
 
 use hedge_core::{
-    Action, Approved, BrokerError, Brokerage, ClientOrderId, Clock, Decimal, Fact, InstrumentId, Order,
-    OrderRef, Outcome, PositionKey, QueryAnswer, Term, Timestamp, Venue, engine::Effect,
+    Action, Approved, BrokerError, Brokerage, ClientOrderId, Clock, Decimal, Fact, Failpoint, Failpoints,
+    InstrumentId, Order, OrderRef, Outcome, PositionKey, QueryAnswer, Term, Timestamp, Venue, engine::Effect,
 };
 use tokio::{
     sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
@@ -37,6 +37,8 @@ pub(crate) struct Context {
     pub(crate) instruments: Arc<OnceLock<Vec<InstrumentId>>>,
     /// How many commands may be on their way at the same time, per venue.
     pub(crate) parallel: usize,
+    /// Where a test may end or stop the process.
+    pub(crate) failpoints: Failpoints,
 }
 
 /// An effect for a worker; `lane` keeps the order of commands.
@@ -286,7 +288,10 @@ async fn perform(broker: &dyn Brokerage, context: &Context, effect: Effect) -> F
             cancel(broker, context, order, &instrument, &target).await
         }
         Effect::Query { order, position, target, since } => {
-            match query(broker, &position, &target, since).await {
+            context.failpoints.pass(Failpoint::QueryBeforeSend);
+            let answer = query(broker, &position, &target, since).await;
+            context.failpoints.pass(Failpoint::QueryAfterSend);
+            match answer {
                 Ok(answer) => Fact::QueryAnswered { order, answer: Box::new(answer) },
                 Err(error) => Fact::QueryFailed { order, message: error.to_string() },
             }
@@ -304,7 +309,13 @@ async fn submit(broker: &dyn Brokerage, context: &Context, approved: &Approved<O
         return not_sent(order, format!("the fence forbids it: {because}"));
     }
     context.traffic.touch();
-    let answer = while_leading(context.fence.as_ref(), context.term, broker.submit(approved)).await;
+    // Behind the last look at the fence.
+    let submitted = async {
+        context.failpoints.pass(Failpoint::SubmitBeforeSend);
+        broker.submit(approved).await
+    };
+    let answer = while_leading(context.fence.as_ref(), context.term, submitted).await;
+    context.failpoints.pass(Failpoint::SubmitAfterSend);
     context.traffic.touch();
     let answer = match answer {
         Ok(answer) => answer,
@@ -358,8 +369,12 @@ async fn cancel(
         return Fact::CancelFailed { order, outcome: Outcome::NotSent, reason: None, message };
     }
     context.traffic.touch();
-    let cancelled = broker.cancel(instrument, target);
+    let cancelled = async {
+        context.failpoints.pass(Failpoint::CancelBeforeSend);
+        broker.cancel(instrument, target).await
+    };
     let answer = while_leading(context.fence.as_ref(), context.term, cancelled).await;
+    context.failpoints.pass(Failpoint::CancelAfterSend);
     context.traffic.touch();
     let answer = match answer {
         Ok(answer) => answer,

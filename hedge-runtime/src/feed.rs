@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use hedge_core::{
-    AccountEvent, BrokerError, Brokerage, EventSource, Fact, InstrumentIx, MarketEvent, Subscription,
+    AccountEvent, BrokerError, Brokerage, EventSource, Fact, Failpoint, Failpoints, InstrumentIx,
+    MarketEvent, Subscription,
 };
 use tracing::warn;
 
@@ -15,6 +16,7 @@ pub(crate) async fn account(
     mut source: Box<dyn EventSource<AccountEvent>>,
     queue: FactSender,
     traffic: Arc<Traffic>,
+    failpoints: Failpoints,
 ) {
     let push = |event| {
         traffic.touch();
@@ -22,6 +24,7 @@ pub(crate) async fn account(
     };
     loop {
         while let Some(event) = source.next().await {
+            failpoints.pass(Failpoint::AccountReceived);
             push(event);
         }
         push(AccountEvent::Disconnected { reason: "the account stream has ended".to_owned() });
@@ -36,9 +39,11 @@ pub(crate) async fn market(
     mut source: Box<dyn EventSource<MarketEvent>>,
     what: Vec<Subscription>,
     queue: FactSender,
+    failpoints: Failpoints,
 ) {
     loop {
         while let Some(event) = source.next().await {
+            failpoints.pass(Failpoint::MarketReceived);
             queue.market(event);
         }
         let silent: BTreeSet<InstrumentIx> =

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use hedge_core::{
-    Book, Brokerage, Clock, Entry, Fact, InstrumentId, Leg, OperatorCommand, OrderRecord, OrderState,
-    StateStore, Term, Tif, Timestamp, Venue,
+    Book, Brokerage, Clock, Entry, Fact, Failpoint, InstrumentId, Leg, OperatorCommand, OrderRecord,
+    OrderState, StateStore, Term, Tif, Timestamp, Venue,
     engine::{Engine, Step},
 };
 use tokio::{
@@ -19,6 +19,7 @@ use crate::control::Server;
 use crate::{
     activity::{Activity, Kind, Token},
     clock::Forward,
+    deadman::{DeadMan, Tools},
     dispatch::Dispatch,
     error::RunError,
     fence::{Fence, taken_over},
@@ -94,6 +95,8 @@ pub(crate) struct Running {
     pub(crate) journal: Journal,
     pub(crate) dispatch: Dispatch,
     pub(crate) feeds: JoinSet<()>,
+    /// The venue's timer for resting entries, where it is wanted.
+    dead_man: Option<DeadMan>,
     pub(crate) term: Term,
     /// What this run looks after: the universe, and what is still held or ordered from an earlier one.
     pub(crate) instruments: Vec<InstrumentId>,
@@ -117,6 +120,7 @@ impl Running {
             journal,
             dispatch,
             feeds: JoinSet::new(),
+            dead_man: None,
             term,
             instruments,
             started_at,
@@ -217,6 +221,9 @@ impl Runtime {
         let because = self.follow(running, &mut publisher).await?;
         // The feeds live on through the drain: an answer may announce a fill that only the account stream brings.
         self.drain(running).await?;
+        if let Some(dead_man) = &mut running.dead_man {
+            dead_man.finish(self.engine.book()).await;
+        }
         running.feeds.shutdown().await;
         self.take(running, Fact::RunStopped { because: because.clone() }).await?;
         running.dispatch.stop().await;
@@ -251,10 +258,12 @@ impl Runtime {
         running.reconcile_at = now.plus(self.settings.reconcile_every);
         running.instruments_at = now.plus(self.settings.instruments_every);
         self.listen_for_rules(running);
+        self.watch_over_entries(running);
         self.activity.set_deadline(self.deadline(running));
         for observer in &mut self.observers {
             observer.on_ready(now, self.engine.book());
         }
+        self.settings.failpoints.pass(Failpoint::BootReady);
         self.starting = None;
         let shutdown = self.shutdown.clone();
         let mut views_due = true;
@@ -283,6 +292,20 @@ impl Runtime {
             }
             views_due = true;
         }
+    }
+
+    /// Entries that rest already, from an earlier process, count from the start on.
+    fn watch_over_entries(&self, running: &mut Running) {
+        let Some(timer) = self.settings.dead_man else { return };
+        let tools = Tools {
+            venues: self.venues.clone(),
+            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+            fence: Arc::clone(&self.fence),
+            term: running.term,
+        };
+        let dead_man = DeadMan::start(timer, &running.instruments, tools);
+        dead_man.look(self.engine.book());
+        running.dead_man = Some(dead_man);
     }
 
     /// When the loop must wake up without anything coming in.
@@ -329,15 +352,23 @@ impl Runtime {
         let at = self.clock.now();
         let fact = self.within_hold(fact);
         self.engine.step(at, fact, &mut self.step);
+        let (has_commands, failpoints) = (self.step.has_commands(), &self.settings.failpoints);
+        if has_commands {
+            failpoints.pass(Failpoint::StepDecided);
+        }
         // The engine's state has moved although nothing is durable yet. That is sound only because a failed append ends
         // the run: whoever catches this error and goes on decides from a state that no journal holds.
         let ticket = running.journal.append_behind(self.step.expected_next, self.step.events.clone());
-        if self.step.has_commands() {
+        if has_commands {
             running.journal.durable(ticket).await?;
+            failpoints.pass(Failpoint::StepDurable);
         }
         let book = self.engine.book();
         for envelope in &self.step.events {
             self.views.observe(envelope, book);
+        }
+        if let Some(dead_man) = running.dead_man.as_ref().filter(|_| !self.step.events.is_empty()) {
+            dead_man.look(book);
         }
         for observer in &mut self.observers {
             observer.on_step(at, &self.step, book);
@@ -348,6 +379,9 @@ impl Runtime {
         }
         for effect in self.step.effects.drain(..) {
             running.dispatch.perform(effect, |order| book.order(order).map(|record| record.position));
+        }
+        if has_commands {
+            failpoints.pass(Failpoint::StepDispatched);
         }
         Ok(ticket)
     }

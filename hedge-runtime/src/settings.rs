@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use hedge_core::{InstrumentId, Leverage, MarginMode};
+use hedge_core::{Failpoints, InstrumentId, Leverage, MarginMode};
 
 /// One configured instrument and how its account side must be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct Settings {
     pub journal_linger: Duration,
     /// How often views are written at most.
     pub views_every: Duration,
+    /// How long the venue's dead-man timer for resting entries runs; `None` leaves it alone. Not for a venue in lockstep.
+    pub dead_man: Option<Duration>,
     /// How long a stop waits for answers that are still on their way.
     pub drain_within: Duration,
     /// Why this process must not open anything, if it must not: openings stay forbidden, and nobody can resume them. The
@@ -49,6 +51,8 @@ pub struct Settings {
     pub simulated: bool,
     /// The state directory whose control socket is served; `None` serves none.
     pub control: Option<PathBuf>,
+    /// Places at which a test may end or stop the process; none outside of tests.
+    pub failpoints: Failpoints,
 }
 
 impl Settings {
@@ -66,10 +70,12 @@ impl Settings {
             parallel_legs: 4,
             journal_linger: Duration::from_millis(50),
             views_every: Duration::from_secs(1),
+            dead_man: None,
             drain_within: Duration::from_secs(3),
             hold: None,
             simulated: false,
             control: None,
+            failpoints: Failpoints::NONE,
         }
     }
 }

@@ -21,6 +21,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// Fills and flows are read from this much before the last known one; known ones are recognised by their ids.
 const OVERLAP: Duration = Duration::from_secs(60);
 
+/// The income ledger may show a flow minutes after it was booked: it is read from so much further back.
+const FLOW_LAG: Duration = Duration::from_secs(600);
+
 /// Counts everything that may move the account: account events that came in, commands that left or were answered.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic(AtomicU64);
@@ -105,7 +108,7 @@ async fn read_once(
     let before = traffic.seen();
     let first = (venue.account().await?, venue.positions().await?);
     let orders = venue.open_orders().await?;
-    let flows = venue.cash_flows_since(since).await?;
+    let flows = venue.cash_flows_since(since.minus(FLOW_LAG)).await?;
     let mut fills = Vec::new();
     for instrument in instruments {
         fills.extend(venue.fills_since(instrument, since).await?);

@@ -59,12 +59,23 @@ pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
 
 /// Replaces `dir/name` in one piece: readers see the old text or the new one, never a part.
 pub(crate) fn replace(dir: &Path, name: &str, parts: &[&[u8]]) -> io::Result<()> {
+    replace_unless(dir, name, parts, || Ok(()))
+}
+
+/// The same, unless `refused` has something against it when the new text is written and not yet in place.
+pub(crate) fn replace_unless(
+    dir: &Path,
+    name: &str,
+    parts: &[&[u8]],
+    refused: impl FnOnce() -> io::Result<()>,
+) -> io::Result<()> {
     let temporary = dir.join(format!(".{name}.tmp"));
     let mut file = private().write(true).create(true).truncate(true).open(&temporary)?;
     for part in parts {
         file.write_all(part)?;
     }
     drop(file);
+    refused()?;
     fs::rename(&temporary, dir.join(name))
 }
 

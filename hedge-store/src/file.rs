@@ -8,7 +8,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use hedge_core::{BoxError, Envelope, Page, Seq, StateStore, StoreError, Timestamp, View, ViewName};
+use hedge_core::{
+    BoxError, Envelope, Failpoints, Page, Seq, StateStore, StoreError, Timestamp, View, ViewName,
+};
 use tokio::{sync::oneshot, task::spawn_blocking};
 
 use crate::{
@@ -58,6 +60,7 @@ pub struct FileStore {
     dir: PathBuf,
     index: Index,
     repairs: Vec<Repair>,
+    failpoints: Failpoints,
     views: std::sync::Arc<Mutex<()>>,
     /// Closed first, so that the thread ends.
     jobs: Option<mpsc::Sender<Job>>,
@@ -69,9 +72,19 @@ impl FileStore {
     ///
     /// Errors: [`StoreError::Locked`] naming the holder, [`StoreError::Corrupt`] with nothing changed, [`StoreError::Io`].
     pub fn open(state_dir: impl Into<PathBuf>, options: FileOptions) -> Result<Self, StoreError> {
+        Self::open_with(state_dir, options, Failpoints::NONE)
+    }
+    /// [`open`](Self::open), with places before and after each write at which a test may end the process, or refuse the write.
+    ///
+    /// Errors: as there.
+    pub fn open_with(
+        state_dir: impl Into<PathBuf>,
+        options: FileOptions,
+        failpoints: Failpoints,
+    ) -> Result<Self, StoreError> {
         let dir = state_dir.into();
         create_private_dir(&dir).map_err(failed(format!("creating {}", dir.display())))?;
-        let (writer, repair) = Writer::open(&dir.join("journal"), options)?;
+        let (writer, repair) = Writer::open(&dir.join("journal"), options, failpoints.clone())?;
         let index = writer.index();
         let (jobs, queue) = mpsc::channel();
         let thread = std::thread::Builder::new()
@@ -82,6 +95,7 @@ impl FileStore {
             dir,
             index,
             repairs: repair.into_iter().collect(),
+            failpoints,
             views: std::sync::Arc::default(),
             jobs: Some(jobs),
             thread: Some(thread),
@@ -164,10 +178,10 @@ impl StateStore for FileStore {
 
     async fn put_view(&self, name: &ViewName, view: &View) -> Result<(), StoreError> {
         let (dir, name, view) = (self.dir.clone(), *name, view.clone());
-        let turn = std::sync::Arc::clone(&self.views);
+        let (turn, failpoints) = (std::sync::Arc::clone(&self.views), self.failpoints.clone());
         blocking(move || {
             let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-            view::write(&dir, &name, &view)
+            view::write(&dir, &name, &view, &failpoints)
         })
         .await
     }

@@ -5,11 +5,11 @@
 
 use std::{fs, io::ErrorKind, path::Path};
 
-use hedge_core::{BoxError, Seq, StoreError, View, ViewName};
+use hedge_core::{BoxError, Failpoint, Failpoints, Seq, StoreError, View, ViewName};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::disk::{failed, replace};
+use crate::disk::{failed, replace_unless};
 
 #[derive(Deserialize)]
 struct AsOf {
@@ -31,19 +31,29 @@ pub(crate) fn check(name: &ViewName, view: &View) -> Result<bool, StoreError> {
     }
 }
 
-pub(crate) fn write(dir: &Path, name: &ViewName, view: &View) -> Result<(), StoreError> {
+pub(crate) fn write(
+    dir: &Path,
+    name: &ViewName,
+    view: &View,
+    failpoints: &Failpoints,
+) -> Result<(), StoreError> {
     let has_own = check(name, view)?;
     let json = view.json.trim();
     let file = format!("{}.json", name.as_str());
     let doing = format!("replacing {}", dir.join(&file).display());
+    let put = |parts: &[&[u8]]| {
+        replace_unless(dir, &file, parts, || failpoints.write(Failpoint::ViewBeforeRename))
+            .map(|()| failpoints.pass(Failpoint::ViewAfterRename))
+            .map_err(failed(doing))
+    };
     if has_own {
-        return replace(dir, &file, &[json.as_bytes(), b"\n"]).map_err(failed(doing));
+        return put(&[json.as_bytes(), b"\n"]);
     }
     // `check` has seen an object, so there is a brace on both ends.
     let rest = json.strip_prefix('{').unwrap_or(json);
     let separator = if rest.trim_start().starts_with('}') { "" } else { "," };
     let first = format!("{{\"as_of\":{}{separator}\n", view.as_of);
-    replace(dir, &file, &[first.as_bytes(), rest.as_bytes(), b"\n"]).map_err(failed(doing))
+    put(&[first.as_bytes(), rest.as_bytes(), b"\n"])
 }
 
 pub(crate) fn read(dir: &Path, name: &ViewName) -> Result<Option<View>, StoreError> {

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use hedge_core::{Seq, StoreError};
+use hedge_core::{Failpoint, Failpoints, Seq, StoreError};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -43,6 +43,7 @@ pub(crate) struct Writer {
     file: File,
     index: Index,
     options: FileOptions,
+    failpoints: Failpoints,
     /// Why nothing can be appended any more.
     broken: Option<String>,
     /// Records of this group that are not written yet.
@@ -50,7 +51,11 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn open(dir: &Path, options: FileOptions) -> Result<(Self, Option<Repair>), StoreError> {
+    pub(crate) fn open(
+        dir: &Path,
+        options: FileOptions,
+        failpoints: Failpoints,
+    ) -> Result<(Self, Option<Repair>), StoreError> {
         create_private_dir(dir).map_err(failed(format!("creating {}", dir.display())))?;
         let lock = lock::hold(&dir.join("lock"), dir)?;
         let (mut segments, torn) = segment::scan(dir)?;
@@ -74,6 +79,7 @@ impl Writer {
             file,
             index: Arc::new(Mutex::new(segments)),
             options,
+            failpoints,
             broken: None,
             pending: Vec::new(),
         };
@@ -166,25 +172,43 @@ impl Writer {
                 &joined
             }
         };
-        if let Err(error) = self.file.write_all(text) {
+        if let Err(error) = self.write_whole(text) {
             // What was written of it is taken back, so that a later attempt can succeed.
             if let Err(second) = self.file.set_len(len) {
                 self.broken = Some(format!("a failed write could not be taken back: {second}"));
             }
             return Err(failed(format!("appending to {}", path.display()))(error));
         }
-        if self.options.durability == Durability::Fsync
-            && let Err(error) = self.file.sync_data()
-        {
+        if let Err(error) = self.sync() {
             // After a failed sync nobody knows what is on the disk; only a restart reads it again.
             self.broken = Some(format!("an earlier sync failed: {error}"));
             return Err(failed(format!("syncing {}", path.display()))(error));
         }
+        self.failpoints.pass(Failpoint::JournalAfterSync);
         let mut segments = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(last) = segments.last_mut() {
             jobs.iter().flat_map(|job| &job.lengths).for_each(|&bytes| last.push(bytes));
         }
         Ok(())
+    }
+
+    fn write_whole(&mut self, text: &[u8]) -> io::Result<()> {
+        self.failpoints.write(Failpoint::JournalBeforeWrite)?;
+        if !self.failpoints.is_armed() {
+            return self.file.write_all(text);
+        }
+        let (first, rest) = text.split_at(text.len() / 2);
+        self.file.write_all(first)?;
+        self.failpoints.write(Failpoint::JournalMidWrite)?;
+        self.file.write_all(rest)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.failpoints.write(Failpoint::JournalAfterWrite)?;
+        match self.options.durability {
+            Durability::Fsync => self.file.sync_data(),
+            Durability::Os => Ok(()),
+        }
     }
 
     /// Notices when the file was removed, or written by a process that ignores the lock.
@@ -220,11 +244,13 @@ impl Writer {
         let doing = format!("starting {}", segment.path.display());
         // Also with `os` durability: only the last segment may end with a tear.
         let file = self
-            .file
-            .sync_all()
+            .failpoints
+            .write(Failpoint::JournalBeforeRotate)
+            .and_then(|()| self.file.sync_all())
             .and_then(|()| private().append(true).create_new(true).open(&segment.path))
             .and_then(|file| sync_dir(&self.dir).map(|()| file))
             .map_err(failed(doing))?;
+        self.failpoints.pass(Failpoint::JournalAfterRotate);
         self.file = file;
         self.index.lock().unwrap_or_else(PoisonError::into_inner).push(segment);
         Ok(())

@@ -183,7 +183,7 @@ fn a_lost_fold_is_made_again_from_the_journal() {
     build(&whole, &journal, usize::MAX);
     let half = journal.len() / 2;
     build(&parts, &journal[..half], usize::MAX);
-    for damage in ["DELETE FROM fold", "UPDATE fold SET book = '{'", "UPDATE fold SET format = 'other'"] {
+    for damage in ["DELETE FROM fold", "DELETE FROM fold_parts", "UPDATE fold SET format = 'other'"] {
         Connection::open(&parts).unwrap().execute_batch(damage).unwrap();
         let ledger = Ledger::open(&parts, SqliteOptions::default()).unwrap();
         assert_eq!((ledger.wanted(), ledger.next()), (Seq(0), Seq(half as u64)), "{damage}");
@@ -238,6 +238,11 @@ fn a_file_of_every_older_version_is_brought_here_with_its_rows() {
                 .iter()
                 .filter(|name| !kept.contains(&name.as_str()))
                 .for_each(|name| conn.execute_batch(&format!("DROP TABLE {name}")).unwrap());
+        }
+        if (2..4).contains(&version) {
+            let older = "DROP TABLE fold; DROP TABLE fold_parts; CREATE TABLE fold (id INTEGER PRIMARY KEY CHECK (id = 0), \
+                         format TEXT NOT NULL, next_seq INTEGER NOT NULL, book TEXT NOT NULL) STRICT";
+            conn.execute_batch(older).unwrap();
         }
         conn.pragma_update(None, "user_version", version).unwrap();
         drop(conn);

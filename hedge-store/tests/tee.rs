@@ -39,6 +39,8 @@ enum Fault {
     Hangs,
     /// It arrives after the caller has given up.
     Late,
+    /// The end of what is there is not found.
+    Forgotten,
 }
 
 /// A memory store behind a bad line. Every call uses up one fault.
@@ -101,6 +103,9 @@ impl StateStore for BadLine {
     }
     async fn read(&self, from: Seq, limit: NonZeroU32) -> Result<Page, StoreError> {
         let fault = self.pass().await?;
+        if fault == Fault::Forgotten {
+            return Ok(Page { records: Vec::new(), next: None });
+        }
         Self::answer(fault, self.store.read(from, limit).await?).await
     }
     async fn next_seq(&self) -> Result<Seq, StoreError> {
@@ -249,6 +254,22 @@ async fn of_many_views_in_an_outage_the_newest_of_each_name_arrives() {
         }
     };
     timeout(Duration::from_secs(120), arrived).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mirror_that_does_not_hold_its_own_end_is_an_alarm_and_not_an_outage() {
+    let (primary, mirror) = (MemoryStore::new(), BadLine::new());
+    primary.append(Seq(0), &records(0..5)).await.unwrap();
+    mirror.store.append(Seq(0), &records(0..4)).await.unwrap();
+    // The look at where it ends, then the one at its last record.
+    *mirror.faults.lock().unwrap() = vec![Fault::Forgotten, Fault::None];
+    let tee = tee(&primary, &mirror);
+    until("diverged", &tee, |status| status.state == FollowerState::Diverged).await;
+    let why = tee.status()[0].because.clone().unwrap();
+    assert!(why.contains("it ends at 4, and does not hold record 3"), "{why}");
+    tee.append(Seq(5), &records(5..9)).await.unwrap();
+    sleep(Duration::from_secs(600)).await;
+    assert_eq!(mirror.store.records(), records(0..4), "nothing is put behind a hole");
 }
 
 #[tokio::test(start_paused = true)]

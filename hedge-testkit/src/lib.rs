@@ -12,3 +12,4 @@ pub mod firestore;
 pub mod mint;
 pub mod records;
 pub mod rehearsal;
+pub mod swarm;

@@ -94,6 +94,36 @@ pub const VARIABLES: &[Variable] = &[
         "The state directory of testnet and mainnet. Paper runs live in its folder paper, mainnet-dry in its folder mainnet-dry.",
     ),
     variable(
+        "STOP_VALIDATOR_ENABLED",
+        SWITCH,
+        "stops.validator",
+        "0 switches the stop validator off; 1 changes nothing. A leg that stays without a stop is closed in any case.",
+    ),
+    variable(
+        "STOP_VALIDATOR_REPAIR",
+        SWITCH,
+        "stops.repair",
+        "0 keeps the validator from placing missing stops; 1 changes nothing.",
+    ),
+    variable(
+        "STOP_VALIDATOR_REPAIR_TP",
+        SWITCH,
+        "stops.repair_tp",
+        "0 keeps the validator from placing missing take-profits; 1 changes nothing.",
+    ),
+    variable(
+        "STOP_VALIDATOR_GRACE_SEC",
+        "seconds, 0.1 to 60",
+        "stops.grace_ms",
+        "How long a stop may be missing before that counts. It wins over stops.grace_ms.",
+    ),
+    variable(
+        "STOP_VALIDATOR_INTERVAL_SEC",
+        "seconds, 0.1 to 60",
+        "stops.interval_ms",
+        "The least time between two repairs of the same thing. It wins over stops.interval_ms.",
+    ),
+    variable(
         "TELEGRAM_BOT_TOKEN",
         "text",
         "none",
@@ -105,6 +135,12 @@ pub const VARIABLES: &[Variable] = &[
         "an IANA zone name",
         "heartbeat.zone",
         "Zone of the times in a heartbeat, for example Africa/Johannesburg. It wins over heartbeat.zone.",
+    ),
+    variable(
+        "HEDGE_FAILPOINT",
+        "name[:nth]=kill, =stop or =full; several with commas",
+        "none",
+        "For tests: where hedge-executor ends, stops or finds its disk full, at a venue on this machine only. docs/reliability.md lists the names.",
     ),
 ];
 
@@ -350,7 +386,7 @@ pub(crate) fn decides_where(name: &str) -> bool {
     ["DRY_RUN", "SAFE_MODE", "BINANCE_TESTNET"].contains(&name) || name.starts_with("HEDGE__BINANCE__")
 }
 
-fn yes_or_no(text: &str) -> Option<bool> {
+pub(crate) fn yes_or_no(text: &str) -> Option<bool> {
     match text.trim().to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "on" => Some(true),
         "0" | "false" | "no" | "off" => Some(false),

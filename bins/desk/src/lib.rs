@@ -8,6 +8,7 @@ pub mod control;
 pub mod decode;
 pub mod doctor;
 pub mod env;
+mod failpoint;
 pub mod fetch;
 pub mod journal;
 pub mod ledger;

@@ -6,9 +6,12 @@ use std::{
 };
 
 use clap::Args;
-use hedge_desk::decode::{decode, source};
+use hedge_desk::decode::{NoSource, decode, source};
 
 use crate::failure::Failure;
+
+/// Exit code for a kind of message, or of answer, that this version does not know.
+const UNKNOWN_KIND: u8 = 3;
 
 /// Explain raw messages of an exchange: JSON lines on stdin, one JSON object per event on stdout.
 ///
@@ -17,7 +20,10 @@ use crate::failure::Failure;
 /// {"unknown":"WORD"}. Sources: ws (market and user streams, bare, combined or arrays), wsapi (requests and responses),
 /// 'rest:METHOD /path' (bodies of answers; error bodies too). Sends nothing and reads no key.
 ///
-/// Exit codes: 0 every line was explained, 1 a line is malformed (its number and field are named), 3 a kind is not known.
+/// An array gives an object for each good element; a bad one is named by line and path.
+///
+/// Exit codes: 0 everything was explained, 1 something is malformed (its line and field are named), 2 bad usage, 3 a kind of
+/// message or of answer is not known.
 ///
 /// Example: hedgectl decode binance 'rest:GET /fapi/v1/openOrders' < answer.json
 #[derive(Debug, Args)]
@@ -31,7 +37,10 @@ pub(crate) struct DecodeArgs {
 }
 
 pub(crate) fn run(args: &DecodeArgs) -> Result<ExitCode, Failure> {
-    let source = source(&args.venue, &args.source).map_err(Failure::usage)?;
+    let source = source(&args.venue, &args.source).map_err(|error| match error {
+        NoSource::Words(text) => Failure::usage(text),
+        NoSource::UnknownKind(text) => Failure::with_code(UNKNOWN_KIND, text),
+    })?;
     let mut out = BufWriter::new(io::stdout().lock());
     match decode(source, io::stdin().lock(), &mut out, &mut io::stderr().lock()) {
         Ok(decoded) => Ok(ExitCode::from(decoded.exit_code())),

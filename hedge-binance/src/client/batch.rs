@@ -10,7 +10,7 @@ use serde_json::{json, value::RawValue};
 use super::{
     Armed, Binance, Closing, Shared,
     call::{Exchange, Rest},
-    commands::{name, trace_order},
+    commands::{has_ended, name, trace_order},
 };
 use crate::{
     codes::ErrorBody,
@@ -77,11 +77,12 @@ impl Rest {
         let answer = self.batch::<OrderRow>(&place_batch(orders.iter()), ids, valid_until).await;
         let acceptable_until = answer.acceptable_until;
         let items = in_their_places(answer.items, |place, row| {
-            orders.get(place).is_some_and(|order| row.client_order_id == order.client_id.as_str())
+            let echo = row.client_order_id.as_deref();
+            orders.get(place).is_some_and(|order| echo == Some(order.client_id.as_str()))
         });
         let acks = items.into_iter().zip(orders).map(|(row, order)| {
             let ack = row.and_then(|row| {
-                self.names().learn(hedge_core::OrderSpace::Plain, row.order_id, &row.client_order_id);
+                self.names().learn(hedge_core::OrderSpace::Plain, row.order_id, order.client_id.as_str());
                 Ok(decode::ack(order.client_id, &row)?)
             });
             ack.map_err(|error| SubmitError { error, acceptable_until })
@@ -101,7 +102,7 @@ impl Rest {
             amendments.get(place).is_some_and(|amendment| row.order_id == amendment.order_id())
         });
         let reports = items.into_iter().zip(amendments).map(|(row, amendment)| {
-            let report = row.and_then(|row| Ok(amendment.report(&row)?));
+            let report = row.and_then(|row| Ok(amendment.report(row, self)?));
             report.map_err(|error| SubmitError { error, acceptable_until })
         });
         reports.collect()
@@ -119,9 +120,11 @@ impl Rest {
         let answer = self.batch::<OrderRow>(&list.request(symbol), ids, None).await;
         let items = in_their_places(answer.items, |place, row| match &list {
             BatchCancel::Numbers(numbers) => numbers.get(place) == Some(&row.order_id),
-            BatchCancel::ClientIds(ids) => ids.get(place) == Some(&row.client_order_id),
+            BatchCancel::ClientIds(ids) => {
+                row.client_order_id.is_some() && ids.get(place) == row.client_order_id.as_ref()
+            }
         });
-        items.into_iter().map(|row| row.map(|_| ())).collect()
+        items.into_iter().map(|row| Ok(has_ended(&row?)?)).collect()
     }
 }
 
@@ -295,7 +298,7 @@ fn in_their_places(
     let detail = format!(
         "order {} ({}) is answered in place {} of the batch, where another one was sent",
         row.order_id,
-        row.client_order_id,
+        row.client_order_id.as_deref().unwrap_or("no client id"),
         place + 1
     );
     repeated(&decode::err("batch", detail).into(), items.len())

@@ -1,4 +1,6 @@
-//! One exchange with the REST host: budget, timestamp, signature, answer.
+//! One exchange with the venue: budget, timestamp, signature, answer.
+
+mod over_ws;
 
 use std::{
     fmt,
@@ -13,7 +15,7 @@ use hedge_core::{BrokerError, Clock, Timestamp};
 use hedge_http::{
     HttpClient, HttpError, Request, Response,
     clock_skew::{ClockOffset, Sample},
-    limiter::{Acquire, Limiter, Permit, Priority},
+    limiter::{Acquire, Limiter, Permit, PoolName, Priority},
     retry::{RandomSource, RetryPolicy, SplitMix64, retry_read},
     secret::Secret,
     sign::{SignError, SigningKey},
@@ -28,8 +30,10 @@ use crate::{
     decode::json,
     encode::{ApiRequest, POOLS, Params, Security},
     wire::market::{RateLimit, ServerTime},
-    ws_api::{self, Auth, Stamp},
+    ws_api::{self, Deadline, Stamp},
 };
+
+use over_ws::Sent;
 
 /// Room for window, timestamp and the longest signature that is usual.
 const SIGNATURE_BYTES: usize = 512;
@@ -219,7 +223,7 @@ impl Rest {
             ..ApiRequest::public("/fapi/v1/time", 1, Params::new())
         };
         let sent_ms = self.clock.now().ms();
-        let response = self.send_once(&request).await.result?;
+        let response = self.send_by_rest(&request).await.result?;
         let received_ms = self.clock.now().ms();
         let time: ServerTime = json("time", &response.body)?;
         if !PLAUSIBLE_MS.contains(&time.server_time) {
@@ -263,7 +267,8 @@ impl Rest {
         request: &ApiRequest,
         valid_until: Option<Timestamp>,
     ) -> Exchange {
-        let is_stale = || valid_until.is_some_and(|until| self.local_now() > until);
+        let deadline = valid_until.map(|until| Deadline { clock: Arc::clone(&self.clock), until });
+        let is_stale = || deadline.as_ref().is_some_and(Deadline::is_over);
         if request.security == Security::Signed
             && let Err(error) = self.ensure_clock().await
         {
@@ -276,7 +281,7 @@ impl Rest {
         if is_stale() {
             return Exchange::unsent(CallError::Stale);
         }
-        let first = self.send_once(request).await;
+        let first = self.send_once(request, deadline.as_ref()).await;
         let refused_clock = matches!(&first.result, Err(error) if error.verdict() == Some(Verdict::Clock));
         if !refused_clock {
             return first;
@@ -293,7 +298,7 @@ impl Rest {
                     offset_ms = offset.offset_ms(),
                     "timestamp refused; clock measured again, signing once more"
                 );
-                self.send_once(request).await
+                self.send_once(request, deadline.as_ref()).await
             }
             Err(_) => first,
         }
@@ -310,38 +315,54 @@ impl Rest {
         }
     }
 
-    async fn send_once(&self, request: &ApiRequest) -> Exchange {
-        let over_ws = self.orders_over_ws && ws_api::is_order(request.method, request.path);
-        self.send_by(request, over_ws).await
-    }
-
-    /// A question over the WebSocket API, once.
-    pub(crate) async fn read_over_ws<T: DeserializeOwned>(
-        &self,
-        what: &'static str,
-        request: &ApiRequest,
-    ) -> Result<T, BrokerError> {
-        if request.security == Security::Signed {
-            self.ensure_clock().await?;
-        }
-        let response = self.send_by(request, true).await.result?;
-        Ok(json(what, &response.body)?)
-    }
-
-    async fn send_by(&self, request: &ApiRequest, over_ws: bool) -> Exchange {
-        let now_ms = self.venue_now_ms();
-        let priority = if self.is_urgent() { Priority::Urgent } else { request.priority };
-        let permit = match self.limiter.acquire(now_ms, priority, &request.cost.pools()) {
-            Acquire::Granted(permit) => permit,
-            Acquire::Wait(wait) => return Exchange::unsent(CallError::Budget(wait)),
-            Acquire::Never { pool } => return Exchange::unsent(CallError::TooDear(pool)),
+    async fn send_once(&self, request: &ApiRequest, deadline: Option<&Deadline>) -> Exchange {
+        let Some(method) = self.method_over_ws(request) else { return self.send_by_rest(request).await };
+        let error = match self.send_over_ws(request, method, deadline).await {
+            Sent::Once(exchange) => return exchange,
+            Sent::NotAtAll(error) => error,
         };
-        if let Some(method) = ws_api::method_of(request.method, request.path).filter(|_| over_ws) {
-            return self.send_over_ws(request, method, permit, now_ms).await;
+        // No byte of it has left, so the other way cannot double it. An opening that cannot go its way stays where it is.
+        if request.priority < Priority::Protect {
+            return Exchange::unsent(error);
         }
+        if deadline.is_some_and(Deadline::is_over) {
+            return Exchange::unsent(CallError::Stale);
+        }
+        let error = BrokerError::from(error);
+        tracing::warn!(method, %error, "the WebSocket API did not take it; sending by REST");
+        self.send_by_rest(request).await
+    }
+
+    fn permit(&self, request: &ApiRequest, now_ms: i64) -> Result<Permit, CallError> {
+        self.acquire(request.priority, now_ms, &request.cost.pools())
+    }
+
+    fn acquire(
+        &self,
+        priority: Priority,
+        now_ms: i64,
+        cost: &[(PoolName, u32)],
+    ) -> Result<Permit, CallError> {
+        let priority = if self.is_urgent() { Priority::Urgent } else { priority };
+        match self.limiter.acquire(now_ms, priority, cost) {
+            Acquire::Granted(permit) => Ok(permit),
+            Acquire::Wait(wait) => Err(CallError::Budget(wait)),
+            Acquire::Never { pool } => Err(CallError::TooDear(pool)),
+        }
+    }
+
+    async fn send_by_rest(&self, request: &ApiRequest) -> Exchange {
+        let now_ms = self.venue_now_ms();
+        let permit = match self.permit(request, now_ms) {
+            Ok(permit) => permit,
+            Err(error) => return Exchange::unsent(error),
+        };
         let (http, acceptable_until) = match self.sign(request) {
             Ok(signed) => signed,
-            Err(error) => return Exchange::unsent(CallError::Sign(error)),
+            Err(error) => {
+                self.limiter.refund(permit);
+                return Exchange::unsent(CallError::Sign(error));
+            }
         };
         tracing::trace!(method = ?request.method, path = %request.path, query = %shown(&request.params), "request");
         let result = match self.http.send(http).await {
@@ -353,68 +374,6 @@ impl Rest {
             }
         };
         Exchange { acceptable_until, result }
-    }
-
-    /// The same request on the open connection. The outcome is judged as that of an HTTP exchange.
-    async fn send_over_ws(
-        &self,
-        request: &ApiRequest,
-        method: &'static str,
-        permit: Permit,
-        now_ms: i64,
-    ) -> Exchange {
-        if let Err(error) = self.connect_ws(request, now_ms).await {
-            self.limiter.refund(permit);
-            return Exchange::unsent(error);
-        }
-        let stamp = self.stamp();
-        let id = self.ws_api.new_id();
-        let auth = match request.security {
-            Security::Open => Auth::Open,
-            Security::Key => Auth::Key(self.key.expose()),
-            Security::Signed if self.ws_api.logs_on() => Auth::Session(stamp),
-            Security::Signed => Auth::Signed(stamp, &self.signer),
-        };
-        let text = match ws_api::request(&id, method, &request.params.pairs(), auth) {
-            Ok(text) => text,
-            Err(error) => return Exchange::unsent(CallError::Sign(error)),
-        };
-        let window_ends = stamp.at.plus(self.recv_window.duration());
-        let acceptable_until =
-            (request.security == Security::Signed).then(|| window_ends.plus(self.extra_visibility));
-        tracing::trace!(method, query = %shown(&request.params), "request");
-        let result = match self.ws_api.call(method, id, text, now_ms).await {
-            Ok(response) => self.receive(request, now_ms, response),
-            Err(error) if error.may_have_been_sent() => Err(CallError::Http(error)),
-            Err(error) => {
-                self.limiter.refund(permit);
-                return Exchange::unsent(CallError::Http(error));
-            }
-        };
-        Exchange { acceptable_until, result }
-    }
-
-    /// A handshake costs weight, too, and a log-on is a request.
-    async fn connect_ws(&self, request: &ApiRequest, now_ms: i64) -> Result<(), CallError> {
-        if self.ws_api.is_open().await {
-            return Ok(());
-        }
-        let priority = if self.is_urgent() { Priority::Urgent } else { request.priority };
-        let cost = [(POOLS[0].name, ws_api::HANDSHAKE_WEIGHT)];
-        match self.limiter.acquire(now_ms, priority, &cost) {
-            Acquire::Granted(_) => {}
-            Acquire::Wait(wait) => return Err(CallError::Budget(wait)),
-            Acquire::Never { pool } => return Err(CallError::TooDear(pool)),
-        }
-        let logon = if self.ws_api.logs_on() {
-            let id = self.ws_api.new_id();
-            let auth = Auth::Signed(self.stamp(), &self.signer);
-            let text = ws_api::request(&id, "session.logon", &[], auth).map_err(CallError::Sign)?;
-            Some((id, text))
-        } else {
-            None
-        };
-        self.ws_api.open(logon).await.map_err(CallError::Http)
     }
 
     fn stamp(&self) -> Stamp<'_> {
@@ -568,84 +527,4 @@ fn shown(params: &Params) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicI64, Ordering};
-
-    use async_trait::async_trait;
-    use hedge_http::{Method, limiter::Priority};
-    use wiremock::{
-        Mock, MockServer, ResponseTemplate,
-        matchers::{method, path},
-    };
-
-    use super::*;
-    use crate::{Binance, BinanceConfig, Credentials, Endpoints, Mainnet};
-
-    const NOW_MS: i64 = 1_795_168_800_000;
-
-    #[derive(Debug)]
-    struct TestClock(AtomicI64);
-
-    #[async_trait]
-    impl Clock for TestClock {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_ms(self.0.load(Ordering::SeqCst))
-        }
-        async fn sleep_until(&self, _: Timestamp) {
-            std::future::pending().await
-        }
-    }
-
-    fn order() -> ApiRequest {
-        ApiRequest::command(Method::Post, "/fapi/v1/order", 0, Priority::Open, Params::new())
-    }
-
-    /// Each question for the time takes `slow_ms`; each order is refused for its timestamp.
-    async fn refused_order(valid_for_ms: i64, slow_ms: i64) -> (Exchange, usize) {
-        let server = MockServer::start().await;
-        let clock = Arc::new(TestClock(AtomicI64::new(NOW_MS)));
-        let venue = Arc::clone(&clock);
-        let time = move |_: &wiremock::Request| {
-            let now = venue.0.fetch_add(slow_ms, Ordering::SeqCst);
-            ResponseTemplate::new(200).set_body_json(serde_json::json!({ "serverTime": now }))
-        };
-        Mock::given(method("GET")).and(path("/fapi/v1/time")).respond_with(time).mount(&server).await;
-        let refused = serde_json::json!({"code":-1021,"msg":"Timestamp for this request is outside of the recvWindow."});
-        Mock::given(method("POST"))
-            .and(path("/fapi/v1/order"))
-            .respond_with(ResponseTemplate::new(400).set_body_json(refused))
-            .mount(&server)
-            .await;
-        let endpoints = Endpoints::<Mainnet>::new(Some(&server.uri()), Some("ws://127.0.0.1:9")).unwrap();
-        let config = BinanceConfig::new(endpoints, Arc::clone(&clock) as Arc<dyn Clock>);
-        let credentials = Credentials::<Mainnet>::new("key".into(), "secret-of-a-test".into()).unwrap();
-        let client = Binance::connect(config, credentials).unwrap();
-        client.rest().sync_clock().await.unwrap();
-        let until = client.rest().local_now().plus(Duration::from_millis(valid_for_ms.unsigned_abs()));
-        let exchange = client.rest().exchange_until(&order(), Some(until)).await;
-        let sent = server.received_requests().await.unwrap();
-        (exchange, sent.iter().filter(|request| request.url.path() == "/fapi/v1/order").count())
-    }
-
-    #[tokio::test]
-    async fn an_approval_that_went_stale_is_not_signed_again() {
-        let (exchange, sent) = refused_order(2_000, 900).await;
-        assert_eq!(sent, 1);
-        let error = BrokerError::from(exchange.result.unwrap_err());
-        assert!(matches!(error, BrokerError::NotSent { .. }), "{error}");
-    }
-
-    #[tokio::test]
-    async fn an_approval_that_still_holds_is_signed_once_more() {
-        let (exchange, sent) = refused_order(2_000, 10).await;
-        assert_eq!(sent, 2);
-        // Six questions of ten milliseconds each; half a round trip is taken for the way there, and ten milliseconds are
-        // the bias into the past. The window is three seconds.
-        let stamp_ms = NOW_MS + 60 - 5 - 10;
-        assert_eq!(
-            exchange.acceptable_until,
-            Some(Timestamp::from_ms(stamp_ms + 3_000)),
-            "of the second signature"
-        );
-    }
-}
+mod tests;

@@ -72,9 +72,9 @@ impl From<CallError> for BrokerError {
             CallError::TooDear(pool) => {
                 Self::NotSent { source: format!("the request costs more than its share of {pool}").into() }
             }
-            CallError::Stale => Self::NotSent {
-                source: "its approval went stale while the venue's clock was measured".into(),
-            },
+            CallError::Stale => {
+                Self::NotSent { source: "its approval went stale before it could be sent".into() }
+            }
             CallError::Sign(error) => Self::NotSent { source: error.into() },
             CallError::Http(error) if error.may_have_been_sent() => {
                 Self::OutcomeUnknown { source: error.into() }

@@ -15,12 +15,13 @@ use super::{
     call_error::CallError,
 };
 use crate::{
-    decode::{self, json as decode_json},
+    decode::{self, DecodeError, json as decode_json},
     encode::{self, ApiRequest, NewOrder, OrderLeg, OrderType, Params},
     wire::{
         account::{LeverageSet, ListenKeyAnswer},
         algo::{AlgoCancel, AlgoRow},
         order::{CodeMessage, Countdown, OrderRow},
+        text::OrderStatus,
     },
 };
 
@@ -85,10 +86,12 @@ impl Rest {
         trace_order(&request, || self.named(order), &exchange);
         let response = exchange.result?;
         if encode::cancelled_in(order) == OrderSpace::Plain {
-            decode_json::<OrderRow>("cancel", &response.body)?;
-            return Ok(());
+            let row: OrderRow = decode_json("cancel", &response.body)?;
+            is_about(order, row.order_id, row.client_order_id.as_deref())?;
+            return Ok(has_ended(&row)?);
         }
         let answer: AlgoCancel = decode_json("algo cancel", &response.body)?;
+        is_about(order, answer.algo_id, answer.client_algo_id.as_deref())?;
         succeeded(answer.code, answer.msg)
     }
 
@@ -196,6 +199,31 @@ impl Rest {
     }
 }
 
+/// Whether an answer is about the order that was asked for, in the id space that was asked; by another one nothing is known of
+/// it. An answer to a client id that echoes none is about the one of its request.
+fn is_about(order: &OrderRef, number: i64, client_id: Option<&str>) -> Result<(), DecodeError> {
+    let is_it = match order {
+        OrderRef::Plain(id) | OrderRef::Algo { child: Some(id), .. } | OrderRef::Algo { id, child: None } => {
+            id.0 == number
+        }
+        OrderRef::Client { id, .. } => client_id.is_none_or(|echo| echo == id.as_str()),
+    };
+    if is_it {
+        return Ok(());
+    }
+    let name = client_id.unwrap_or("no client id");
+    Err(decode::err("cancel", format!("{order:?} was asked for, and the answer is about {number} ({name})")))
+}
+
+/// A cancel after which the order still stands is none.
+pub(super) fn has_ended(row: &OrderRow) -> Result<(), DecodeError> {
+    use OrderStatus::{Canceled, Expired, ExpiredInMatch, Filled, Rejected};
+    match &row.status {
+        Canceled | Expired | ExpiredInMatch | Filled | Rejected => Ok(()),
+        other => Err(decode::err("cancel", format!("order {} is {} after it", row.order_id, other.as_str()))),
+    }
+}
+
 /// `{"code":200}` under HTTP 200; anything else there is not documented.
 fn succeeded(code: i64, msg: Option<String>) -> Result<(), BrokerError> {
     if code == 200 {
@@ -252,17 +280,16 @@ fn error_text(error: &CallError) -> String {
 pub(crate) async fn blockers(rest: &Rest) -> String {
     let mut found: Vec<String> = Vec::new();
     match rest.open_orders(None).await {
-        Ok(rows) => found.extend(
-            rows.iter().map(|row| format!("order {} {} ({})", row.symbol, row.order_id, row.client_order_id)),
-        ),
+        Ok(rows) => found.extend(rows.iter().map(|row| {
+            format!("order {} {} ({})", known(&row.symbol), row.order_id, known(&row.client_order_id))
+        })),
         Err(error) => found.push(format!("open orders could not be read: {error}")),
     }
     match rest.open_algo_orders(None).await {
-        Ok(rows) => {
-            found.extend(rows.iter().map(|row| {
-                format!("conditional order {} {} ({})", row.symbol, row.algo_id, row.client_algo_id)
-            }))
-        }
+        Ok(rows) => found.extend(rows.iter().map(|row| {
+            let (symbol, id) = (known(&row.symbol), known(&row.client_algo_id));
+            format!("conditional order {symbol} {} ({id})", row.algo_id)
+        })),
         Err(error) => found.push(format!("conditional orders could not be read: {error}")),
     }
     match rest.position_risk_v3(None).await {
@@ -276,6 +303,10 @@ pub(crate) async fn blockers(rest: &Rest) -> String {
         found.push("nothing in USD-M; look for COIN-M orders and positions of the same account".to_owned());
     }
     found.join(", ")
+}
+
+fn known(name: &Option<String>) -> &str {
+    name.as_deref().unwrap_or("?")
 }
 
 /// Name of an instrument at the venue.

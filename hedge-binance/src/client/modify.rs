@@ -1,9 +1,14 @@
 //! Another price or quantity for a resting limit order.
 
-use hedge_core::{Approved, Leg, Order, OrderReport, SubmitError};
+use hedge_core::{Approved, Leg, Order, OrderReport, OrderSpace, SubmitError};
 use serde_json::json;
 
-use super::{Armed, Binance, batch::not_sent, call::Exchange, commands::trace_order};
+use super::{
+    Armed, Binance,
+    batch::not_sent,
+    call::{Exchange, Rest},
+    commands::trace_order,
+};
 use crate::{
     decode::{self, DecodeError, json as decode_json},
     encode::Amendment,
@@ -33,7 +38,7 @@ impl<M: Armed> Binance<M> {
         let Exchange { acceptable_until, result } = exchange;
         let report = match result {
             Ok(response) => decode_json::<OrderRow>("modify", &response.body)
-                .and_then(|row| amendment.report(&row))
+                .and_then(|row| amendment.report(row, &self.shared.rest))
                 .map_err(Into::into),
             Err(error) => Err(error.into()),
         };
@@ -55,14 +60,23 @@ impl<M: Armed> Binance<M> {
         if approved.valid_until().is_some_and(|until| self.shared.rest.local_now() > until) {
             return Err(format!("the approval of {id} is stale"));
         }
-        Amendment::new(resting, approved.get()).map_err(|error| error.to_string())
+        let amendment = Amendment::new(resting, approved.get()).map_err(|error| error.to_string())?;
+        if let Some(id) = resting.client_id.ours() {
+            self.shared.rest.names().learn(OrderSpace::Plain, amendment.order_id(), id.as_str());
+        }
+        Ok(amendment)
     }
 }
 
 impl Amendment {
-    /// The order after the change; an answer about another order or leg is none.
-    pub(super) fn report(&self, row: &OrderRow) -> Result<OrderReport, DecodeError> {
-        let report = decode::order_report(row)?;
+    /// The order after the change; an answer about another order or leg is none. What the answer leaves out is as it was asked
+    /// for.
+    pub(super) fn report(&self, mut row: OrderRow, rest: &Rest) -> Result<OrderReport, DecodeError> {
+        if row.order_id == self.order_id() {
+            self.complete(&mut row);
+            rest.complete(&mut row, None, None, rest.venue_now());
+        }
+        let report = decode::order_report(&row)?;
         if row.order_id != self.order_id() || !self.is_about(&report) {
             return Err(decode::err(
                 "modify",

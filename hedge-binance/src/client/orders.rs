@@ -1,6 +1,6 @@
 //! Orders and fills of the account: reads only.
 
-use hedge_core::{BrokerError, OrderRef, OrderSpace};
+use hedge_core::{BrokerError, OrderRef, OrderSpace, Timestamp, VenueOrderId};
 use serde::de::IgnoredAny;
 
 use super::{
@@ -40,20 +40,22 @@ impl Rest {
     /// `GET /fapi/v1/order`. An unknown order is [`RejectReason::NotFound`](hedge_core::RejectReason::NotFound).
     pub async fn order(&self, name: &str, order: &OrderRef) -> Result<OrderRow, BrokerError> {
         let params = plain_ref(symbol(name), order);
-        self.read("order", ApiRequest::signed_read("/fapi/v1/order", 1, params)).await
+        let request = ApiRequest::signed_read("/fapi/v1/order", 1, params);
+        self.order_row("order", request, name, order).await
     }
 
     /// `GET /fapi/v1/openOrders`. Conditional orders are not in it.
     pub async fn open_orders(&self, name: Option<&str>) -> Result<Vec<OrderRow>, BrokerError> {
         let request = ApiRequest::signed_read("/fapi/v1/openOrders", weight(name, 1, 40), maybe_symbol(name));
-        self.read("openOrders", request).await
+        self.order_rows("openOrders", request, name).await
     }
 
     /// `GET /fapi/v1/openOrder`: one order while it is open; one that is done is
     /// [`RejectReason::NotFound`](hedge_core::RejectReason::NotFound).
     pub async fn open_order(&self, name: &str, order: &OrderRef) -> Result<OrderRow, BrokerError> {
         let params = plain_ref(symbol(name), order);
-        self.read("openOrder", ApiRequest::signed_read("/fapi/v1/openOrder", 1, params)).await
+        let request = ApiRequest::signed_read("/fapi/v1/openOrder", 1, params);
+        self.order_row("openOrder", request, name, order).await
     }
 
     /// `GET /fapi/v1/allOrders`: at most 1,000 of less than 7 days; every symbol without a name.
@@ -64,7 +66,8 @@ impl Rest {
         limit: u32,
     ) -> Result<Vec<OrderRow>, BrokerError> {
         let params = span.apply(maybe_symbol(name)).with("limit", limit);
-        self.read("allOrders", ApiRequest::signed_read("/fapi/v1/allOrders", 5, params)).await
+        let request = ApiRequest::signed_read("/fapi/v1/allOrders", 5, params);
+        self.order_rows("allOrders", request, name).await
     }
 
     /// `GET /fapi/v1/allOrders` from an order on.
@@ -75,7 +78,8 @@ impl Rest {
         limit: u32,
     ) -> Result<Vec<OrderRow>, BrokerError> {
         let params = symbol(name).with("orderId", order_id).with("limit", limit);
-        self.read("allOrders", ApiRequest::signed_read("/fapi/v1/allOrders", 5, params)).await
+        let request = ApiRequest::signed_read("/fapi/v1/allOrders", 5, params);
+        self.order_rows("allOrders", request, Some(name)).await
     }
 
     /// `GET /fapi/v1/orderAmendment`: how one order was changed, over the last three months.
@@ -101,7 +105,7 @@ impl Rest {
         let params = maybe_symbol(name).with_opt("autoCloseType", why.map(AutoClose::as_str));
         let params = span.apply(params).with("limit", limit);
         let request = ApiRequest::signed_read("/fapi/v1/forceOrders", weight(name, 20, 50), params);
-        self.read("forceOrders", request).await
+        self.order_rows("forceOrders", request, name).await
     }
 
     /// `GET /fapi/v1/rateLimit/order`: how many orders this account may place.
@@ -158,24 +162,32 @@ impl Rest {
     /// `GET /fapi/v1/algoOrder`.
     pub async fn algo_order(&self, order: &OrderRef) -> Result<AlgoRow, BrokerError> {
         let params = algo_ref(Params::new(), order);
-        self.read("algoOrder", ApiRequest::signed_read("/fapi/v1/algoOrder", 1, params)).await
+        let asked_at = self.venue_now();
+        let mut row: AlgoRow =
+            self.read("algoOrder", ApiRequest::signed_read("/fapi/v1/algoOrder", 1, params)).await?;
+        self.complete_algo(&mut row, None, Some(order), asked_at);
+        Ok(row)
     }
 
     /// `GET /fapi/v1/openAlgoOrders`.
     pub async fn open_algo_orders(&self, name: Option<&str>) -> Result<Vec<AlgoRow>, BrokerError> {
         let request =
             ApiRequest::signed_read("/fapi/v1/openAlgoOrders", weight(name, 1, 40), maybe_symbol(name));
-        let rows: Vec<AlgoRow> = self.read("openAlgoOrders", request).await?;
+        let rows = self.algo_rows("openAlgoOrders", request, name).await?;
         let mut names = self.names();
-        rows.iter().for_each(|row| names.learn(OrderSpace::Algo, row.algo_id, &row.client_algo_id));
+        for row in &rows {
+            if let Some(id) = &row.client_algo_id {
+                names.learn(OrderSpace::Algo, row.algo_id, id);
+            }
+        }
         drop(names);
         Ok(rows)
     }
 
     /// `GET /fapi/v1/allAlgoOrders` of a span below 7 days.
     pub async fn all_algo_orders(&self, name: &str, span: Span) -> Result<Vec<AlgoRow>, BrokerError> {
-        let params = span.apply(symbol(name));
-        self.read("allAlgoOrders", ApiRequest::signed_read("/fapi/v1/allAlgoOrders", 5, params)).await
+        let request = ApiRequest::signed_read("/fapi/v1/allAlgoOrders", 5, span.apply(symbol(name)));
+        self.algo_rows("allAlgoOrders", request, Some(name)).await
     }
 
     /// `GET /fapi/v1/allAlgoOrders` from an order on.
@@ -186,7 +198,8 @@ impl Rest {
         limit: u32,
     ) -> Result<Vec<AlgoRow>, BrokerError> {
         let params = symbol(name).with("algoId", algo_id).with("limit", limit);
-        self.read("allAlgoOrders", ApiRequest::signed_read("/fapi/v1/allAlgoOrders", 5, params)).await
+        let request = ApiRequest::signed_read("/fapi/v1/allAlgoOrders", 5, params);
+        self.algo_rows("allAlgoOrders", request, Some(name)).await
     }
 
     /// The state of an order in its own id space.
@@ -197,7 +210,91 @@ impl Rest {
     ) -> Result<hedge_core::OrderReport, BrokerError> {
         match order.space() {
             OrderSpace::Plain => Ok(crate::decode::order_report(&self.order(name, order).await?)?),
-            OrderSpace::Algo => Ok(crate::decode::algo_report(&self.algo_order(order).await?)?),
+            OrderSpace::Algo => {
+                let mut row = self.algo_order(order).await?;
+                // The question names no symbol, the caller does.
+                row.symbol.get_or_insert_with(|| name.to_owned());
+                Ok(crate::decode::algo_report(&row)?)
+            }
         }
+    }
+
+    async fn order_row(
+        &self,
+        what: &'static str,
+        request: ApiRequest,
+        name: &str,
+        order: &OrderRef,
+    ) -> Result<OrderRow, BrokerError> {
+        let asked_at = self.venue_now();
+        let mut row: OrderRow = self.read(what, request).await?;
+        self.complete(&mut row, Some(name), Some(order), asked_at);
+        Ok(row)
+    }
+
+    async fn order_rows(
+        &self,
+        what: &'static str,
+        request: ApiRequest,
+        name: Option<&str>,
+    ) -> Result<Vec<OrderRow>, BrokerError> {
+        let asked_at = self.venue_now();
+        let mut rows: Vec<OrderRow> = self.read(what, request).await?;
+        rows.iter_mut().for_each(|row| self.complete(row, name, None, asked_at));
+        Ok(rows)
+    }
+
+    async fn algo_rows(
+        &self,
+        what: &'static str,
+        request: ApiRequest,
+        name: Option<&str>,
+    ) -> Result<Vec<AlgoRow>, BrokerError> {
+        let asked_at = self.venue_now();
+        let mut rows: Vec<AlgoRow> = self.read(what, request).await?;
+        rows.iter_mut().for_each(|row| self.complete_algo(row, name, None, asked_at));
+        Ok(rows)
+    }
+
+    /// Puts into a row what it leaves out and is known without it: the symbol that was asked for, our id of the order, and
+    /// that it was so when we asked. A later moment would outdate events that are on their way.
+    pub(super) fn complete(
+        &self,
+        row: &mut OrderRow,
+        name: Option<&str>,
+        asked: Option<&OrderRef>,
+        asked_at: Timestamp,
+    ) {
+        if row.symbol.is_none() {
+            row.symbol = name.map(str::to_owned);
+        }
+        if row.client_order_id.is_none() {
+            let number = OrderRef::Plain(VenueOrderId(row.order_id));
+            row.client_order_id = self.our_id(asked, &number);
+        }
+        row.update_time.get_or_insert(asked_at.ms());
+    }
+
+    fn complete_algo(
+        &self,
+        row: &mut AlgoRow,
+        name: Option<&str>,
+        asked: Option<&OrderRef>,
+        asked_at: Timestamp,
+    ) {
+        if row.symbol.is_none() {
+            row.symbol = name.map(str::to_owned);
+        }
+        if row.client_algo_id.is_none() {
+            let number = OrderRef::Algo { id: VenueOrderId(row.algo_id), child: None };
+            row.client_algo_id = self.our_id(asked, &number);
+        }
+        row.update_time.get_or_insert(asked_at.ms());
+    }
+
+    fn our_id(&self, asked: Option<&OrderRef>, number: &OrderRef) -> Option<String> {
+        let names = self.names();
+        let id = asked.and_then(|asked| names.of(asked)).or_else(|| names.of(number));
+        id.map(|id| id.as_str().to_owned())
     }
 }

@@ -85,12 +85,15 @@ impl<M: Mode> VenueReader for Binance<M> {
         }
     }
 
+    /// What the venue closed by force carries the venue's name of its order, so that it is not taken for somebody else's.
     async fn fills_since(
         &self,
         instrument: &InstrumentId,
         since: Timestamp,
     ) -> Result<Vec<Fill>, BrokerError> {
-        self.rest().fills_since(name(instrument), since).await
+        let mut fills = self.rest().fills_since(name(instrument), since).await?;
+        stream::name_forced(&self.shared, &mut fills).await?;
+        Ok(fills)
     }
 
     async fn cash_flows_since(&self, since: Timestamp) -> Result<Vec<CashFlow>, BrokerError> {

@@ -16,8 +16,10 @@ pub use account::{
 pub use explain::{ExplainError, Explained, Explainer, FieldError, Source, SourceError, endpoints};
 pub use market::{bar, bar_of_event};
 pub use order::{
-    ack, algo_ack, algo_event_report, algo_report, fill, fill_of_event, order_event_report, order_report,
+    Execution, ack, algo_ack, algo_event_report, algo_report, execution_of_event, fill, fill_of_event,
+    order_event_report, order_report,
 };
+pub(crate) use order::{algo_left_out, left_out};
 
 /// An answer that is not what the venue documents.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,8 +1,8 @@
 //! Orders and fills. Source: fact sheet 4.5, 4.6, 5.4, 5.6, 7.2, 9.2.
 
 use hedge_core::{
-    Amount, Asset, ClientOrderId, Coverage, Decimal, Fill, ForcedClose, OrderAck, OrderRef, OrderReport,
-    ReportedId, ReportedKind, ReportedState, SignedAmount, Timestamp, TradeId, VenueOrderId,
+    Amount, Asset, ClientOrderId, Coverage, Decimal, Fill, ForcedClose, InstrumentId, OrderAck, OrderRef,
+    OrderReport, ReportedId, ReportedKind, ReportedState, SignedAmount, Timestamp, TradeId, VenueOrderId,
 };
 
 use super::{DecodeError, err, instrument, leg_word, order_side, price, price_if_any, qty, qty_if_any};
@@ -16,40 +16,82 @@ use crate::wire::{
 /// A plain order as queried.
 ///
 /// # Errors
-/// Unknown side or leg, or an unusable symbol.
+/// A row that does not say which order of which leg it is, or when; an unknown side or leg, or an unusable symbol.
 pub fn order_report(row: &OrderRow) -> Result<OrderReport, DecodeError> {
+    let ordered = || match says_how_much(row) {
+        true => Ok(qty_if_any(row.orig_qty)),
+        false => Err(err("origQty", "missing")),
+    };
     Ok(OrderReport {
-        instrument: instrument(&row.symbol)?,
-        client_id: ReportedId::parse(&row.client_order_id),
+        instrument: instrument(stated("symbol", row.symbol.as_ref())?)?,
+        client_id: ReportedId::parse(stated("clientOrderId", row.client_order_id.as_ref())?),
         order: OrderRef::Plain(VenueOrderId(row.order_id)),
-        side: leg_word(&row.position_side)?,
-        order_side: order_side(&row.side)?,
-        kind: kind(&row.order_type),
+        side: leg_word(stated("positionSide", row.position_side.as_ref())?)?,
+        order_side: order_side(stated("side", row.side.as_ref())?)?,
+        kind: kind_if_any(row.order_type.as_ref().or(row.orig_type.as_ref())),
         price: price_if_any(row.price),
         trigger: price_if_any(row.stop_price),
-        qty: qty_if_any(Some(row.orig_qty)),
+        qty: ordered()?,
         filled: row.executed_qty,
         average: price_if_any(row.avg_price),
         covers: coverage(row.close_position),
         state: plain_state(&row.status),
         reason: None,
-        venue_time: Timestamp::from_ms(row.update_time),
+        venue_time: Timestamp::from_ms(*stated("updateTime", row.update_time.as_ref())?),
     })
+}
+
+/// What a row must say to be a report, and does not.
+pub(crate) fn left_out(row: &OrderRow) -> Vec<&'static str> {
+    let stated = [
+        ("symbol", row.symbol.is_some()),
+        ("clientOrderId", row.client_order_id.is_some()),
+        ("side", row.side.is_some()),
+        ("positionSide", row.position_side.is_some()),
+        ("origQty", says_how_much(row)),
+        ("updateTime", row.update_time.is_some()),
+    ];
+    stated.into_iter().filter(|(_, is_there)| !is_there).map(|(name, _)| name).collect()
+}
+
+/// How much one of our own orders is for is in the journal; somebody else's would count as an order for nothing.
+fn says_how_much(row: &OrderRow) -> bool {
+    let is_ours = || row.client_order_id.as_deref().is_some_and(|id| ReportedId::parse(id).ours().is_some());
+    row.orig_qty.is_some() || row.close_position == Some(true) || is_ours()
+}
+
+/// As [`left_out`], of a conditional order.
+pub(crate) fn algo_left_out(row: &AlgoRow) -> Vec<&'static str> {
+    let covers = row.close_position == Some(true) || row.quantity.is_some();
+    let stated = [
+        ("symbol", row.symbol.is_some()),
+        ("clientAlgoId", row.client_algo_id.is_some()),
+        ("side", row.side.is_some()),
+        ("positionSide", row.position_side.is_some()),
+        ("quantity", covers),
+        ("updateTime", row.update_time.is_some()),
+    ];
+    stated.into_iter().filter(|(_, is_there)| !is_there).map(|(name, _)| name).collect()
+}
+
+fn stated<'a, T>(what: &'static str, value: Option<&'a T>) -> Result<&'a T, DecodeError> {
+    value.ok_or_else(|| err(what, "missing"))
 }
 
 /// A conditional order as queried. Its type and state have other names than a plain order's.
 ///
 /// # Errors
-/// Unknown side or leg, an unusable symbol, or neither a quantity nor close-all.
+/// A row that does not say which order of which leg it is, or when; an unknown side or leg, an unusable symbol, or neither a
+/// quantity nor close-all.
 pub fn algo_report(row: &AlgoRow) -> Result<OrderReport, DecodeError> {
     let covers = coverage(row.close_position);
     Ok(OrderReport {
-        instrument: instrument(&row.symbol)?,
-        client_id: ReportedId::parse(&row.client_algo_id),
+        instrument: instrument(stated("symbol", row.symbol.as_ref())?)?,
+        client_id: ReportedId::parse(stated("clientAlgoId", row.client_algo_id.as_ref())?),
         order: OrderRef::Algo { id: VenueOrderId(row.algo_id), child: row.actual_order_id.map(VenueOrderId) },
-        side: leg_word(&row.position_side)?,
-        order_side: order_side(&row.side)?,
-        kind: kind(&row.order_type),
+        side: leg_word(stated("positionSide", row.position_side.as_ref())?)?,
+        order_side: order_side(stated("side", row.side.as_ref())?)?,
+        kind: kind_if_any(row.order_type.as_ref()),
         price: price_if_any(row.price),
         trigger: price_if_any(row.trigger_price),
         qty: algo_qty("quantity", covers, row.quantity)?,
@@ -59,7 +101,7 @@ pub fn algo_report(row: &AlgoRow) -> Result<OrderReport, DecodeError> {
         covers,
         state: algo_state(&row.algo_status),
         reason: None,
-        venue_time: Timestamp::from_ms(row.update_time),
+        venue_time: Timestamp::from_ms(*stated("updateTime", row.update_time.as_ref())?),
     })
 }
 
@@ -171,6 +213,48 @@ pub fn fill_of_event(event: &OrderEvent) -> Result<Option<Fill>, DecodeError> {
     }))
 }
 
+/// What an order event says was executed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Execution {
+    /// Nothing.
+    None,
+    /// A fill.
+    Fill(Fill),
+    /// A fill by which the venue itself closed the leg, and whose fee it does not state: it is in the list of executions.
+    /// Nothing is booked until then, and never as free.
+    FeeUnknown {
+        /// Of which instrument.
+        instrument: InstrumentId,
+        /// Which execution.
+        trade_id: TradeId,
+        /// When it was.
+        at: Timestamp,
+    },
+}
+
+/// As [`fill_of_event`], but a forced execution may leave its fee out: what the venue closes by itself may have none there
+/// (fact sheet 9.2, `n` and `N`).
+///
+/// # Errors
+/// As for [`fill_of_event`], except that a forced execution without its fee is none.
+pub fn execution_of_event(event: &OrderEvent) -> Result<Execution, DecodeError> {
+    let body = &event.order;
+    let is_forced = || body.execution == ExecutionType::Calculated || reported_id(body).forced().is_some();
+    let lacks_fee = body.fee.is_none() || body.fee_asset.is_none();
+    match body.trade_id.filter(|id| *id != 0) {
+        Some(id) if lacks_fee && is_execution(&body.execution) && is_forced() => Ok(Execution::FeeUnknown {
+            instrument: instrument(&body.symbol)?,
+            trade_id: TradeId(id),
+            at: Timestamp::from_ms(body.time),
+        }),
+        _ => Ok(fill_of_event(event)?.map_or(Execution::None, Execution::Fill)),
+    }
+}
+
+const fn is_execution(execution: &ExecutionType) -> bool {
+    matches!(execution, ExecutionType::Trade | ExecutionType::Calculated)
+}
+
 /// An execution as queried. The row does not name the client id.
 ///
 /// # Errors
@@ -193,12 +277,12 @@ pub fn fill(row: &TradeRow) -> Result<Fill, DecodeError> {
     })
 }
 
-/// The answer to a placed plain order.
+/// The answer to a placed plain order. Its number, state and filled quantity are enough: the request says the rest.
 ///
 /// # Errors
 /// An echo of another client id: then nobody knows what was placed.
 pub fn ack(client_id: ClientOrderId, row: &OrderRow) -> Result<OrderAck, DecodeError> {
-    echoed(client_id, &row.client_order_id)?;
+    echoed(client_id, row.client_order_id.as_deref())?;
     Ok(OrderAck {
         client_id,
         order: OrderRef::Plain(VenueOrderId(row.order_id)),
@@ -212,7 +296,7 @@ pub fn ack(client_id: ClientOrderId, row: &OrderRow) -> Result<OrderAck, DecodeE
 /// # Errors
 /// An echo of another client id.
 pub fn algo_ack(client_id: ClientOrderId, row: &AlgoRow) -> Result<OrderAck, DecodeError> {
-    echoed(client_id, &row.client_algo_id)?;
+    echoed(client_id, row.client_algo_id.as_deref())?;
     Ok(OrderAck {
         client_id,
         order: OrderRef::Algo { id: VenueOrderId(row.algo_id), child: row.actual_order_id.map(VenueOrderId) },
@@ -221,11 +305,14 @@ pub fn algo_ack(client_id: ClientOrderId, row: &AlgoRow) -> Result<OrderAck, Dec
     })
 }
 
-fn echoed(client_id: ClientOrderId, echo: &str) -> Result<(), DecodeError> {
-    if client_id.as_str() == echo {
-        return Ok(());
+/// An answer that names no order is about the one of its request.
+fn echoed(client_id: ClientOrderId, echo: Option<&str>) -> Result<(), DecodeError> {
+    match echo {
+        Some(echo) if echo != client_id.as_str() => {
+            Err(err("client id", format!("the answer is about {echo:?}, the request was {client_id}")))
+        }
+        _ => Ok(()),
     }
-    Err(err("client id", format!("the answer is about {echo:?}, the request was {client_id}")))
 }
 
 fn asset(text: &str) -> Result<Asset, DecodeError> {
@@ -287,6 +374,11 @@ fn kind(order_type: &OrderType) -> ReportedKind {
         OrderType::Liquidation => ReportedKind::Liquidation,
         OrderType::Unknown(text) => ReportedKind::Unknown(text.clone()),
     }
+}
+
+/// A type that is not stated passes for none that is known.
+fn kind_if_any(order_type: Option<&OrderType>) -> ReportedKind {
+    order_type.map_or_else(|| ReportedKind::Unknown("not stated".to_owned()), kind)
 }
 
 /// Text of an expiry reason. Source: fact sheet 7.2.
@@ -408,6 +500,82 @@ mod tests {
     fn a_trade_without_a_fee_is_an_error_and_not_free() {
         let event = event(|text| text.replace(r#""n":"0.31279250","#, ""));
         assert_eq!(fill_of_event(&event).unwrap_err().what, "n");
+    }
+
+    #[test]
+    fn a_forced_execution_without_its_fee_is_one_whose_fee_is_not_known() {
+        let no_fee = |text: String| text.replace(r#""n":"0.31279250","N":"USDT","#, "");
+        let unknown = Execution::FeeUnknown {
+            instrument: InstrumentId::new(hedge_core::Venue::Binance, "ETHUSDT".parse().unwrap()),
+            trade_id: TradeId(5_511_223_344),
+            at: Timestamp::from_ms(1_795_168_800_158),
+        };
+        let calculated = event(|text| no_fee(text).replace(r#""x":"TRADE""#, r#""x":"CALCULATED""#));
+        assert_eq!(execution_of_event(&calculated).unwrap(), unknown);
+        let named = event(|text| no_fee(text).replace("x1_close-long.7", "autoclose-1795168800158"));
+        assert_eq!(execution_of_event(&named).unwrap(), unknown);
+        let report = order_event_report(&named).unwrap();
+        assert_eq!(
+            (report.forced(), report.filled.to_string()),
+            (Some(ForcedClose::Liquidation), "0.250".to_owned())
+        );
+        // Anybody else's execution is still not free.
+        assert_eq!(execution_of_event(&event(no_fee)).unwrap_err().what, "N");
+        let whole = event(|text| text.replace(r#""x":"TRADE""#, r#""x":"CALCULATED""#));
+        assert!(
+            matches!(execution_of_event(&whole).unwrap(), Execution::Fill(fill) if fill.fee.value.get() > Decimal::ZERO)
+        );
+        let new = event(|text| no_fee(text).replace(r#""x":"TRADE""#, r#""x":"NEW""#));
+        assert_eq!(execution_of_event(&new).unwrap(), Execution::None);
+    }
+
+    #[test]
+    fn the_number_the_state_and_what_has_filled_are_enough_for_an_answer() {
+        let client_id = ClientOrderId::parse("h0sn8www00111c").unwrap();
+        let lean: OrderRow =
+            json("order", br#"{"orderId":70112233445,"status":"PARTIALLY_FILLED","executedQty":"0.1"}"#)
+                .unwrap();
+        let answer = ack(client_id, &lean).unwrap();
+        assert_eq!(answer.order, OrderRef::Plain(VenueOrderId(70_112_233_445)));
+        assert_eq!(
+            (answer.state, answer.filled.to_string()),
+            (ReportedState::PartiallyFilled, "0.1".to_owned())
+        );
+        for (field, text) in [
+            ("orderId", r#"{"status":"NEW","executedQty":"0"}"#),
+            ("status", r#"{"orderId":1,"executedQty":"0"}"#),
+            ("executedQty", r#"{"orderId":1,"status":"NEW"}"#),
+        ] {
+            let error = json::<OrderRow>("order", text.as_bytes()).unwrap_err();
+            assert!(error.problem.contains(field), "{error}");
+        }
+        let lean: AlgoRow = json("order", br#"{"algoId":4000000987654321,"algoStatus":"NEW"}"#).unwrap();
+        assert_eq!(algo_ack(client_id, &lean).unwrap().state, ReportedState::Working);
+    }
+
+    #[test]
+    fn a_row_without_a_quantity_is_a_report_of_our_own_order_only_and_its_quantity_is_none() {
+        let row = |edit: &dyn Fn(String) -> String| -> OrderRow {
+            json("order", edit(ACK.replace(r#""origQty":"0.250","#, "")).as_bytes()).unwrap()
+        };
+        let ours = order_report(&row(&|text| text)).unwrap();
+        assert_eq!((ours.qty, ours.filled.to_string()), (None, "0.250".to_owned()));
+        let theirs = row(&|text| text.replace("h0sn8www00111c", "web_1"));
+        assert_eq!(
+            order_report(&theirs).unwrap_err().what,
+            "origQty",
+            "it would count as an order for nothing"
+        );
+        for (field, said) in [
+            ("symbol", r#""symbol":"ETHUSDT","#),
+            ("clientOrderId", r#""clientOrderId":"h0sn8www00111c","#),
+            ("positionSide", r#""positionSide":"LONG","#),
+            ("side", r#""side":"SELL","#),
+        ] {
+            let row: OrderRow = json("order", ACK.replace(said, "").as_bytes()).unwrap();
+            assert_eq!(order_report(&row).unwrap_err(), err(field, "missing"));
+            assert_eq!(left_out(&row), [field]);
+        }
     }
 
     #[test]

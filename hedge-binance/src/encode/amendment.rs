@@ -10,6 +10,10 @@ use super::{
     order::{NewOrder, OrderType},
     params::{Pairs, Sink},
 };
+use crate::wire::{
+    order::OrderRow,
+    text::{LegWord, OrderType as RowType, Side},
+};
 
 /// A change of a resting order into what the gate has approved.
 ///
@@ -84,6 +88,22 @@ impl Amendment {
     /// Whether a report is of the instrument, leg and direction that were looked at.
     pub fn is_about(&self, report: &OrderReport) -> bool {
         report.instrument.symbol == self.symbol && report.side == self.leg && report.order_side == self.side
+    }
+
+    /// Puts into an answer what it leaves out and the request has said.
+    pub(crate) fn complete(&self, row: &mut OrderRow) {
+        row.symbol.get_or_insert_with(|| self.symbol.to_string());
+        row.side.get_or_insert_with(|| Side::from(self.side.as_str()));
+        row.order_type.get_or_insert(RowType::Limit);
+        if row.position_side.is_none() {
+            row.position_side = Some(match self.leg {
+                ReportedSide::Long => LegWord::Long,
+                ReportedSide::Short => LegWord::Short,
+                ReportedSide::Both => LegWord::Both,
+            });
+        }
+        row.orig_qty.get_or_insert(self.qty);
+        row.price.get_or_insert(self.price);
     }
 
     /// Share of the budgets: closes may use all of them.

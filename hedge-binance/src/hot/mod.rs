@@ -11,6 +11,7 @@
 mod cursor;
 mod event;
 mod read;
+mod swar;
 
 pub use event::{AggTrade, BookTicker, Frame, Hot, Kline, MarkPrice};
 pub use read::{event, frame};

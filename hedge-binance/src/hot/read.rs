@@ -57,7 +57,27 @@ impl Seen {
     }
 }
 
+/// In the order in which the venue sends it, else in any.
 fn book_ticker<'a>(cursor: &mut Cursor<'a>) -> Option<BookTicker<'a>> {
+    cursor.either(book_ticker_as_sent, book_ticker_in_any_order)
+}
+
+fn book_ticker_as_sent<'a>(cursor: &mut Cursor<'a>) -> Option<BookTicker<'a>> {
+    let event = BookTicker {
+        update_id: cursor.after(b",\"u\":")?.int()?,
+        symbol: cursor.after(b",\"s\":")?.string()?,
+        bid: cursor.after(b",\"b\":")?.decimal()?,
+        bid_qty: qty(cursor.after(b",\"B\":")?)?,
+        ask: cursor.after(b",\"a\":")?.decimal()?,
+        ask_qty: qty(cursor.after(b",\"A\":")?)?,
+        transaction_time: cursor.after(b",\"T\":")?.int()?,
+        event_time: cursor.after(b",\"E\":")?.int()?,
+    };
+    cursor.eat(b"}")?;
+    Some(event)
+}
+
+fn book_ticker_in_any_order<'a>(cursor: &mut Cursor<'a>) -> Option<BookTicker<'a>> {
     let mut seen = Seen::default();
     let mut event = BookTicker {
         symbol: "",
@@ -74,9 +94,9 @@ fn book_ticker<'a>(cursor: &mut Cursor<'a>) -> Option<BookTicker<'a>> {
             b'u' => event.update_id = seen.once(0, cursor.int())?,
             b's' => event.symbol = seen.once(1, cursor.string())?,
             b'b' => event.bid = seen.once(2, cursor.decimal())?,
-            b'B' => event.bid_qty = seen.once(3, cursor.decimal())?,
+            b'B' => event.bid_qty = seen.once(3, qty(cursor))?,
             b'a' => event.ask = seen.once(4, cursor.decimal())?,
-            b'A' => event.ask_qty = seen.once(5, cursor.decimal())?,
+            b'A' => event.ask_qty = seen.once(5, qty(cursor))?,
             b'T' => event.transaction_time = seen.once(6, cursor.int())?,
             b'E' => event.event_time = seen.once(7, cursor.int())?,
             _ => cursor.skip()?,
@@ -86,7 +106,40 @@ fn book_ticker<'a>(cursor: &mut Cursor<'a>) -> Option<BookTicker<'a>> {
     seen.all(8).then_some(event)
 }
 
+/// A quantity is never negative; what it is then, the structs decide.
+#[inline]
+fn qty(cursor: &mut Cursor<'_>) -> Option<Decimal> {
+    cursor.decimal().filter(|qty| !qty.is_sign_negative())
+}
+
+/// In the order in which the venue sends it, else in any.
 fn agg_trade<'a>(cursor: &mut Cursor<'a>) -> Option<AggTrade<'a>> {
+    cursor.either(agg_trade_as_sent, agg_trade_in_any_order)
+}
+
+fn agg_trade_as_sent<'a>(cursor: &mut Cursor<'a>) -> Option<AggTrade<'a>> {
+    let event = AggTrade {
+        event_time: cursor.after(b",\"E\":")?.int()?,
+        id: cursor.after(b",\"a\":")?.int()?,
+        symbol: cursor.after(b",\"s\":")?.string()?,
+        price: cursor.after(b",\"p\":")?.decimal()?,
+        qty: qty(cursor.after(b",\"q\":")?)?,
+        first_trade: {
+            // The quantity without what small orders took; sent since the year 2026.
+            if cursor.eat(b",\"nq\":").is_some() {
+                cursor.skip()?;
+            }
+            cursor.after(b",\"f\":")?.int()?
+        },
+        last_trade: cursor.after(b",\"l\":")?.int()?,
+        trade_time: cursor.after(b",\"T\":")?.int()?,
+        buyer_is_maker: cursor.after(b",\"m\":")?.boolean()?,
+    };
+    cursor.eat(b"}")?;
+    Some(event)
+}
+
+fn agg_trade_in_any_order<'a>(cursor: &mut Cursor<'a>) -> Option<AggTrade<'a>> {
     let mut seen = Seen::default();
     let mut event = AggTrade {
         symbol: "",
@@ -105,7 +158,7 @@ fn agg_trade<'a>(cursor: &mut Cursor<'a>) -> Option<AggTrade<'a>> {
             b'a' => event.id = seen.once(1, cursor.int())?,
             b's' => event.symbol = seen.once(2, cursor.string())?,
             b'p' => event.price = seen.once(3, cursor.decimal())?,
-            b'q' => event.qty = seen.once(4, cursor.decimal())?,
+            b'q' => event.qty = seen.once(4, qty(cursor))?,
             b'f' => event.first_trade = seen.once(5, cursor.int())?,
             b'l' => event.last_trade = seen.once(6, cursor.int())?,
             b'T' => event.trade_time = seen.once(7, cursor.int())?,
@@ -187,8 +240,8 @@ fn candle<'a>(cursor: &mut Cursor<'a>, event: &mut Kline<'a>) -> Option<()> {
             b'c' => event.close = seen.once(4, cursor.decimal())?,
             b'h' => event.high = seen.once(5, cursor.decimal())?,
             b'l' => event.low = seen.once(6, cursor.decimal())?,
-            b'v' => event.volume = seen.once(7, cursor.decimal())?,
-            b'q' => event.quote_volume = seen.once(8, cursor.decimal())?,
+            b'v' => event.volume = seen.once(7, qty(cursor))?,
+            b'q' => event.quote_volume = seen.once(8, qty(cursor))?,
             b'n' => event.trades = seen.once(9, cursor.int())?,
             b'x' => event.closed = seen.once(10, cursor.boolean())?,
             _ => cursor.skip()?,

@@ -66,14 +66,14 @@ impl Ladder {
         self.asks.first_key_value().map(|(price, qty)| (*price, *qty))
     }
 
-    /// The middle of the best prices.
+    /// The middle of the best prices. `None` while one of them is missing, or no number holds it.
     pub fn mid(&self) -> Option<Decimal> {
-        Some((self.best_bid()?.0 + self.best_ask()?.0) / Decimal::TWO)
+        self.best_bid()?.0.checked_add(self.best_ask()?.0)?.checked_div(Decimal::TWO)
     }
 
-    /// Best ask less best bid.
+    /// Best ask less best bid. `None` while one of them is missing.
     pub fn spread(&self) -> Option<Decimal> {
-        Some(self.best_ask()?.0 - self.best_bid()?.0)
+        self.best_ask()?.0.checked_sub(self.best_bid()?.0)
     }
 
     /// Bids, best first.
@@ -95,7 +95,8 @@ impl Ladder {
     }
 
     /// What an order of this side would cost, as far as the book reaches: look at [`Cost::qty`]. `None` when the side that
-    /// it would meet is empty, or the quantity is not above 0.
+    /// it would meet is empty, the quantity is not above 0, or a sum is beyond every real book: what a venue sends is not
+    /// bounded.
     pub fn cost(&self, side: OrderSide, qty: Decimal) -> Option<Cost> {
         let (mut left, mut notional, mut worst) = (qty, Decimal::ZERO, None);
         for (price, there) in self.against(side) {
@@ -103,21 +104,23 @@ impl Ladder {
                 break;
             }
             let taken = there.min(left);
-            notional += price * taken;
-            left -= taken;
+            notional = notional.checked_add(price.checked_mul(taken)?)?;
+            left = left.checked_sub(taken)?;
             worst = Some(price);
         }
-        let taken = qty - left.max(Decimal::ZERO);
+        let taken = qty.checked_sub(left.max(Decimal::ZERO))?;
         Some(Cost { qty: taken, notional, average: notional.checked_div(taken)?, worst: worst? })
     }
 
-    /// How much stands between the best price and `limit` on the side that an order of `side` would meet.
-    pub fn qty_within(&self, side: OrderSide, limit: Decimal) -> Decimal {
+    /// How much stands between the best price and `limit` on the side that an order of `side` would meet. `None` when the sum is
+    /// beyond every real book.
+    pub fn qty_within(&self, side: OrderSide, limit: Decimal) -> Option<Decimal> {
         let is_within = |price: Decimal| match side {
             OrderSide::Buy => price <= limit,
             OrderSide::Sell => price >= limit,
         };
-        self.against(side).take_while(|(price, _)| is_within(*price)).map(|(_, qty)| qty).sum()
+        let mut within = self.against(side).take_while(|(price, _)| is_within(*price)).map(|(_, qty)| qty);
+        within.try_fold(Decimal::ZERO, |sum, qty| sum.checked_add(qty))
     }
 
     /// Whether somebody bids as much as somebody else asks: no real book does.

@@ -22,9 +22,8 @@ pub enum Next {
 }
 
 /// One symbol's book.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct LocalBook {
-    limit: usize,
     buffer: VecDeque<DepthEvent>,
     book: Option<Known>,
     resyncs: u64,
@@ -33,6 +32,8 @@ pub struct LocalBook {
 #[derive(Debug, Clone)]
 struct Known {
     ladder: Ladder,
+    /// Levels a side that its snapshot was asked for.
+    limit: usize,
     /// The last update that is in it.
     last: i64,
     /// Whether a diff has been joined to the snapshot; the first one need only overlap it.
@@ -40,9 +41,9 @@ struct Known {
 }
 
 impl LocalBook {
-    /// An empty book. `limit` is how many levels a side its snapshots have: a snapshot with fewer has all there are.
-    pub const fn new(limit: usize) -> Self {
-        Self { limit, buffer: VecDeque::new(), book: None, resyncs: 0 }
+    /// An empty book.
+    pub const fn new() -> Self {
+        Self { buffer: VecDeque::new(), book: None, resyncs: 0 }
     }
 
     /// The book, while it is known.
@@ -75,20 +76,26 @@ impl LocalBook {
         self.join(diff)
     }
 
-    /// Takes a snapshot. One that is older than the diffs that are there is of no use: then another one is wanted.
-    pub fn on_snapshot(&mut self, snapshot: &Depth) -> Next {
-        // A book that is current takes a snapshot only to know more of it, and keeps no diffs: the snapshot must be newer.
+    /// Takes a snapshot that was asked for with `limit` levels a side: one with fewer has all there are. A snapshot that is
+    /// older than the diffs that are there is of no use: then another one is wanted.
+    pub fn on_snapshot(&mut self, snapshot: &Depth, limit: u32) -> Next {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut is_joined = false;
+        // A book that is current takes a snapshot only to know more of it, and keeps no diffs: the snapshot must not be older.
         if let Some(known) = self.book.as_ref().filter(|book| book.is_joined) {
             if snapshot.last_update_id < known.last {
                 return Next::FetchSnapshotSoon;
             }
+            // Of the very same update: the next diff names it, as it would have named the book's.
+            is_joined = snapshot.last_update_id == known.last;
             self.buffer.clear();
         }
-        self.book = Some(Known {
-            ladder: Ladder::of(&snapshot.bids, &snapshot.asks, self.limit),
-            last: snapshot.last_update_id,
-            is_joined: false,
-        });
+        let ladder = Ladder::of(&snapshot.bids, &snapshot.asks, limit);
+        if ladder.is_crossed() {
+            self.give_up();
+            return Next::FetchSnapshot;
+        }
+        self.book = Some(Known { ladder, limit, last: snapshot.last_update_id, is_joined });
         let waiting = std::mem::take(&mut self.buffer);
         let mut next = Next::Current;
         for diff in &waiting {
@@ -98,7 +105,6 @@ impl LocalBook {
     }
 
     fn join(&mut self, diff: &DepthEvent) -> Next {
-        let limit = self.limit;
         let Some(book) = &mut self.book else { return Next::FetchSnapshot };
         let fits = if book.is_joined {
             // A message that came twice, by two connections, is in the book already.
@@ -110,7 +116,8 @@ impl LocalBook {
             if diff.last_update_id < book.last {
                 return Next::Current;
             }
-            diff.first_update_id <= book.last
+            // It overlaps the snapshot, or follows it without a gap.
+            diff.first_update_id <= book.last || diff.previous_update_id == book.last
         };
         if !fits {
             self.give_up();
@@ -126,7 +133,7 @@ impl LocalBook {
             return Next::FetchSnapshot;
         }
         match book.ladder.reach() {
-            Some(levels) if levels < limit / EDGE_PART => Next::FetchSnapshotSoon,
+            Some(levels) if levels < book.limit / EDGE_PART => Next::FetchSnapshotSoon,
             _ => Next::Current,
         }
     }

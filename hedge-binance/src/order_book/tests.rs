@@ -11,6 +11,9 @@ use crate::wire::{
     market::Depth,
 };
 
+/// Levels a side that a snapshot is asked for.
+const LIMIT: u32 = 1_000;
+
 fn d(text: &str) -> Decimal {
     text.parse().unwrap()
 }
@@ -50,9 +53,9 @@ fn base() -> Depth {
 }
 
 fn current() -> LocalBook {
-    let mut book = LocalBook::new(1_000);
+    let mut book = LocalBook::new();
     assert_eq!(book.on_diff(&diff(8, 12, 7, &[], &[])), Next::FetchSnapshot);
-    assert_eq!(book.on_snapshot(&base()), Next::Current);
+    assert_eq!(book.on_snapshot(&base(), LIMIT), Next::Current);
     book
 }
 
@@ -68,8 +71,8 @@ fn the_first_diff_overlaps_the_snapshot_and_the_next_ones_name_their_predecessor
 
 #[test]
 fn a_book_is_not_shown_before_a_diff_has_joined_it() {
-    let mut book = LocalBook::new(1_000);
-    assert_eq!(book.on_snapshot(&base()), Next::Current);
+    let mut book = LocalBook::new();
+    assert_eq!(book.on_snapshot(&base(), LIMIT), Next::Current);
     assert_eq!((book.ladder(), book.last_update_id()), (None, None));
     assert_eq!(book.on_diff(&diff(5, 9, 4, &[("100", "77")], &[])), Next::Current, "older than the snapshot");
     assert_eq!(book.ladder(), None);
@@ -79,12 +82,12 @@ fn a_book_is_not_shown_before_a_diff_has_joined_it() {
 
 #[test]
 fn a_snapshot_older_than_the_buffered_diffs_is_not_enough() {
-    let mut book = LocalBook::new(1_000);
+    let mut book = LocalBook::new();
     book.on_diff(&diff(20, 25, 19, &[], &[]));
-    assert_eq!(book.on_snapshot(&base()), Next::FetchSnapshot);
+    assert_eq!(book.on_snapshot(&base(), LIMIT), Next::FetchSnapshot);
     assert_eq!(book.ladder(), None);
     let newer = snapshot(22, &[("98", "1")], &[("99", "1")]);
-    assert_eq!(book.on_snapshot(&newer), Next::Current, "the diff was kept for it");
+    assert_eq!(book.on_snapshot(&newer, LIMIT), Next::Current, "the diff was kept for it");
     assert_eq!(book.last_update_id(), Some(25));
 }
 
@@ -94,7 +97,7 @@ fn a_gap_empties_the_book_until_the_next_snapshot() {
     assert_eq!(book.on_diff(&diff(20, 22, 19, &[("50", "1")], &[])), Next::FetchSnapshot);
     assert_eq!((book.ladder(), book.resyncs()), (None, 1));
     assert_eq!(book.on_diff(&diff(23, 24, 22, &[], &[])), Next::FetchSnapshot);
-    assert_eq!(book.on_snapshot(&snapshot(21, &[("90", "1")], &[("91", "1")])), Next::Current);
+    assert_eq!(book.on_snapshot(&snapshot(21, &[("90", "1")], &[("91", "1")]), LIMIT), Next::Current);
     let ladder = book.ladder().unwrap();
     let bids: Vec<_> = ladder.bids().collect();
     assert_eq!(bids, [(d("90"), d("1")), (d("50"), d("1"))], "what came behind the gap is in it");
@@ -120,9 +123,9 @@ fn a_crossed_book_is_given_up() {
 fn what_lies_behind_the_snapshot_is_not_kept_and_its_edge_asks_for_another_one() {
     let bids: Vec<(String, String)> = (0..20).map(|i| (format!("{}", 100 - i), "1".to_owned())).collect();
     let bids: Vec<(&str, &str)> = bids.iter().map(|(price, qty)| (price.as_str(), qty.as_str())).collect();
-    let mut book = LocalBook::new(20);
+    let mut book = LocalBook::new();
     book.on_diff(&diff(9, 12, 8, &[], &[]));
-    book.on_snapshot(&snapshot(10, &bids, &[("101", "1")]));
+    book.on_snapshot(&snapshot(10, &bids, &[("101", "1")]), 20);
     assert_eq!(book.on_diff(&diff(13, 13, 12, &[("50", "9")], &[("500", "9")])), Next::Current);
     let ladder = book.ladder().unwrap();
     assert_eq!(ladder.bids().last(), Some((d("81"), d("1"))), "bids below 81 are not known");
@@ -133,12 +136,64 @@ fn what_lies_behind_the_snapshot_is_not_kept_and_its_edge_asks_for_another_one()
     let mut beyond = book.clone();
     assert_eq!(beyond.on_diff(&diff(15, 15, 14, &[("81", "0")], &[])), Next::FetchSnapshot);
     assert_eq!(beyond.ladder(), None, "the best bid is below what is known");
-    assert_eq!(book.on_snapshot(&snapshot(14, &[("81", "1"), ("80", "2")], &[("101", "1")])), Next::Current);
     assert_eq!(
-        book.on_diff(&diff(15, 15, 14, &[], &[])),
-        Next::FetchSnapshot,
-        "it must overlap the snapshot"
+        book.on_snapshot(&snapshot(14, &[("81", "1"), ("80", "2")], &[("101", "1")]), 20),
+        Next::Current
     );
+    assert_eq!(book.on_diff(&diff(16, 17, 15, &[], &[])), Next::FetchSnapshot, "there is a gap");
+}
+
+#[test]
+fn a_refresh_of_a_quiet_book_is_no_gap_and_the_book_is_shown_all_the_while() {
+    let mut book = current();
+    // Nothing has happened since: the snapshot is of the very update that is in the book.
+    let same = snapshot(12, &[("100", "1"), ("99", "2"), ("98", "5")], &[("101", "1"), ("102", "4")]);
+    assert_eq!(book.on_snapshot(&same, LIMIT), Next::Current);
+    assert_eq!(book.ladder().unwrap().bids().last(), Some((d("98"), d("5"))), "more of it is known");
+    assert_eq!(book.on_diff(&diff(15, 17, 12, &[("100", "0")], &[])), Next::Current);
+    assert_eq!((book.last_update_id(), book.resyncs()), (Some(17), 0));
+}
+
+#[test]
+fn a_diff_that_follows_the_snapshot_without_a_gap_joins_it() {
+    let mut book = LocalBook::new();
+    assert_eq!(book.on_snapshot(&base(), LIMIT), Next::Current);
+    assert_eq!(book.on_diff(&diff(13, 15, 10, &[("100", "7")], &[])), Next::Current);
+    assert_eq!(book.ladder().unwrap().best_bid(), Some((d("100"), d("7"))));
+    let mut book = LocalBook::new();
+    assert_eq!(book.on_snapshot(&base(), LIMIT), Next::Current);
+    assert_eq!(book.on_diff(&diff(13, 15, 12, &[], &[])), Next::FetchSnapshot, "11 and 12 are missing");
+}
+
+#[test]
+fn how_much_a_snapshot_knows_is_what_it_was_asked_for() {
+    let ladder = |limit| {
+        let mut book = LocalBook::new();
+        book.on_snapshot(&base(), limit);
+        book.on_diff(&diff(9, 12, 8, &[("50", "9")], &[]));
+        book.ladder().unwrap().bids().last().unwrap()
+    };
+    assert_eq!(ladder(2), (d("99"), d("2")), "two of two: what lies below is not known");
+    assert_eq!(ladder(5), (d("50"), d("9")), "two of five are all there are");
+}
+
+#[test]
+fn numbers_beyond_every_book_have_no_sum_and_end_nothing() {
+    let most = Decimal::MAX.to_string();
+    let huge = [("1", most.as_str()), ("2", most.as_str())];
+    let mut book = LocalBook::new();
+    book.on_snapshot(&snapshot(10, &[("0.5", "1")], &huge), LIMIT);
+    book.on_diff(&diff(9, 12, 8, &[], &[]));
+    let ladder = book.ladder().unwrap();
+    assert_eq!(ladder.qty_within(OrderSide::Buy, d("9")), None);
+    assert_eq!(ladder.qty_within(OrderSide::Buy, d("1")), Some(Decimal::MAX));
+    assert_eq!(ladder.cost(OrderSide::Buy, Decimal::MAX).unwrap().worst, d("1"));
+    let mut book = LocalBook::new();
+    book.on_snapshot(&snapshot(10, &[("1", "1")], &[(most.as_str(), "2")]), LIMIT);
+    book.on_diff(&diff(9, 12, 8, &[], &[]));
+    let ladder = book.ladder().unwrap();
+    assert_eq!((ladder.mid(), ladder.cost(OrderSide::Buy, d("2"))), (None, None));
+    assert_eq!(ladder.spread(), Some(Decimal::MAX - Decimal::ONE));
 }
 
 #[test]
@@ -159,9 +214,9 @@ fn a_quantity_costs_what_the_levels_say() {
     let all = ladder.cost(OrderSide::Sell, d("50")).unwrap();
     assert_eq!((all.qty, all.notional, all.worst), (d("3"), d("298"), d("99")), "as far as the book reaches");
     assert_eq!(ladder.cost(OrderSide::Buy, d("0")), None);
-    assert_eq!(LocalBook::new(5).ladder(), None);
-    assert_eq!(ladder.qty_within(OrderSide::Buy, d("101.9")), d("1"));
-    assert_eq!(ladder.qty_within(OrderSide::Sell, d("99")), d("3"));
+    assert_eq!(LocalBook::new().ladder(), None);
+    assert_eq!(ladder.qty_within(OrderSide::Buy, d("101.9")), Some(d("1")));
+    assert_eq!(ladder.qty_within(OrderSide::Sell, d("99")), Some(d("3")));
 }
 
 #[test]
@@ -236,7 +291,7 @@ proptest! {
     ) {
         let mut model = Model::default();
         let mut history = vec![model.clone()];
-        let mut book = LocalBook::new(1_000);
+        let mut book = LocalBook::new();
         let (mut last, mut previous) = (0_i64, 0_i64);
         let (mut pending, mut first): (Vec<(bool, i64, i64)>, i64) = (Vec::new(), 1);
         // A snapshot is taken at some update and arrives a few messages later.
@@ -268,7 +323,7 @@ proptest! {
                 Fate::Reconnect => { book.restart(); Some(book.on_diff(&event)) }
             };
             if let Some((left, depth)) = coming.take() {
-                if left == 0 { book.on_snapshot(&depth); } else { coming = Some((left - 1, depth)); }
+                if left == 0 { book.on_snapshot(&depth, LIMIT); } else { coming = Some((left - 1, depth)); }
             } else if next.is_some_and(|next| next != Next::Current) {
                 coming = Some((delay, model.snapshot(last)));
             }

@@ -7,10 +7,11 @@ use std::{
 
 use hedge_core::{
     AccountEvent, Balance, BrokerError, CashFlow, Fill, InstrumentId, LegSize, OrderRef, OrderReport,
-    RejectReason, ReportedSide, SignedAmount, Timestamp, TradeId, VenueOrderId,
+    RejectReason, ReportedSide, SignedAmount, Timestamp, TradeId,
 };
 
 use super::{
+    forced::{forced_since, name_forced},
     recent::Recent,
     tracker::{OrderKey, key_of},
     user::FlowHint,
@@ -21,8 +22,6 @@ use crate::{client::Shared, decode};
 const REMEMBERED: usize = 4_096;
 /// A back-fill begins this long before the last event: streams and histories may disagree about the order of things.
 const MARGIN: Duration = Duration::from_secs(60);
-/// So many orders behind unexplained executions are asked about.
-const MOST_NAMES: usize = 10;
 /// A flow's income row may carry a somewhat different time than its push.
 const FLOW_MARGIN: Duration = Duration::from_secs(120);
 
@@ -129,6 +128,7 @@ pub(crate) async fn catch_up(shared: &Shared, since: Timestamp) -> Result<Vec<Ac
         orders.push(decode::algo_report(row)?);
     }
     orders.extend(ended(shared, &orders).await?);
+    orders.extend(forced_since(shared, since).await?);
     let positions = rest.position_risk_v3(None).await?;
     let legs = positions.iter().map(decode::leg_size).collect::<Result<Vec<_>, _>>()?;
 
@@ -136,12 +136,18 @@ pub(crate) async fn catch_up(shared: &Shared, since: Timestamp) -> Result<Vec<Ac
     instruments.extend(orders.iter().map(|report| report.instrument));
     instruments.extend(legs.iter().map(|leg| leg.instrument));
     let mut events = Vec::new();
+    // What the venue itself has given is named before its executions.
+    let forced = orders.iter().filter(|report| report.forced().is_some());
+    events.extend(forced.cloned().map(|report| AccountEvent::Order { report }));
+    for report in &orders {
+        // Only its name: what became of an order counts as told when it has been.
+        if let OrderRef::Plain(number) = report.order {
+            shared.tracker.note_maker((report.instrument, number), Some(report.client_id.clone()));
+        }
+    }
     for instrument in &instruments {
-        let fills = rest.fills_since(instrument.symbol.as_str(), since).await?;
-        // Executions do not say whose order they are of: the venue's own are named before them.
-        orders.extend(forced_among(shared, &fills, &orders).await);
-        let forced = orders.iter().filter(|report| report.forced().is_some());
-        events.extend(forced.cloned().map(|report| AccountEvent::Order { report }));
+        let mut fills = rest.fills_since(instrument.symbol.as_str(), since).await?;
+        name_forced(shared, &mut fills).await?;
         events.extend(fills.into_iter().map(|fill| AccountEvent::Fill { fill }));
     }
     events.extend(orders.into_iter().map(|report| AccountEvent::Order { report }));
@@ -161,32 +167,6 @@ pub(crate) async fn catch_up(shared: &Shared, since: Timestamp) -> Result<Vec<Ac
     }
     events.push(AccountEvent::Balances { balances, venue_time });
     Ok(events)
-}
-
-/// The orders behind executions that nothing here explains, where the venue itself gave them: liquidations and their like.
-/// A name that cannot be found out must not stop the back-fill; the execution is then somebody else's.
-async fn forced_among(shared: &Shared, fills: &[Fill], known: &[OrderReport]) -> Vec<OrderReport> {
-    let mut unexplained: BTreeSet<(InstrumentId, VenueOrderId)> = BTreeSet::new();
-    for fill in fills.iter().filter(|fill| fill.is_close() == Some(true)) {
-        let order = OrderRef::Plain(fill.order);
-        let is_known =
-            known.iter().any(|report| report.order == order && report.instrument == fill.instrument)
-                || shared.tracker.was_mentioned(fill.order.0);
-        if !is_known && unexplained.len() < MOST_NAMES {
-            unexplained.insert((fill.instrument, fill.order));
-        }
-    }
-    let mut forced = Vec::new();
-    for (instrument, number) in unexplained {
-        match shared.rest.report(instrument.symbol.as_str(), &OrderRef::Plain(number)).await {
-            Ok(report) if report.forced().is_some() => forced.push(report),
-            Ok(_) => {}
-            Err(error) => {
-                tracing::warn!(target: "hedge::stream", %error, %instrument, "an order behind an execution is not known");
-            }
-        }
-    }
-    forced
 }
 
 /// What became of orders that were open and are not listed any more.

@@ -12,6 +12,7 @@ use hedge_http::retry::{Backoff, SplitMix64};
 use serde_json::{Value, json};
 use tokio::{
     sync::mpsc,
+    task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, sleep},
 };
 
@@ -38,6 +39,8 @@ const BETWEEN_COMMANDS: Duration = Duration::from_millis(200);
 const SILENCE: Duration = Duration::from_secs(600);
 /// How often the watch looks.
 const TICK: Duration = Duration::from_millis(250);
+/// A new connection that has not taken all subscriptions by then is given up, and another one is tried.
+const STANDBY_WITHIN: Duration = Duration::from_secs(60);
 /// Frames that are remembered while two connections carry the same.
 const OVERLAP_FRAMES: usize = 8_192;
 
@@ -200,13 +203,54 @@ impl From<SocketError> for End {
 struct Wire {
     socket: Socket,
     subscribed: BTreeSet<String>,
-    commands: VecDeque<Value>,
+    /// Commands that wait, each with its number.
+    commands: VecDeque<(u64, Value)>,
+    /// Commands that left and were not answered yet.
+    unanswered: BTreeSet<u64>,
+    /// Commands that the venue refused.
+    refused: usize,
     opened_at: Instant,
     heard_at: Instant,
     /// When it first carried data.
     spoke_at: Option<Instant>,
     /// When the last command left.
     command_at: Option<Instant>,
+    /// When the last command was answered.
+    answered_at: Option<Instant>,
+}
+
+impl Wire {
+    fn new(socket: Socket) -> Self {
+        let now = Instant::now();
+        Self {
+            socket,
+            subscribed: BTreeSet::new(),
+            commands: VecDeque::new(),
+            unanswered: BTreeSet::new(),
+            refused: 0,
+            opened_at: now,
+            heard_at: now,
+            spoke_at: None,
+            command_at: None,
+            answered_at: None,
+        }
+    }
+
+    /// Whether everything that is wanted has been asked for, and each question answered.
+    fn is_complete(&self) -> bool {
+        self.commands.is_empty() && self.unanswered.is_empty()
+    }
+
+    /// Sends what waits, one command at a time.
+    async fn send_next(&mut self) -> Result<(), SocketError> {
+        if self.command_at.is_some_and(|at| at.elapsed() < BETWEEN_COMMANDS) {
+            return Ok(());
+        }
+        let Some((id, command)) = self.commands.pop_front() else { return Ok(()) };
+        self.command_at = Some(Instant::now());
+        self.unanswered.insert(id);
+        self.socket.send(command.to_string()).await
+    }
 }
 
 /// One route.
@@ -316,22 +360,28 @@ impl Line {
     }
 
     async fn open(&mut self) -> Result<Wire, SocketError> {
-        let socket = Socket::connect(&self.url, self.config.connect_timeout).await?;
+        let socket = Socket::connect(&self.url, &self.config).await?;
         let now = Instant::now();
         for at in self.heard.values_mut() {
             *at = now;
         }
-        let mut wire = Wire {
-            socket,
-            subscribed: BTreeSet::new(),
-            commands: VecDeque::new(),
-            opened_at: now,
-            heard_at: now,
-            spoke_at: None,
-            command_at: None,
-        };
+        let mut wire = Wire::new(socket);
         self.adjust(&mut wire);
         Ok(wire)
+    }
+
+    /// A second connection, made beside the reading: no event waits for a handshake.
+    fn open_standby(&self) -> JoinHandle<Result<Socket, SocketError>> {
+        let (url, config) = (self.url.clone(), self.config);
+        tokio::spawn(async move { Socket::connect(&url, &config).await })
+    }
+
+    /// Whether a new connection carries all that the old one does: every subscription was answered and has spoken, where its
+    /// streams always speak, and what left before that on the old one has had time to arrive.
+    fn is_ready(&self, new: &Wire) -> bool {
+        let spoke_at = new.spoke_at.or(new.answered_at.filter(|_| self.heard.is_empty()));
+        let since = spoke_at.max(new.answered_at).filter(|_| spoke_at.is_some());
+        new.is_complete() && since.is_some_and(|at| at.elapsed() >= self.config.rotate_overlap)
     }
 
     /// Queues the commands that make a connection carry what is wanted.
@@ -342,7 +392,8 @@ impl Line {
             self.wanted.keys().filter(|name| !wire.subscribed.contains(*name)).cloned().collect();
         for (method, names) in [("UNSUBSCRIBE", gone), ("SUBSCRIBE", new)] {
             for names in names.chunks(NAMES_PER_COMMAND) {
-                wire.commands.push_back(json!({"method": method, "params": names, "id": self.next_id}));
+                let id = self.next_id;
+                wire.commands.push_back((id, json!({"method": method, "params": names, "id": id})));
                 self.next_id += 1;
             }
         }
@@ -352,10 +403,13 @@ impl Line {
     async fn read(&mut self, mut wire: Wire, wanted: &mut mpsc::UnboundedReceiver<Vec<Stream>>) -> End {
         let mut tick = interval(TICK.min(BETWEEN_COMMANDS));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut opening: Option<JoinHandle<Result<Socket, SocketError>>> = None;
         let mut standby: Option<Wire> = None;
         let mut rotate_at = wire.opened_at + self.config.rotate_after;
         loop {
             let is_doubled = standby.is_some();
+            // What befalls the new connection is no reason to give up the old one.
+            let mut trouble: Option<String> = None;
             let step: Result<(), End> = tokio::select! {
                 () = self.updates.closed() => return End::Gone,
                 list = wanted.recv() => match list {
@@ -371,8 +425,8 @@ impl Line {
                 },
                 frame = wire.socket.next() => match frame {
                     Ok(frame) => self.on_frame(frame, &mut wire, is_doubled).await,
-                    // The old connection may end once the new one carries data.
-                    Err(error) => match standby.take().filter(|new| new.spoke_at.is_some()) {
+                    // The old connection may end once the new one carries everything.
+                    Err(error) => match standby.take().filter(|new| new.is_complete() && new.spoke_at.is_some()) {
                         Some(new) => {
                             wire = new;
                             rotate_at = wire.opened_at + self.config.rotate_after;
@@ -382,52 +436,69 @@ impl Line {
                     },
                 },
                 frame = next_of(standby.as_mut()) => match (frame, standby.as_mut()) {
-                    (Ok(frame), Some(new)) => self.on_frame(frame, new, true).await,
+                    (Ok(frame), Some(new)) => match self.on_frame(frame, new, true).await {
+                        Err(End::Lost(why)) => {
+                            trouble = Some(why);
+                            Ok(())
+                        }
+                        // The old one has taken the same, so it would be a gap.
+                        Ok(()) if new.refused > wire.refused => {
+                            trouble = Some("the venue refused a subscription".to_owned());
+                            Ok(())
+                        }
+                        step => step,
+                    },
                     (Err(error), _) => {
-                        tracing::warn!(target: "hedge::stream", %error, "the new connection failed; the old one stays");
-                        standby = None;
-                        rotate_at = Instant::now() + self.config.connect_timeout;
+                        trouble = Some(error.to_string());
                         Ok(())
                     }
                     (Ok(_), None) => Ok(()),
                 },
                 _ = tick.tick() => {
-                    let is_ready = |new: &Wire| new.spoke_at.is_some_and(|at| at.elapsed() >= self.config.rotate_overlap);
-                    if standby.as_ref().is_some_and(is_ready) {
+                    if standby.as_ref().is_some_and(|new| self.is_ready(new)) {
                         if let Some(new) = standby.take() {
                             std::mem::replace(&mut wire, new).socket.close().await;
                             rotate_at = wire.opened_at + self.config.rotate_after;
                             self.seen = Recent::new(OVERLAP_FRAMES);
                             tracing::info!(target: "hedge::stream", route = ?self.route, "market streams rotated");
                         }
-                    } else if standby.is_none() && Instant::now() >= rotate_at {
-                        match self.open().await {
-                            Ok(new) => standby = Some(new),
-                            Err(error) => {
-                                tracing::warn!(target: "hedge::stream", %error, "rotation must wait");
-                                rotate_at = Instant::now() + self.config.connect_timeout;
+                    } else if let Some(opened) = opening.take_if(|opening| opening.is_finished()) {
+                        match opened.await {
+                            Ok(Ok(socket)) => {
+                                let mut new = Wire::new(socket);
+                                self.adjust(&mut new);
+                                standby = Some(new);
                             }
+                            Ok(Err(error)) => trouble = Some(error.to_string()),
+                            Err(error) => trouble = Some(error.to_string()),
+                        }
+                    } else if standby.is_none() && opening.is_none() && Instant::now() >= rotate_at {
+                        opening = Some(self.open_standby());
+                    }
+                    if let Some(new) = &mut standby {
+                        match new.send_next().await {
+                            Ok(()) if new.opened_at.elapsed() < STANDBY_WITHIN => {}
+                            Ok(()) => trouble = Some(format!("it was not ready within {STANDBY_WITHIN:?}")),
+                            Err(error) => trouble = Some(error.to_string()),
                         }
                     }
-                    self.on_tick(&mut wire, standby.as_mut()).await
+                    self.on_tick(&mut wire).await
                 }
             };
+            if let Some(why) = trouble {
+                tracing::warn!(target: "hedge::stream", why, "the new connection failed; the old one stays");
+                standby = None;
+                rotate_at = Instant::now() + self.config.connect_timeout;
+            }
             if let Err(end) = step {
                 return end;
             }
         }
     }
 
-    /// Sends what waits, one command at a time, and looks whether everything still speaks.
-    async fn on_tick(&mut self, wire: &mut Wire, standby: Option<&mut Wire>) -> Result<(), End> {
-        for wire in std::iter::once(&mut *wire).chain(standby) {
-            if wire.command_at.is_none_or(|at| at.elapsed() >= BETWEEN_COMMANDS)
-                && let Some(command) = wire.commands.pop_front()
-            {
-                wire.command_at = Some(Instant::now());
-                wire.socket.send(command.to_string()).await?;
-            }
-        }
+    /// Sends what waits, and looks whether everything still speaks.
+    async fn on_tick(&mut self, wire: &mut Wire) -> Result<(), End> {
+        wire.send_next().await?;
         let silent = self.heard.iter().find(|(name, at)| {
             let limit = self.wanted.get(*name).and_then(|stream| stream.kind()?.silence_limit());
             limit.is_some_and(|limit| at.elapsed() > limit)
@@ -452,7 +523,7 @@ impl Line {
 
     async fn on_text(&mut self, text: &str, wire: &mut Wire, is_doubled: bool) -> Result<(), End> {
         let Ok(frame) = serde_json::from_str::<Combined<'_>>(text) else {
-            return self.on_answer(text).await;
+            return self.on_answer(text, wire).await;
         };
         wire.spoke_at.get_or_insert_with(Instant::now);
         self.failures = 0;
@@ -479,16 +550,20 @@ impl Line {
     }
 
     /// The answer to a command: `{"result":null,"id":1}`, or an error in one of two shapes (fact sheet 8.1).
-    async fn on_answer(&self, text: &str) -> Result<(), End> {
+    async fn on_answer(&self, text: &str, wire: &mut Wire) -> Result<(), End> {
         let answer: Value = match serde_json::from_str(text) {
             Ok(answer) => answer,
             Err(_) => {
                 return self.say(StreamUpdate::Refused { why: "a frame that is not JSON".to_owned() }).await;
             }
         };
+        if answer.get("id").and_then(Value::as_u64).is_some_and(|id| wire.unanswered.remove(&id)) {
+            wire.answered_at = Some(Instant::now());
+        }
         let error = answer.get("error").unwrap_or(&answer);
         match (error.get("code"), error.get("msg")) {
             (Some(code), Some(msg)) => {
+                wire.refused += 1;
                 self.say(StreamUpdate::Refused { why: format!("code {code}: {msg}") }).await
             }
             _ => Ok(()),

@@ -147,7 +147,7 @@ impl Feed {
     }
 
     async fn connect(&self) -> Result<Socket, SocketError> {
-        Socket::connect(&self.url, self.shared.streams.connect_timeout).await
+        Socket::connect(&self.url, &self.shared.streams).await
     }
 
     async fn run(mut self, mut socket: Socket) {

@@ -15,7 +15,7 @@ use super::{
     outlet::{Gone, Outlet, outlet},
     routes::Route,
     socket::{Frame, Socket, SocketError},
-    user::{self, FlowHint, UserMessage},
+    user::{self, FeeHint, FlowHint, UserMessage},
 };
 use crate::{client::Shared, decode};
 
@@ -26,6 +26,8 @@ const EVENTS: &str = "ORDER_TRADE_UPDATE/ACCOUNT_UPDATE/ALGO_UPDATE/ALGO_ORDER_U
 const FLOW_ATTEMPTS: u32 = 8;
 /// Longest time that a look at the income history may keep the socket unread.
 const FLOW_TIMEOUT: Duration = Duration::from_secs(2);
+/// An execution may be listed with a somewhat different time than its push.
+const FEE_MARGIN: Duration = Duration::from_secs(60);
 
 /// Connects the account's stream. Resolves once it stands, so that nothing after it is missed.
 pub(crate) async fn account_events(
@@ -54,7 +56,7 @@ pub(crate) async fn account_events(
 async fn connect(shared: &Shared, key: &Secret<String>) -> Result<Socket, SocketError> {
     let url =
         format!("{}{}/ws?listenKey={}&events={EVENTS}", shared.ws_base, Route::Private.path(), key.expose());
-    Socket::connect(&url, shared.streams.connect_timeout).await
+    Socket::connect(&url, &shared.streams).await
 }
 
 /// Whoever knows the text reads the account's events.
@@ -274,6 +276,21 @@ impl Account {
                     },
                 },
                 frame = next_of(standby.as_mut()) => match (frame, standby.as_mut()) {
+                    // What befalls the new connection is no reason to give up the old one.
+                    (Ok(Frame::Ping), Some(new)) => {
+                        new.alive_at.get_or_insert_with(Instant::now);
+                        match self.outlet.drained().await {
+                            Err(gone) => Err(gone.into()),
+                            Ok(()) => {
+                                if let Err(error) = new.socket.pong().await {
+                                    tracing::warn!(target: "hedge::stream", %error, "the new connection failed; the old one stays");
+                                    standby = None;
+                                    rotate_at = Instant::now() + timing.connect_timeout;
+                                }
+                                Ok(())
+                            }
+                        }
+                    }
                     (Ok(frame), Some(new)) => {
                         new.alive_at.get_or_insert_with(Instant::now);
                         self.on_frame(frame, &mut new.socket).await
@@ -343,7 +360,7 @@ impl Account {
         // A message that cannot be read is a fact that is lost: the account is read again.
         let message =
             user::parse(text).map_err(|error| End::Lost(format!("a message could not be read: {error}")))?;
-        let UserMessage { events, flow, key_expired, mentioned, at } = message;
+        let UserMessage { events, flow, fee_unknown, key_expired, mentioned, at } = message;
         if key_expired {
             return Err(End::Lost("the listen key has expired".to_owned()));
         }
@@ -359,7 +376,27 @@ impl Account {
         if let Some(hint) = flow {
             self.look_for_flow(hint).await?;
         }
-        Ok(())
+        match fee_unknown {
+            Some(hint) => self.look_for_fee(hint).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The list of executions states the fee that a push left out. Where it cannot be had there, the account is read again.
+    async fn look_for_fee(&mut self, hint: FeeHint) -> Result<(), End> {
+        let lost = |why: String| {
+            End::Lost(format!("the fee of forced execution {} is not known: {why}", hint.trade_id))
+        };
+        let (symbol, since) = (hint.instrument.symbol, hint.at.minus(FEE_MARGIN));
+        let fills = match timeout(FLOW_TIMEOUT, self.shared.rest.fills_since(symbol.as_str(), since)).await {
+            Ok(fills) => fills.map_err(|error| lost(error.to_string()))?,
+            Err(_) => return Err(lost("no answer in time".to_owned())),
+        };
+        let is_listed = fills.iter().any(|fill| fill.trade_id == hint.trade_id);
+        for fill in fills {
+            self.hand_on(AccountEvent::Fill { fill }).await?;
+        }
+        if is_listed { Ok(()) } else { Err(lost("it is not listed yet".to_owned())) }
     }
 
     async fn hand_on(&mut self, event: AccountEvent) -> Result<(), Gone> {

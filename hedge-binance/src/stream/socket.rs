@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async_with_config,
     tungstenite::{Bytes, Error, Message, Utf8Bytes},
 };
+
+use crate::config::StreamConfig;
 
 /// How long [`Socket::last_look`] looks.
 const GRACE: Duration = Duration::from_millis(50);
@@ -44,16 +46,19 @@ impl From<Error> for SocketError {
 #[derive(Debug)]
 pub(crate) struct Socket {
     inner: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// A peer that takes nothing for so long is gone. Without it, whoever writes would not read either.
+    write_within: Duration,
 }
 
 impl Socket {
-    pub(crate) async fn connect(url: &str, timeout: Duration) -> Result<Self, SocketError> {
+    pub(crate) async fn connect(url: &str, timing: &StreamConfig) -> Result<Self, SocketError> {
+        let within = timing.connect_timeout;
         // Small frames, and each pong counts: no waiting for more to send.
         let connect = connect_async_with_config(url, None, true);
-        match tokio::time::timeout(timeout, connect).await {
-            Ok(Ok((inner, _))) => Ok(Self { inner }),
+        match timeout(within, connect).await {
+            Ok(Ok((inner, _))) => Ok(Self { inner, write_within: timing.pong_timeout }),
             Ok(Err(error)) => Err(error.into()),
-            Err(_) => Err(SocketError(format!("no connection within {timeout:?}"))),
+            Err(_) => Err(SocketError(format!("no connection within {within:?}"))),
         }
     }
 
@@ -75,26 +80,36 @@ impl Socket {
     /// What may lie in the buffer before the connection is called dead: after a pause of the whole process the timers are due
     /// and the data is there as well.
     pub(crate) async fn last_look(&mut self) -> Option<Result<Frame, SocketError>> {
-        tokio::time::timeout(GRACE, self.next()).await.ok()
+        timeout(GRACE, self.next()).await.ok()
     }
 
     /// Sends the pong that the last ping asked for.
     pub(crate) async fn pong(&mut self) -> Result<(), SocketError> {
-        Ok(self.inner.flush().await?)
+        in_time(self.write_within, self.inner.flush()).await
     }
 
-    /// Sends a text frame.
+    /// Sends a text frame. After an error the connection is of no use: part of the frame may have left.
     pub(crate) async fn send(&mut self, text: String) -> Result<(), SocketError> {
-        Ok(self.inner.send(Message::Text(text.into())).await?)
+        in_time(self.write_within, self.inner.send(Message::Text(text.into()))).await
     }
 
     /// Asks for a pong.
     pub(crate) async fn ping(&mut self) -> Result<(), SocketError> {
-        Ok(self.inner.send(Message::Ping(Bytes::new())).await?)
+        in_time(self.write_within, self.inner.send(Message::Ping(Bytes::new()))).await
     }
 
     /// Says good-bye without waiting for an answer.
     pub(crate) async fn close(mut self) {
-        let _ = tokio::time::timeout(Duration::from_millis(500), self.inner.close(None)).await;
+        let _ = timeout(Duration::from_millis(500), self.inner.close(None)).await;
+    }
+}
+
+async fn in_time(
+    within: Duration,
+    write: impl Future<Output = Result<(), Error>>,
+) -> Result<(), SocketError> {
+    match timeout(within, write).await {
+        Ok(written) => Ok(written?),
+        Err(_) => Err(SocketError(format!("the other side took nothing within {within:?}"))),
     }
 }

@@ -6,13 +6,16 @@ use std::{
     time::Duration,
 };
 
-use hedge_core::{InstrumentId, OrderAck, OrderRef, OrderReport, OrderSpace};
+use hedge_core::{InstrumentId, OrderAck, OrderRef, OrderReport, OrderSpace, ReportedId, VenueOrderId};
 use tokio::time::Instant;
 
 use super::recent::Recent;
 
 /// An order's place: id space and number there.
 pub(crate) type OrderKey = (OrderSpace, i64);
+
+/// A plain order. Numbers are unique for each instrument.
+pub(crate) type MakerKey = (InstrumentId, VenueOrderId);
 
 /// How many plain orders are remembered as mentioned by the stream, and how many acks may wait for their event.
 const REMEMBERED: usize = 4_096;
@@ -27,6 +30,8 @@ struct State {
     open: BTreeMap<OrderKey, (InstrumentId, OrderRef)>,
     mentioned: Recent<i64>,
     unmentioned: BTreeMap<i64, Instant>,
+    /// What plain orders are called; `None` for one that the venue does not know.
+    makers: Recent<MakerKey, Option<ReportedId>>,
 }
 
 impl Default for State {
@@ -36,6 +41,7 @@ impl Default for State {
             open: BTreeMap::new(),
             mentioned: Recent::new(REMEMBERED),
             unmentioned: BTreeMap::new(),
+            makers: Recent::new(REMEMBERED),
         }
     }
 }
@@ -64,6 +70,9 @@ impl Tracker {
     pub(crate) fn note_report(&self, report: &OrderReport) {
         let mut state = self.state();
         state.instruments.insert(report.instrument);
+        if let OrderRef::Plain(number) = report.order {
+            state.makers.insert((report.instrument, number), Some(report.client_id.clone()));
+        }
         let Some(key) = key_of(&report.order) else { return };
         if report.state.is_terminal() {
             state.open.remove(&key);
@@ -72,14 +81,22 @@ impl Tracker {
         }
     }
 
-    /// Whether the stream has mentioned a plain order lately.
-    pub(crate) fn was_mentioned(&self, order_id: i64) -> bool {
-        self.state().mentioned.contains(&order_id)
+    /// What a plain order is called, as far as it has been told: `Some(None)` when the venue itself does not know it.
+    pub(crate) fn maker(&self, order: &MakerKey) -> Option<Option<ReportedId>> {
+        self.state().makers.get(order).cloned()
+    }
+
+    /// Somebody has found out what a plain order is called.
+    pub(crate) fn note_maker(&self, order: MakerKey, id: Option<ReportedId>) {
+        self.state().makers.insert(order, id);
     }
 
     /// An order was acknowledged by REST; the stream shall mention it soon.
     pub(crate) fn note_ack(&self, instrument: InstrumentId, ack: &OrderAck) {
         let mut state = self.state();
+        if let OrderRef::Plain(number) = ack.order {
+            state.makers.insert((instrument, number), Some(ReportedId::Ours(ack.client_id)));
+        }
         let Some(key) = key_of(&ack.order) else { return };
         // The event may have been faster than the answer; then it has the last word.
         if key.0 == OrderSpace::Plain && state.mentioned.contains(&key.1) {

@@ -1,12 +1,12 @@
 //! The private stream's messages in our words: pure. Source: fact sheet 5.6 and 9.
 
-use hedge_core::{AccountEvent, InstrumentId, Leverage, Symbol, Timestamp, Venue};
+use hedge_core::{AccountEvent, InstrumentId, Leverage, Symbol, Timestamp, TradeId, Venue};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::{
-    decode::{self, DecodeError, err},
+    decode::{self, DecodeError, Execution, err},
     wire::{
         event::{AccountUpdate, AlgoEvent, ConfigUpdate, Kind, MarginCall, OrderEvent},
         text::AccountReason,
@@ -20,6 +20,8 @@ pub struct UserMessage {
     pub events: Vec<AccountEvent>,
     /// Money moved without a fill: the income history says how, exactly and with ids.
     pub flow: Option<FlowHint>,
+    /// A forced execution came without its fee: the list of executions has it.
+    pub fee_unknown: Option<FeeHint>,
     /// The listen key is over; this connection stays open and mute.
     pub key_expired: bool,
     /// The plain order that was mentioned.
@@ -35,6 +37,17 @@ pub struct FlowHint {
     pub at: Timestamp,
     /// On which instrument, where stated.
     pub instrument: Option<InstrumentId>,
+}
+
+/// Which execution to look up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeeHint {
+    /// Of which instrument.
+    pub instrument: InstrumentId,
+    /// Which execution.
+    pub trade_id: TradeId,
+    /// When it was.
+    pub at: Timestamp,
 }
 
 /// Reads one text frame, bare or wrapped as `{"stream":…,"data":…}`.
@@ -73,10 +86,18 @@ fn one(event: AccountEvent, at: Option<Timestamp>) -> UserMessage {
 /// The fill before the report, so that the book holds what the report says is filled.
 pub(crate) fn order(event: &OrderEvent) -> Result<UserMessage, DecodeError> {
     let mut events = Vec::with_capacity(2);
-    events.extend(decode::fill_of_event(event)?.map(|fill| AccountEvent::Fill { fill }));
+    let mut fee_unknown = None;
+    match decode::execution_of_event(event)? {
+        Execution::None => {}
+        Execution::Fill(fill) => events.push(AccountEvent::Fill { fill }),
+        Execution::FeeUnknown { instrument, trade_id, at } => {
+            fee_unknown = Some(FeeHint { instrument, trade_id, at });
+        }
+    }
     events.push(AccountEvent::Order { report: decode::order_event_report(event)? });
     Ok(UserMessage {
         events,
+        fee_unknown,
         mentioned: Some(event.order.order_id),
         at: Some(Timestamp::from_ms(event.event_time)),
         ..UserMessage::default()

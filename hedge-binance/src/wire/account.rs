@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    number::{boolean, int, opt_boolean, opt_decimal, opt_int, opt_text},
+    number::{boolean, decimal, int, opt_boolean, opt_decimal, opt_int, opt_text},
     text::{IncomeType, LegWord, MarginWord},
 };
 
@@ -13,14 +13,19 @@ use super::{
 #[serde(rename_all = "camelCase")]
 pub struct Account {
     /// Initial margin of positions and orders.
+    #[serde(deserialize_with = "decimal")]
     pub total_initial_margin: Decimal,
     /// Maintenance margin.
+    #[serde(deserialize_with = "decimal")]
     pub total_maint_margin: Decimal,
     /// Wallet.
+    #[serde(deserialize_with = "decimal")]
     pub total_wallet_balance: Decimal,
     /// Unrealised profit.
+    #[serde(deserialize_with = "decimal")]
     pub total_unrealized_profit: Decimal,
     /// Wallet plus unrealised profit.
+    #[serde(deserialize_with = "decimal")]
     pub total_margin_balance: Decimal,
     /// Initial margin of positions.
     #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
@@ -38,6 +43,7 @@ pub struct Account {
     #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub max_withdraw_amount: Option<Decimal>,
     /// What can be used for openings.
+    #[serde(deserialize_with = "decimal")]
     pub available_balance: Decimal,
     /// v2: whether the account may trade.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,14 +80,19 @@ pub struct AccountAsset {
     /// Name.
     pub asset: String,
     /// Wallet.
+    #[serde(deserialize_with = "decimal")]
     pub wallet_balance: Decimal,
     /// Unrealised profit.
+    #[serde(deserialize_with = "decimal")]
     pub unrealized_profit: Decimal,
     /// Wallet plus unrealised profit.
+    #[serde(deserialize_with = "decimal")]
     pub margin_balance: Decimal,
     /// Maintenance margin.
+    #[serde(deserialize_with = "decimal")]
     pub maint_margin: Decimal,
     /// Initial margin.
+    #[serde(deserialize_with = "decimal")]
     pub initial_margin: Decimal,
     /// Initial margin of positions.
     #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
@@ -96,6 +107,7 @@ pub struct AccountAsset {
     #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub cross_wallet_balance: Option<Decimal>,
     /// What can be used for openings.
+    #[serde(deserialize_with = "decimal")]
     pub available_balance: Decimal,
     /// What can be withdrawn.
     #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
@@ -117,6 +129,7 @@ pub struct AccountPosition {
     /// Leg.
     pub position_side: LegWord,
     /// Signed size.
+    #[serde(deserialize_with = "decimal")]
     pub position_amt: Decimal,
     /// Profit at mark.
     #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
@@ -175,6 +188,7 @@ pub struct BalanceRow {
     #[serde(default, deserialize_with = "opt_text", skip_serializing_if = "Option::is_none")]
     pub account_alias: Option<String>,
     /// Wallet.
+    #[serde(deserialize_with = "decimal")]
     pub balance: Decimal,
     /// Wallet that crossed positions share.
     #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
@@ -183,6 +197,7 @@ pub struct BalanceRow {
     #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub cross_un_pnl: Option<Decimal>,
     /// What can be used for openings.
+    #[serde(deserialize_with = "decimal")]
     pub available_balance: Decimal,
     /// What can be withdrawn.
     #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
@@ -204,8 +219,10 @@ pub struct PositionRow {
     /// Leg; `BOTH` in one-way mode.
     pub position_side: LegWord,
     /// Signed size: negative on the SHORT leg.
+    #[serde(deserialize_with = "decimal")]
     pub position_amt: Decimal,
     /// Average entry.
+    #[serde(deserialize_with = "decimal")]
     pub entry_price: Decimal,
     /// Entry with fees folded in.
     #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
@@ -385,12 +402,16 @@ pub struct Bracket {
     #[serde(deserialize_with = "int")]
     pub initial_leverage: i64,
     /// Upper end.
+    #[serde(deserialize_with = "decimal")]
     pub notional_cap: Decimal,
     /// Lower end.
+    #[serde(deserialize_with = "decimal")]
     pub notional_floor: Decimal,
     /// Maintenance rate.
+    #[serde(deserialize_with = "decimal")]
     pub maint_margin_ratio: Decimal,
     /// Maintenance amount.
+    #[serde(deserialize_with = "decimal")]
     pub cum: Decimal,
 }
 
@@ -401,8 +422,10 @@ pub struct CommissionRate {
     /// Name.
     pub symbol: String,
     /// Fraction for resting orders.
+    #[serde(deserialize_with = "decimal")]
     pub maker_commission_rate: Decimal,
     /// Fraction for taking orders.
+    #[serde(deserialize_with = "decimal")]
     pub taker_commission_rate: Decimal,
     /// Fraction for retail-price-improvement orders.
     #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
@@ -419,6 +442,7 @@ pub struct IncomeRow {
     /// Why.
     pub income_type: IncomeType,
     /// How much; negative is paid.
+    #[serde(deserialize_with = "decimal")]
     pub income: Decimal,
     /// In what.
     pub asset: String,

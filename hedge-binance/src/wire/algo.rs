@@ -9,6 +9,8 @@ use super::{
 };
 
 /// Answer to place and row of every algo query. Type and status are called `orderType` and `algoStatus`.
+///
+/// Its number and its state are essential and nothing else is, as for a plain order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AlgoRow {
@@ -16,15 +18,20 @@ pub struct AlgoRow {
     #[serde(deserialize_with = "int")]
     pub algo_id: i64,
     /// The client's id.
-    pub client_algo_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_algo_id: Option<String>,
     /// One of the five conditional types.
-    pub order_type: OrderType,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_type: Option<OrderType>,
     /// Name.
-    pub symbol: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub symbol: Option<String>,
     /// BUY or SELL.
-    pub side: Side,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub side: Option<Side>,
     /// Leg.
-    pub position_side: LegWord,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position_side: Option<LegWord>,
     /// How the child lives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_in_force: Option<TimeInForce>,
@@ -103,8 +110,8 @@ pub struct AlgoRow {
     #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
     pub create_time: Option<i64>,
     /// Last change.
-    #[serde(deserialize_with = "int")]
-    pub update_time: i64,
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
+    pub update_time: Option<i64>,
     /// Triggered at; 0 before.
     #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
     pub trigger_time: Option<i64>,

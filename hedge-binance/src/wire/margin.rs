@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    number::{boolean, int, opt_int, opt_text},
+    number::{boolean, decimal, int, opt_int, opt_text},
     text::LegWord,
 };
 
@@ -21,6 +21,7 @@ pub struct PositionMarginSet {
     #[serde(default, deserialize_with = "opt_text", skip_serializing_if = "Option::is_none")]
     pub msg: Option<String>,
     /// How much moved.
+    #[serde(deserialize_with = "decimal")]
     pub amount: Decimal,
     /// 1 added, 2 taken away.
     #[serde(rename = "type", deserialize_with = "int")]
@@ -40,6 +41,7 @@ pub struct PositionMarginRow {
     #[serde(default, deserialize_with = "opt_text", skip_serializing_if = "Option::is_none")]
     pub delta_type: Option<String>,
     /// How much.
+    #[serde(deserialize_with = "decimal")]
     pub amount: Decimal,
     /// In what.
     pub asset: String,
@@ -112,7 +114,9 @@ pub struct TradingIndicator {
     /// `UFR`, `IFER`, `GCR`, `DR`, or `TMV` for the account.
     pub indicator: String,
     /// Where we are.
+    #[serde(deserialize_with = "decimal")]
     pub value: Decimal,
     /// Where it locks.
+    #[serde(deserialize_with = "decimal")]
     pub trigger_value: Decimal,
 }

@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize, ser::SerializeSeq};
 
 use super::{
-    number::{boolean, int, opt_decimal, opt_int, opt_text},
+    number::{boolean, decimal, int, levels, opt_decimal, opt_int, opt_text, quantity},
     text::{ContractType, FundingRateType, OrderType, SymbolStatus, TimeInForce},
 };
 
@@ -150,30 +150,39 @@ pub enum Filter {
     #[serde(rename = "PRICE_FILTER")]
     Price {
         /// Lowest.
+        #[serde(deserialize_with = "decimal")]
         min_price: Decimal,
         /// Highest.
+        #[serde(deserialize_with = "decimal")]
         max_price: Decimal,
         /// Grid.
+        #[serde(deserialize_with = "decimal")]
         tick_size: Decimal,
     },
     /// Quantity grid of limit orders.
     #[serde(rename = "LOT_SIZE")]
     Lot {
         /// Lowest.
+        #[serde(deserialize_with = "decimal")]
         min_qty: Decimal,
         /// Highest.
+        #[serde(deserialize_with = "decimal")]
         max_qty: Decimal,
         /// Grid.
+        #[serde(deserialize_with = "decimal")]
         step_size: Decimal,
     },
     /// Quantity grid of market orders.
     #[serde(rename = "MARKET_LOT_SIZE")]
     MarketLot {
         /// Lowest.
+        #[serde(deserialize_with = "decimal")]
         min_qty: Decimal,
         /// Highest.
+        #[serde(deserialize_with = "decimal")]
         max_qty: Decimal,
         /// Grid.
+        #[serde(deserialize_with = "decimal")]
         step_size: Decimal,
     },
     /// Open orders per symbol.
@@ -187,14 +196,17 @@ pub enum Filter {
     #[serde(rename = "MIN_NOTIONAL")]
     MinNotional {
         /// How much.
+        #[serde(deserialize_with = "decimal")]
         notional: Decimal,
     },
     /// Band around mark.
     #[serde(rename = "PERCENT_PRICE")]
     PercentPrice {
         /// Highest buy, as a multiple of mark.
+        #[serde(deserialize_with = "decimal")]
         multiplier_up: Decimal,
         /// Lowest sell, as a multiple of mark.
+        #[serde(deserialize_with = "decimal")]
         multiplier_down: Decimal,
         /// Decimals of both; text or a number.
         #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
@@ -263,6 +275,10 @@ impl<'de> Deserialize<'de> for Kline {
         /// Klines of marks and indices fill these columns with anything.
         #[derive(Deserialize)]
         struct Filler(#[serde(deserialize_with = "opt_decimal")] Option<Decimal>);
+        #[derive(Deserialize)]
+        struct Exact(#[serde(deserialize_with = "decimal")] Decimal);
+        #[derive(Deserialize)]
+        struct Volume(#[serde(deserialize_with = "quantity")] Decimal);
         impl<'de> serde::de::Visitor<'de> for Row {
             type Value = Kline;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -277,11 +293,11 @@ impl<'de> Deserialize<'de> for Kline {
                 }
                 let kline = Kline {
                     open_time: entry(&mut row, 0)?,
-                    open: entry(&mut row, 1)?,
-                    high: entry(&mut row, 2)?,
-                    low: entry(&mut row, 3)?,
-                    close: entry(&mut row, 4)?,
-                    volume: entry(&mut row, 5)?,
+                    open: entry::<Exact, A>(&mut row, 1)?.0,
+                    high: entry::<Exact, A>(&mut row, 2)?.0,
+                    low: entry::<Exact, A>(&mut row, 3)?.0,
+                    close: entry::<Exact, A>(&mut row, 4)?.0,
+                    volume: entry::<Volume, A>(&mut row, 5)?.0,
                     close_time: entry(&mut row, 6)?,
                     quote_volume: row.next_element::<Filler>()?.and_then(|filler| filler.0),
                     trades: row.next_element()?,
@@ -303,6 +319,7 @@ pub struct PremiumIndex {
     /// Name.
     pub symbol: String,
     /// Mark price.
+    #[serde(deserialize_with = "decimal")]
     pub mark_price: Decimal,
     /// Index price.
     #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
@@ -331,6 +348,7 @@ pub struct FundingRate {
     /// Name.
     pub symbol: String,
     /// Fraction of the notional that longs paid.
+    #[serde(deserialize_with = "decimal")]
     pub funding_rate: Decimal,
     /// When.
     #[serde(deserialize_with = "int")]
@@ -350,12 +368,16 @@ pub struct BookTicker {
     /// Name.
     pub symbol: String,
     /// Best bid.
+    #[serde(deserialize_with = "decimal")]
     pub bid_price: Decimal,
     /// Quantity there.
+    #[serde(deserialize_with = "quantity")]
     pub bid_qty: Decimal,
     /// Best ask.
+    #[serde(deserialize_with = "decimal")]
     pub ask_price: Decimal,
     /// Quantity there.
+    #[serde(deserialize_with = "quantity")]
     pub ask_qty: Decimal,
     /// When.
     #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
@@ -376,8 +398,10 @@ pub struct Depth {
     #[serde(rename = "T", default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
     pub transaction_time: Option<i64>,
     /// Price and quantity, best first.
+    #[serde(deserialize_with = "levels")]
     pub bids: Vec<(Decimal, Decimal)>,
     /// Price and quantity, best first.
+    #[serde(deserialize_with = "levels")]
     pub asks: Vec<(Decimal, Decimal)>,
 }
 

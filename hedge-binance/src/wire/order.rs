@@ -4,11 +4,14 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    number::{boolean, int, opt_boolean, opt_decimal, opt_int, opt_text},
+    number::{boolean, decimal, int, opt_boolean, opt_decimal, opt_int, opt_quantity, opt_text, quantity},
     text::{LegWord, OrderStatus, OrderType, Side, TimeInForce, WorkingType},
 };
 
-/// Answer to place and cancel, and row of every order query. What acks leave out is optional.
+/// Answer to place, change and cancel, and row of every order query.
+///
+/// Its number, its state and what has filled are essential and nothing else is: the venue has dropped fields from answers
+/// before (fact sheet 15, number 25). What a missing one means is for the reader: the request may say it as well.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderRow {
@@ -16,11 +19,13 @@ pub struct OrderRow {
     #[serde(deserialize_with = "int")]
     pub order_id: i64,
     /// Name.
-    pub symbol: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub symbol: Option<String>,
     /// State.
     pub status: OrderStatus,
     /// The client's id.
-    pub client_order_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_order_id: Option<String>,
     /// Limit price, 0 for market orders.
     #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub price: Option<Decimal>,
@@ -28,8 +33,10 @@ pub struct OrderRow {
     #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub avg_price: Option<Decimal>,
     /// Ordered quantity.
-    pub orig_qty: Decimal,
+    #[serde(default, deserialize_with = "opt_quantity", skip_serializing_if = "Option::is_none")]
+    pub orig_qty: Option<Decimal>,
     /// Filled quantity.
+    #[serde(deserialize_with = "quantity")]
     pub executed_qty: Decimal,
     /// Filled quantity again; in acks only.
     #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
@@ -41,8 +48,8 @@ pub struct OrderRow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_in_force: Option<TimeInForce>,
     /// Type now.
-    #[serde(rename = "type")]
-    pub order_type: OrderType,
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub order_type: Option<OrderType>,
     /// Type as placed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub orig_type: Option<OrderType>,
@@ -53,9 +60,11 @@ pub struct OrderRow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reduce_only: Option<bool>,
     /// BUY or SELL.
-    pub side: Side,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub side: Option<Side>,
     /// Leg.
-    pub position_side: LegWord,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position_side: Option<LegWord>,
     /// Trigger of conditional leftovers; "0" otherwise.
     #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub stop_price: Option<Decimal>,
@@ -90,8 +99,8 @@ pub struct OrderRow {
     #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
     pub time: Option<i64>,
     /// Last change.
-    #[serde(deserialize_with = "int")]
-    pub update_time: i64,
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
+    pub update_time: Option<i64>,
 }
 
 /// One fill, from `GET /fapi/v1/userTrades`.
@@ -111,15 +120,19 @@ pub struct TradeRow {
     /// Leg.
     pub position_side: LegWord,
     /// Price.
+    #[serde(deserialize_with = "decimal")]
     pub price: Decimal,
     /// Quantity.
+    #[serde(deserialize_with = "quantity")]
     pub qty: Decimal,
     /// Notional.
     #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub quote_qty: Option<Decimal>,
     /// Profit before the fee.
+    #[serde(deserialize_with = "decimal")]
     pub realized_pnl: Decimal,
     /// Fee; its sign is not certain (fact sheet 4.6).
+    #[serde(deserialize_with = "decimal")]
     pub commission: Decimal,
     /// What the fee is in.
     pub commission_asset: String,
@@ -184,8 +197,10 @@ pub struct AmendmentChange {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BeforeAfter {
     /// Before.
+    #[serde(deserialize_with = "decimal")]
     pub before: Decimal,
     /// After.
+    #[serde(deserialize_with = "decimal")]
     pub after: Decimal,
 }
 

@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    number::{int, opt_boolean, opt_decimal, opt_int, opt_text},
+    number::{decimal, int, opt_boolean, opt_decimal, opt_int, opt_text},
     text::{AdlRisk, SessionType},
 };
 
@@ -21,8 +21,10 @@ pub struct FundingInfo {
     /// Name.
     pub symbol: String,
     /// Highest rate.
+    #[serde(deserialize_with = "decimal")]
     pub adjusted_funding_rate_cap: Decimal,
     /// Lowest rate.
+    #[serde(deserialize_with = "decimal")]
     pub adjusted_funding_rate_floor: Decimal,
     /// Hours between settlements.
     #[serde(deserialize_with = "int")]
@@ -90,8 +92,10 @@ pub struct IndexAsset {
     #[serde(default, deserialize_with = "opt_text", skip_serializing_if = "Option::is_none")]
     pub quote_asset: Option<String>,
     /// Quantity of it in one index.
+    #[serde(deserialize_with = "decimal")]
     pub weight_in_quantity: Decimal,
     /// Share, 0 to 1.
+    #[serde(deserialize_with = "decimal")]
     pub weight_in_percentage: Decimal,
 }
 
@@ -105,22 +109,31 @@ pub struct AssetIndex {
     #[serde(deserialize_with = "int")]
     pub time: i64,
     /// Rate.
+    #[serde(deserialize_with = "decimal")]
     pub index: Decimal,
     /// Discount of a positive balance.
+    #[serde(deserialize_with = "decimal")]
     pub bid_buffer: Decimal,
     /// Surcharge of a negative one.
+    #[serde(deserialize_with = "decimal")]
     pub ask_buffer: Decimal,
     /// What a positive balance counts.
+    #[serde(deserialize_with = "decimal")]
     pub bid_rate: Decimal,
     /// What a negative one counts.
+    #[serde(deserialize_with = "decimal")]
     pub ask_rate: Decimal,
     /// The same for automatic exchange.
+    #[serde(deserialize_with = "decimal")]
     pub auto_exchange_bid_buffer: Decimal,
     /// The same for automatic exchange.
+    #[serde(deserialize_with = "decimal")]
     pub auto_exchange_ask_buffer: Decimal,
     /// The same for automatic exchange.
+    #[serde(deserialize_with = "decimal")]
     pub auto_exchange_bid_rate: Decimal,
     /// The same for automatic exchange.
+    #[serde(deserialize_with = "decimal")]
     pub auto_exchange_ask_rate: Decimal,
 }
 
@@ -141,6 +154,7 @@ pub struct InsuranceAsset {
     /// Name.
     pub asset: String,
     /// How much.
+    #[serde(deserialize_with = "decimal")]
     pub margin_balance: Decimal,
     /// When.
     #[serde(deserialize_with = "int")]

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    number::{int, opt_decimal},
+    number::{decimal, int, opt_decimal, quantity},
     text::ContractType,
 };
 
@@ -19,8 +19,10 @@ pub struct OpenInterestPoint {
     /// Name.
     pub symbol: String,
     /// Base quantity.
+    #[serde(deserialize_with = "quantity")]
     pub sum_open_interest: Decimal,
     /// Its notional.
+    #[serde(deserialize_with = "quantity")]
     pub sum_open_interest_value: Decimal,
     /// Circulating supply of the base asset as a third party counts it.
     #[serde(
@@ -42,10 +44,13 @@ pub struct LongShortPoint {
     /// Name.
     pub symbol: String,
     /// Long share over short share.
+    #[serde(deserialize_with = "decimal")]
     pub long_short_ratio: Decimal,
     /// Long share, 0 to 1.
+    #[serde(deserialize_with = "decimal")]
     pub long_account: Decimal,
     /// Short share, 0 to 1.
+    #[serde(deserialize_with = "decimal")]
     pub short_account: Decimal,
     /// End of the period.
     #[serde(deserialize_with = "int")]
@@ -57,10 +62,13 @@ pub struct LongShortPoint {
 #[serde(rename_all = "camelCase")]
 pub struct TakerVolumePoint {
     /// Bought over sold.
+    #[serde(deserialize_with = "decimal")]
     pub buy_sell_ratio: Decimal,
     /// Base quantity that takers bought.
+    #[serde(deserialize_with = "quantity")]
     pub buy_vol: Decimal,
     /// Base quantity that takers sold.
+    #[serde(deserialize_with = "quantity")]
     pub sell_vol: Decimal,
     /// End of the period.
     #[serde(deserialize_with = "int")]
@@ -76,12 +84,16 @@ pub struct BasisPoint {
     /// Which contract of the pair.
     pub contract_type: ContractType,
     /// Price of the contract.
+    #[serde(deserialize_with = "decimal")]
     pub futures_price: Decimal,
     /// Price of the index.
+    #[serde(deserialize_with = "decimal")]
     pub index_price: Decimal,
     /// Their difference.
+    #[serde(deserialize_with = "decimal")]
     pub basis: Decimal,
     /// Of the index price.
+    #[serde(deserialize_with = "decimal")]
     pub basis_rate: Decimal,
     /// The same over a year; empty for perpetuals.
     #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
@@ -99,5 +111,6 @@ pub struct DeliveryPrice {
     #[serde(deserialize_with = "int")]
     pub delivery_time: i64,
     /// At what price.
+    #[serde(deserialize_with = "decimal")]
     pub delivery_price: Decimal,
 }

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::number::{int, opt_decimal, opt_int};
+use super::number::{decimal, int, opt_decimal, opt_int, quantity};
 
 /// One row of `GET /fapi/v1/ticker/24hr`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,26 +12,34 @@ pub struct DayTicker {
     /// Name.
     pub symbol: String,
     /// Last less open.
+    #[serde(deserialize_with = "decimal")]
     pub price_change: Decimal,
     /// Of the open, in percent.
+    #[serde(deserialize_with = "decimal")]
     pub price_change_percent: Decimal,
     /// Quote volume over base volume.
     #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub weighted_avg_price: Option<Decimal>,
     /// Last price.
+    #[serde(deserialize_with = "decimal")]
     pub last_price: Decimal,
     /// Quantity there.
     #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
     pub last_qty: Option<Decimal>,
     /// First price.
+    #[serde(deserialize_with = "decimal")]
     pub open_price: Decimal,
     /// Highest price.
+    #[serde(deserialize_with = "decimal")]
     pub high_price: Decimal,
     /// Lowest price.
+    #[serde(deserialize_with = "decimal")]
     pub low_price: Decimal,
     /// Base volume.
+    #[serde(deserialize_with = "quantity")]
     pub volume: Decimal,
     /// Quote volume.
+    #[serde(deserialize_with = "quantity")]
     pub quote_volume: Decimal,
     /// First millisecond.
     #[serde(deserialize_with = "int")]
@@ -57,6 +65,7 @@ pub struct PriceTicker {
     /// Name.
     pub symbol: String,
     /// Last price.
+    #[serde(deserialize_with = "decimal")]
     pub price: Decimal,
     /// When.
     #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
@@ -70,6 +79,7 @@ pub struct OpenInterest {
     /// Name.
     pub symbol: String,
     /// Base quantity held by all longs, which is that held by all shorts.
+    #[serde(deserialize_with = "quantity")]
     pub open_interest: Decimal,
     /// When.
     #[serde(deserialize_with = "int")]

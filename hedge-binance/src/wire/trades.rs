@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::number::{boolean, int, opt_boolean, opt_decimal};
+use super::number::{boolean, decimal, int, opt_boolean, opt_decimal, quantity};
 
 /// One row of `GET /fapi/v1/trades` and `GET /fapi/v1/historicalTrades`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,8 +13,10 @@ pub struct PublicTrade {
     #[serde(deserialize_with = "int")]
     pub id: i64,
     /// Price.
+    #[serde(deserialize_with = "decimal")]
     pub price: Decimal,
     /// Base quantity.
+    #[serde(deserialize_with = "quantity")]
     pub qty: Decimal,
     /// Quote quantity.
     #[serde(default, deserialize_with = "opt_decimal", skip_serializing_if = "Option::is_none")]
@@ -43,10 +45,10 @@ pub struct AggTrade {
     #[serde(rename = "a", deserialize_with = "int")]
     pub id: i64,
     /// Price.
-    #[serde(rename = "p")]
+    #[serde(rename = "p", deserialize_with = "decimal")]
     pub price: Decimal,
     /// Base quantity.
-    #[serde(rename = "q")]
+    #[serde(rename = "q", deserialize_with = "quantity")]
     pub qty: Decimal,
     /// Quantity without retail-price-improvement orders.
     #[serde(

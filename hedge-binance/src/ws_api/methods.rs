@@ -30,9 +30,10 @@ pub(crate) fn method_of(verb: Method, path: &str) -> Option<&'static str> {
     METHODS.iter().find(|(_, twin, at)| *twin == verb && *at == path).map(|(method, ..)| *method)
 }
 
-/// Whether a request is about an order and can take the other way. There is no method for lists of orders or for batches.
-pub(crate) fn is_order(verb: Method, path: &str) -> bool {
-    matches!(path, "/fapi/v1/order" | "/fapi/v1/algoOrder") && method_of(verb, path).is_some()
+/// The method for an order, a change or a cancel. There is none for lists of orders or for batches, and questions go by REST.
+pub(crate) fn command_of(verb: Method, path: &str) -> Option<&'static str> {
+    let is_command = verb != Method::Get && matches!(path, "/fapi/v1/order" | "/fapi/v1/algoOrder");
+    method_of(verb, path).filter(|_| is_command)
 }
 
 #[cfg(test)]
@@ -43,13 +44,18 @@ mod tests {
     fn each_order_request_has_its_method_and_there_is_none_for_a_conditional_query() {
         assert_eq!(method_of(Method::Post, "/fapi/v1/order"), Some("order.place"));
         assert_eq!(method_of(Method::Get, "/fapi/v1/order"), Some("order.status"));
-        assert!(is_order(Method::Delete, "/fapi/v1/algoOrder"));
-        assert!(
-            !is_order(Method::Get, "/fapi/v1/algoOrder"),
+        assert_eq!(command_of(Method::Delete, "/fapi/v1/algoOrder"), Some("algoOrder.cancel"));
+        assert_eq!(
+            command_of(Method::Get, "/fapi/v1/order"),
+            None,
+            "what is not known is asked by another way"
+        );
+        assert_eq!(
+            command_of(Method::Get, "/fapi/v1/algoOrder"),
+            None,
             "there is no algoOrder.status (fact sheet 5.1)"
         );
-        assert!(
-            !is_order(Method::Get, "/fapi/v3/balance") && !is_order(Method::Post, "/fapi/v1/batchOrders")
-        );
+        assert_eq!(command_of(Method::Get, "/fapi/v3/balance"), None);
+        assert_eq!(command_of(Method::Post, "/fapi/v1/batchOrders"), None);
     }
 }

@@ -1,11 +1,19 @@
 //! The WebSocket API: the same requests on one open connection. Source: fact sheet 10.
 //!
 //! It is another way for the same request, not another client: budgets, clock, the table of error codes, traces and what an
-//! outcome means are those of [`Rest`](crate::Rest). With [`OrderPath::WsApi`] orders are placed, changed, cancelled and asked
-//! about on this connection; everything else stays with REST. [`WsApi`] asks the other methods of the sheet's table.
+//! outcome means are those of [`Rest`](crate::Rest). With [`OrderPath::WsApi`] orders are placed, changed and cancelled on this
+//! connection; [`WsApi`] asks the methods of the sheet's table. By REST go
 //!
-//! A connection that ends, or an answer that does not come in time, leaves the outcome unknown. Nothing is ever sent again:
-//! the engine asks what became of the order, by REST if need be.
+//! * every question that the engine asks, above all what became of an order: the connection whose loss left it unknown is not
+//!   the one that is asked;
+//! * lists of orders, batches, settings: there is no method for them;
+//! * everything that a client for closing does ([`Binance::for_closing`](crate::Binance::for_closing));
+//! * a close, a stop or a cancel that the connection provably did not take: it could not be made within 2.5 s, it ended before a
+//!   byte of the request left, or the venue has dropped the session. An opening is not sent then.
+//!
+//! A connection that ends, or an answer that does not come in time, leaves the outcome unknown, and nothing is sent again. A
+//! connection that did not answer in time takes no further request. Nothing leaves after its approval went stale, however long
+//! handshake, log-on or queue have taken.
 
 mod calls;
 mod frame;
@@ -17,8 +25,8 @@ use hedge_http::secret::Secret;
 
 pub use calls::WsApi;
 pub(crate) use frame::{Auth, request};
-pub(crate) use link::{Link, LinkConfig};
-pub(crate) use methods::{METHODS, is_order, method_of};
+pub(crate) use link::{Deadline, Line, Link, LinkConfig, NoLine, Outgoing};
+pub(crate) use methods::{METHODS, command_of, method_of};
 
 use crate::environment::{Endpoints, Mainnet, World};
 

@@ -168,7 +168,9 @@ impl Book {
         match event {
             AccountEvent::Order { report } => self.apply_report(report, at, changes),
             AccountEvent::Fill { fill } => self.apply_fill(fill, at, changes),
-            AccountEvent::CashFlow { flow } => self.apply_flow(flow),
+            AccountEvent::CashFlow { flow } => {
+                self.apply_flow(flow);
+            }
             AccountEvent::Legs { legs, .. } => {
                 for row in legs {
                     let Some(side) = row.side.leg() else { continue };
@@ -210,7 +212,9 @@ impl Book {
                 self.apply_fill(fill, at, changes);
             }
             for flow in &snapshot.flows {
-                self.apply_flow(flow);
+                if self.apply_flow(flow) {
+                    changes.push(Change::MissedFlow(Box::new(flow.clone())));
+                }
             }
         } else {
             // The first look at the account: what is there is the starting point, not a difference.
@@ -358,6 +362,8 @@ impl Book {
             Decision::Screened { .. }
             | Decision::Intended { .. }
             | Decision::Assessed { .. }
+            | Decision::StopMissing { .. }
+            | Decision::StopRepaired { .. }
             | Decision::Alert { .. } => {}
         }
     }
@@ -372,16 +378,20 @@ impl Book {
             }
             Difference::Wallet { asset, book, venue } => {
                 self.wallet.insert(*asset, *venue);
+                self.wallet_taken_over.insert(*asset, self.snapshot_venue_time);
                 self.kept.wallet_moved();
                 if *asset == Asset::usdt() {
                     self.totals.corrections += venue - book;
                 }
             }
             Difference::Mode { venue } => self.mode = Some(*venue),
+            Difference::Fee { flow, book } => self.correct_fee(flow, *book),
             Difference::OwnOrder { .. }
             | Difference::NotOpen { .. }
             | Difference::State { .. }
             | Difference::ForeignOrder { .. }
+            // Folded with the snapshot that brought it.
+            | Difference::Flow { .. }
             | Difference::ForeignPosition { .. } => {}
         }
     }

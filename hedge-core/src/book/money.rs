@@ -255,9 +255,16 @@ impl Book {
         }
     }
 
-    pub(super) fn apply_flow(&mut self, flow: &CashFlow) {
-        if self.flows.insert(flow.id.clone(), flow.venue_time).is_some() {
-            return;
+    /// Whether it is news that moves money.
+    pub(super) fn apply_flow(&mut self, flow: &CashFlow) -> bool {
+        // These arrive with their fills; the income ledger repeats them.
+        if matches!(flow.kind, CashFlowKind::Fee | CashFlowKind::RealizedPnl) {
+            return false;
+        }
+        // What flowed before the first look at the account is in its wallet.
+        let is_old = flow.venue_time < self.first_venue_time;
+        if self.flows.insert(flow.id.clone(), flow.venue_time).is_some() || is_old {
+            return false;
         }
         if self.flows.len() > REMEMBERED_IDS {
             let oldest = self.flows.iter().min_by_key(|(_, time)| **time).map(|(id, _)| id.clone());
@@ -267,8 +274,6 @@ impl Book {
         let value = flow.amount.value.get();
         let ours = flow.amount.asset == Asset::usdt();
         match flow.kind {
-            // These arrive with their fills; the income ledger repeats them.
-            CashFlowKind::Fee | CashFlowKind::RealizedPnl => return,
             CashFlowKind::Funding if ours => {
                 self.totals.funding += value;
                 if let Some(id) = &flow.instrument {
@@ -279,8 +284,50 @@ impl Book {
             CashFlowKind::Other(_) if ours => self.totals.corrections += value,
             _ => {}
         }
+        let taken_over = self.wallet_taken_over.get(&flow.amount.asset);
+        if taken_over.is_some_and(|taken| flow.venue_time <= *taken) {
+            // The wallet has it already, as money that nothing explained: now something does.
+            if ours {
+                self.totals.corrections -= value;
+            }
+            return true;
+        }
         *self.wallet.entry(flow.amount.asset).or_default() += value;
         self.kept.wallet_moved();
+        true
+    }
+
+    /// A fee that the venue charged otherwise than the execution said.
+    pub(super) fn correct_fee(&mut self, flow: &CashFlow, booked: Decimal) {
+        self.flows.insert(flow.id.clone(), flow.venue_time);
+        let more = Decimal::ZERO - flow.amount.value.get() - booked;
+        let asset = flow.amount.asset;
+        let is_settled_in =
+            flow.instrument.and_then(|id| self.spec(self.ix(&id)?)).is_some_and(|spec| spec.settle == asset);
+        if is_settled_in {
+            self.totals.fees += more;
+        }
+        // A wallet that was taken over since has been charged already.
+        if self.wallet_taken_over.get(&asset).is_some_and(|taken| flow.venue_time <= *taken) {
+            if asset == Asset::usdt() {
+                self.totals.corrections += more;
+            }
+            return;
+        }
+        *self.wallet.entry(asset).or_default() -= more;
+        self.kept.wallet_moved();
+    }
+
+    /// Whether a flow was booked, or its fee corrected.
+    pub(crate) fn knows_flow(&self, id: &str) -> bool {
+        self.flows.contains_key(id)
+    }
+
+    /// Whether an execution was booked.
+    pub(crate) fn knows_trade(&self, fill: &Fill) -> bool {
+        let trades = self.ix(&fill.instrument).and_then(|ix| self.trades.get(usize::from(ix.0)));
+        fill.venue_time >= self.first_venue_time
+            && trades.is_some_and(|trades| trades.contains(fill.trade_id))
     }
 
     /// The venue books funding of a symbol in one sum; it is attributed to the leg whose sign it has, or to the larger one.

@@ -43,9 +43,10 @@ impl Book {
         self.last_venue_time
     }
 
-    /// From when a back-fill should read: the latest venue time seen, with room for what overtook it.
+    /// From when a back-fill should read: the last comparison with the venue, with room for what overtook it. Not the latest
+    /// time seen: what came later proves nothing about what was missed before.
     pub fn back_fill_from(&self) -> Timestamp {
-        self.last_venue_time.minus(BACK_FILL_OVERLAP)
+        self.snapshot_venue_time.minus(BACK_FILL_OVERLAP)
     }
     /// Orders with an open question, to be asked about at their time.
     pub fn questions(&self) -> impl Iterator<Item = &OrderRecord> {

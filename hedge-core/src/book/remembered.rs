@@ -35,6 +35,11 @@ impl Remembered {
         }
         true
     }
+
+    /// Whether it was seen.
+    pub(super) fn contains(&self, id: TradeId) -> bool {
+        id < self.floor || self.ids.binary_search(&id).is_ok()
+    }
 }
 
 #[cfg(test)]

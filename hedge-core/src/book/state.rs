@@ -21,7 +21,7 @@ use crate::{
     position::{PositionKey, PositionMode},
     risk::Posture,
     time::Timestamp,
-    venue::{Fill, ForcedClose, OrderRef, OrderReport},
+    venue::{CashFlow, Fill, ForcedClose, OrderRef, OrderReport},
 };
 
 /// The longest request window that this product ever sends; bounds how long a dead process's request can be accepted.
@@ -115,6 +115,9 @@ pub struct Book {
     /// Orders by which the venue closes legs.
     #[serde(with = "pairs", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) forced_orders: BTreeMap<(InstrumentId, VenueOrderId), ForcedClose>,
+    /// Wallets that were taken over from the venue, and its time of that: what flowed before is in them already.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) wallet_taken_over: BTreeMap<Asset, Timestamp>,
     #[serde(skip)]
     pub(super) kept: Kept,
 }
@@ -193,4 +196,6 @@ pub enum Change {
     Unfitting(String),
     /// An order of somebody else changed on this leg.
     ForeignOrder(PositionKey),
+    /// Money that moved and that only a comparison with the venue has told of.
+    MissedFlow(Box<CashFlow>),
 }

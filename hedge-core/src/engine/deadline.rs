@@ -35,6 +35,9 @@ impl Engine {
             if let Some(doubt) = &order.doubt {
                 consider(doubt.ask_at);
             }
+            if let Some(due) = self.unknown_too_long_at(order) {
+                consider(due);
+            }
         }
         for key in self.book.legs_to_flatten() {
             if !self.is_held_back(key) && self.closable(key).is_some() {
@@ -67,6 +70,12 @@ impl Engine {
             if self.is_to_be_protected(leg) {
                 consider(paced());
             }
+            if let Some(due) = self.stop_look_due(leg) {
+                consider(due);
+            }
+        }
+        if let Some(due) = self.take_profit_look_due() {
+            consider(due);
         }
         next
     }

@@ -55,6 +55,8 @@ impl Engine {
             self.force_close(cx, &key, "no stop in time");
         }
         self.send_again_if_due(cx);
+        self.validate(cx);
+        self.name_lasting_unknown(cx);
         let doubtful: Vec<PositionKey> = self
             .book
             .open_legs()
@@ -194,10 +196,19 @@ impl Engine {
                             );
                             self.alert(cx, Some(*position), Cow::Owned(text));
                         }
+                        if let Difference::Wallet { asset, book, venue } = &difference {
+                            let text = format!(
+                                "the wallet holds {venue} {asset} at the venue and held {book} in the book; no income explains the difference, the venue's word is taken"
+                            );
+                            self.alert(cx, None, Cow::Owned(text));
+                        }
                         self.record(cx, Event::Decision(Decision::Corrected { difference }));
                     } else {
                         suspects.push(difference);
                     }
+                }
+                Difference::Fee { .. } | Difference::Flow { .. } => {
+                    self.record(cx, Event::Decision(Decision::Corrected { difference }));
                 }
                 Difference::Mode { venue } => {
                     let text =
@@ -226,6 +237,10 @@ impl Engine {
             self.reread_at = Some(cx.at.plus(REREAD_AFTER));
         }
         self.suspects = suspects;
+        if self.fresh_process {
+            // What an earlier process has sent, and what became of it since, is known only now.
+            self.look_at_take_profits_soon(cx.at);
+        }
         self.fresh_process = false;
         let bare: Vec<PositionKey> =
             self.book.open_legs().filter(|leg| leg.unprotected_since.is_some()).map(|leg| leg.key).collect();

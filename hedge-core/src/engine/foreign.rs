@@ -10,6 +10,7 @@ use crate::{
     event::{Decision, Event},
     id::{InstrumentId, OrderPurpose},
     order::Coverage,
+    position::PositionKey,
     venue::{OrderRef, OrderReport},
 };
 
@@ -19,6 +20,10 @@ const CANCEL_SHOWS_WITHIN: Duration = Duration::from_secs(5);
 impl Engine {
     /// Names an order once, and adopts it where that is configured and possible.
     pub(super) fn meet(&mut self, cx: &mut Cx<'_>, report: &OrderReport) {
+        if self.is_leftover(report) {
+            self.clear_away(cx, report);
+            return;
+        }
         let key = (report.instrument, report.order);
         let is_adopted = self.book.is_adopted(&key.0, &key.1);
         let adopts = self.config.foreign_orders == ForeignOrders::Adopt
@@ -41,6 +46,37 @@ impl Engine {
         if adopts && !is_adopted {
             let (instrument, order) = key;
             self.record(cx, Event::Decision(Decision::OrderAdopted { instrument, order }));
+        }
+    }
+
+    /// Whether an order of ours, from a journal that is lost, would close the next position of a leg that is flat.
+    fn is_leftover(&self, report: &OrderReport) -> bool {
+        let Some(side) = report.side.leg().filter(|_| report.client_id.ours().is_some()) else {
+            return false;
+        };
+        let leg = self.book.leg(&PositionKey::new(report.instrument, side));
+        report.is_close() == Some(true)
+            && leg.is_some_and(|leg| !leg.is_open())
+            && !report.state.is_terminal()
+    }
+
+    /// Seen twice it is no race with a fill that is on its way: it goes.
+    fn clear_away(&mut self, cx: &mut Cx<'_>, report: &OrderReport) {
+        let key = (report.instrument, report.order);
+        let text = format!(
+            "order {} ({:?} {}) is ours, is not in this journal, and would close the next position of its leg, which is flat; it is cancelled",
+            report.client_id.as_str(),
+            report.kind,
+            report.instrument.symbol
+        );
+        if self.named.contains(&text) {
+            if !self.book.is_adopted(&key.0, &key.1) {
+                self.dismiss(cx, key, "its leg is flat", true);
+            }
+        } else {
+            self.alert_once(cx, text);
+            let due = cx.at.plus(CANCEL_SHOWS_WITHIN);
+            self.reread_at = Some(self.reread_at.map_or(due, |at| at.min(due)));
         }
     }
 

@@ -115,7 +115,8 @@ impl Engine {
                         cx.at,
                         Some(self.config.max_slippage),
                         self.config.approval_ttl,
-                    );
+                    )
+                    .vanishing(self.config.entries_vanish_after);
                     let request =
                         OpenRequest { strategy, position: *position, instrument, size, entry, protection };
                     gate.open(id, &request, &self.book, &*self.risk, &mut checks)

@@ -17,6 +17,9 @@ mod protection;
 mod react;
 mod run;
 mod step;
+mod unknown;
+mod validator;
 
 pub use run::Engine;
 pub use step::{Effect, EngineConfig, ForeignOrders, Step};
+pub use validator::{Guard, StopValidator};

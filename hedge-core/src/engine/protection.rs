@@ -198,16 +198,22 @@ impl Engine {
         self.drive_flat(cx, &key);
     }
 
-    /// Once a newer stop is confirmed live, the older ones may go.
+    /// Once a newer stop is confirmed live, the older ones may go: if it covers all that the leg holds or may still get.
     pub(super) fn retire_older_stops(&mut self, cx: &mut Cx<'_>, key: &PositionKey) {
         let newest = self.book.stops_of(key).filter(|stop| stop.state.is_confirmed_live()).last();
-        let Some(newest) = newest.map(|stop| stop.seq) else { return };
+        let Some(newest) = newest else { return };
+        // A stop by quantity may be too small: the venue bounds market quantities, and entries go on filling. Such a one
+        // replaces only those that are too small themselves.
+        let at_most = self.at_most(key);
+        let suffices = |stop: &OrderRecord| stop.is_close_all_stop() || stop.qty.get() >= at_most;
+        let (newest, replaces_all) = (newest.seq, suffices(newest));
         let older: Vec<ClientOrderId> = self
             .book
             .live_orders_of(key)
             .filter(|other| {
                 other.purpose == OrderPurpose::Stop
                     && other.seq < newest
+                    && (replaces_all || !suffices(other))
                     && matches!(other.state, OrderState::Working | OrderState::PartiallyFilled)
             })
             .map(|other| other.client_id)
@@ -215,6 +221,13 @@ impl Engine {
         for old in older {
             self.cancel(cx, &old, Cow::Borrowed("replaced by a newer stop"));
         }
+    }
+
+    /// What a leg holds, and what its openings may still add.
+    fn at_most(&self, key: &PositionKey) -> Decimal {
+        let held = self.book.leg(key).map_or(Decimal::ZERO, |leg| leg.qty);
+        let openings = self.book.live_orders_of(key).filter(|order| order.leg.action() == Action::Open);
+        held + openings.map(OrderRecord::open_qty).sum::<Decimal>()
     }
 
     /// Whether the leg is somebody else's position, protected by us without having been asked.
@@ -239,6 +252,13 @@ impl Engine {
             }
             OrderPurpose::Stop if open && order.is_close_all_stop() && state != OrderState::Rejected => {
                 self.finish_bridge(cx, &key);
+            }
+            OrderPurpose::TakeProfit if open && order.strategy.is_none() && state != OrderState::Filled => {
+                let trigger = match order.leg {
+                    Leg::Close(exit, _) => exit.trigger(),
+                    Leg::Open(_) => None,
+                };
+                self.take_profit_lost(cx.at, &key, trigger);
             }
             _ => {}
         }

@@ -8,7 +8,7 @@ use crate::{
     event::{Decision, Envelope, Event, Fact, OperatorCommand},
     id::OrderIds,
     position::PositionKey,
-    reconcile::reconcile,
+    reconcile::{Difference, reconcile},
     risk::{Posture, Stance},
     strategy::StrategyEvent,
     venue::{AccountEvent, Fill},
@@ -24,6 +24,7 @@ impl Engine {
             Fact::RunStarted(started) => {
                 self.order_ids = OrderIds::new(started.run, started.term);
                 self.fresh_process = true;
+                self.name_left_unknown(cx);
             }
             Fact::Instrument { spec, .. } => {
                 let (id, trading) = (spec.id, spec.is_trading());
@@ -93,6 +94,7 @@ impl Engine {
             _ => {}
         }
         self.react(cx);
+        self.review_missing(cx);
         self.risk.mark(&self.book, cx.at);
         self.update_posture(cx);
     }
@@ -143,6 +145,10 @@ impl Engine {
                 self.ask_snapshot(cx);
             }
             Change::Forced(forced) => self.forced_close(cx, &forced),
+            Change::MissedFlow(flow) => {
+                let difference = Difference::Flow { flow };
+                self.record(cx, Event::Decision(Decision::Corrected { difference }));
+            }
             Change::Unfitting(text) => self.alert_once(cx, text),
             Change::ForeignOrder(key) => {
                 if self.book.leg(&key).is_some_and(|leg| leg.unprotected_since.is_some()) {

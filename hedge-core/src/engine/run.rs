@@ -3,6 +3,7 @@
 use super::{
     protection::UnsentStop,
     step::{EngineConfig, Step},
+    validator::Watch,
 };
 use std::{borrow::Cow, collections::BTreeSet, mem, time::Duration};
 
@@ -10,7 +11,7 @@ use crate::{
     book::{Book, Change},
     checks::Shapes,
     event::{Decision, Envelope, Event, Fact},
-    id::{InstrumentId, OrderIds, RunId, Seq, StrategyId, Term},
+    id::{ClientOrderId, InstrumentId, OrderIds, RunId, Seq, StrategyId, Term},
     position::PositionKey,
     reconcile::Difference,
     risk::{GateCheck, RiskManager},
@@ -73,6 +74,10 @@ pub struct Engine {
     /// What [`deadline`](Engine::deadline) answers until the next record.
     pub(super) next_due: Option<Timestamp>,
     pub(super) gaps: u64,
+    /// What guards a leg and was found missing.
+    pub(super) watch: Watch,
+    /// Orders that a person was told are of unknown outcome for too long.
+    pub(super) told_unknown: BTreeSet<ClientOrderId>,
 }
 
 /// One fact being worked on.
@@ -135,6 +140,8 @@ impl Engine {
             fresh_process: true,
             next_due: None,
             gaps: 0,
+            watch: Watch::default(),
+            told_unknown: BTreeSet::new(),
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 
+use super::validator::StopValidator;
 use crate::{
     event::Envelope,
     id::{ClientOrderId, InstrumentId, Seq},
@@ -34,6 +35,13 @@ pub struct EngineConfig {
     pub journal_market: bool,
     /// Whether screener readings are journalled.
     pub journal_readings: bool,
+    /// The second look at every leg's protection.
+    pub validator: StopValidator,
+    /// How long an order may be of unknown outcome before a person is told once more.
+    pub unknown_alert_after: Duration,
+    /// How long an opening may rest at the venue: then it vanishes there, also when nobody runs that could cancel it. `None`
+    /// lets it rest for as long as the strategy says.
+    pub entries_vanish_after: Option<Duration>,
 }
 
 /// What becomes of resting orders that this journal did not decide. They are named in any case, and never cancelled
@@ -58,6 +66,9 @@ impl Default for EngineConfig {
             foreign_orders: ForeignOrders::Leave,
             journal_market: true,
             journal_readings: true,
+            validator: StopValidator::default(),
+            unknown_alert_after: Duration::from_secs(30),
+            entries_vanish_after: None,
         }
     }
 }

@@ -58,6 +58,16 @@ fn bar() -> Bar {
     }
 }
 
+fn flow(kind: CashFlowKind) -> CashFlow {
+    CashFlow {
+        kind,
+        amount: Amount::usdt(d("-0.5")),
+        instrument: Some(eth()),
+        venue_time: Timestamp::from_ms(6),
+        id: "77".to_owned(),
+    }
+}
+
 fn account_events() -> Vec<AccountEvent> {
     vec![
         AccountEvent::Order { report: report() },
@@ -67,15 +77,7 @@ fn account_events() -> Vec<AccountEvent> {
             venue_time: Timestamp::from_ms(5),
         },
         AccountEvent::Balances { balances: snapshot().account.balances, venue_time: Timestamp::from_ms(5) },
-        AccountEvent::CashFlow {
-            flow: CashFlow {
-                kind: CashFlowKind::Other("REBATE".to_owned()),
-                amount: Amount::usdt(d("-0.5")),
-                instrument: Some(eth()),
-                venue_time: Timestamp::from_ms(6),
-                id: "77".to_owned(),
-            },
-        },
+        AccountEvent::CashFlow { flow: flow(CashFlowKind::Other("REBATE".to_owned())) },
         AccountEvent::LeverageChanged { instrument: btc(), leverage: Leverage::new(20).unwrap() },
         AccountEvent::MarginCall { detail: "80 %".to_owned() },
         AccountEvent::Disconnected { reason: "silent".to_owned() },
@@ -243,6 +245,8 @@ fn differences() -> Vec<Difference> {
         Difference::ForeignOrder { report: Box::new(report()) },
         Difference::Mode { venue: PositionMode::Net },
         Difference::ForeignPosition { instrument: eth(), detail: "LONG 1 at 2".to_owned() },
+        Difference::Flow { flow: Box::new(flow(CashFlowKind::Funding)) },
+        Difference::Fee { flow: Box::new(flow(CashFlowKind::Fee)), book: d("0.4") },
     ]
 }
 
@@ -282,6 +286,12 @@ fn decisions() -> Vec<Decision> {
             position: long(),
             forced: ForcedClose::Adl,
             because: Cow::Borrowed("auto-deleveraging by order adl_autoclose"),
+        },
+        Decision::StopMissing { position: long(), guard: Guard::Stop, since: Timestamp::from_ms(8) },
+        Decision::StopRepaired {
+            position: short(),
+            guard: Guard::TakeProfit { trigger: px("90") },
+            after_ms: 1_250,
         },
         Decision::Muted {
             instrument: btc(),
@@ -374,6 +384,8 @@ const fn decision_name(decision: &Decision) -> &'static str {
         Decision::Corrected { .. } => "corrected",
         Decision::Alert { .. } => "alert",
         Decision::LegHalted { .. } => "leg_halted",
+        Decision::StopMissing { .. } => "stop_missing",
+        Decision::StopRepaired { .. } => "stop_repaired",
         Decision::Muted { .. } => "muted",
         Decision::FlattenRequested { .. } => "flatten_requested",
         Decision::OrderAdopted { .. } => "order_adopted",
@@ -416,7 +428,7 @@ fn every_decision_reads_back_as_it_was_written() {
         let text = reads_back(Event::Decision(decision));
         assert!(text.contains(&format!("{{\"decision\":{{\"decision\":\"{name}\"")), "{text}");
     }
-    assert_eq!(names.len(), 15, "{names:?}");
+    assert_eq!(names.len(), 17, "{names:?}");
 }
 
 proptest! {

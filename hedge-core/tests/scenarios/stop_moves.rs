@@ -291,3 +291,35 @@ fn a_stop_that_somebody_cancels_is_placed_again_also_where_one_close_all_is_the_
     assert!(again.is_close_all_stop(), "{again:?}");
     assert_eq!(again.trigger(), Some(px("97")));
 }
+
+#[test]
+fn a_bridge_smaller_than_the_leg_does_not_replace_the_stop_over_all_of_it() {
+    let mut rig = Rig::new();
+    let (_, old) = rig.opened();
+    // The venue now takes no market quantity above 0.4; the leg holds 1.
+    let mut rules = spec(btc());
+    rules.market_lot.max = d("0.4");
+    rig.feed(Fact::Instrument { ix: InstrumentIx(0), spec: Box::new(rules) });
+    let refused = rig.want(protect("97")).only();
+    let bridge = rig.reject(&refused, RejectReason::SecondCloseAll, -4130).only();
+    assert_eq!(bridge.qty, d("0.4"));
+    assert!(rig.ack(&bridge).cancels().is_empty(), "0.6 would have no stop");
+    assert_eq!(rig.state(&old.id), OrderState::Working);
+    // The next move replaces the bridge, and still not the stop over the whole leg.
+    let next = rig.want(protect("98")).only();
+    assert_eq!(rig.ack(&next).cancels(), [bridge.id]);
+    assert_eq!(rig.state(&old.id), OrderState::Working);
+}
+
+#[test]
+fn a_bridge_that_an_entry_outgrows_does_not_replace_the_stop_over_all_of_it() {
+    let mut rig = Rig::new();
+    let (_, old) = rig.opened();
+    let entry = rig.open(long(), "95").only();
+    let refused = rig.want(protect("97")).only();
+    let bridge = rig.reject(&refused, RejectReason::SecondCloseAll, -4130).only();
+    assert!(rig.ack(&bridge).cancels().is_empty(), "the entry may fill at any moment");
+    rig.fill(&entry, "1", "100");
+    assert_eq!(rig.state(&old.id), OrderState::Working);
+    assert_eq!(rig.leg(&long()).unprotected_since, None);
+}

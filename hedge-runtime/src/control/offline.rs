@@ -61,7 +61,7 @@ pub async fn fold(engine: &mut Engine, store: &dyn StateStore) -> Result<Folded,
         let page = store.read(place, limit).await?;
         for envelope in &page.records {
             engine.replay(envelope);
-            standing.observe(envelope);
+            standing.observe(envelope, engine.book());
         }
         from = page.next;
     }

@@ -6,7 +6,7 @@ use hedge_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::views::Standing;
+use crate::views::{Standing, StopFigures, unknown_age_seconds};
 
 /// What a status says besides the book.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,8 +73,14 @@ pub struct Status {
     pub live_orders: u32,
     /// Orders of ours of unknown outcome.
     pub unknown_orders: u32,
+    /// How long the oldest of them has been so. Units: seconds.
+    #[serde(default)]
+    pub unknown_age_seconds: Option<u64>,
     /// Orders of others on this account, as last seen.
     pub foreign_orders: usize,
+    /// How well legs were protected since the last start.
+    #[serde(default)]
+    pub stops: StopFigures,
     /// Legs that the venue has closed by force and that open nothing until a person resumes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub halted_legs: Vec<HaltedLeg>,
@@ -170,7 +176,9 @@ impl Status {
             legs: book.open_legs().map(|leg| leg_status(book, leg, at)).collect(),
             live_orders: book.live_order_count(),
             unknown_orders: book.doubtful_orders(),
+            unknown_age_seconds: unknown_age_seconds(book, at),
             foreign_orders: book.foreign_orders().len(),
+            stops: standing.stops.figures(at),
             halted_legs: halted_legs(book),
             mutes: mutes(book, at),
             last_fact_at: book.last_fact_at(),

@@ -3,6 +3,8 @@
 use hedge_core::{Book, Posture, Timestamp};
 use serde::Serialize;
 
+use super::{Standing, StopFigures, unknown_age_seconds};
+
 #[derive(Debug, Serialize)]
 pub(crate) struct HealthView {
     at: String,
@@ -20,11 +22,15 @@ pub(crate) struct HealthView {
     unprotected: Vec<String>,
     live_orders: u32,
     doubtful_orders: u32,
+    unknown_orders: u32,
+    unknown_age_seconds: Option<u64>,
     foreign_orders: usize,
+    #[serde(flatten)]
+    stops: StopFigures,
     last_alert: Option<String>,
 }
 
-pub(crate) fn health(book: &Book, at: Timestamp, last_alert: Option<&str>) -> HealthView {
+pub(crate) fn health(book: &Book, at: Timestamp, standing: &Standing) -> HealthView {
     let (operator, because) = book.operator();
     let unprotected: Vec<String> = book
         .open_legs()
@@ -57,7 +63,10 @@ pub(crate) fn health(book: &Book, at: Timestamp, last_alert: Option<&str>) -> He
         unprotected,
         live_orders: book.live_order_count(),
         doubtful_orders: book.doubtful_orders(),
+        unknown_orders: book.doubtful_orders(),
+        unknown_age_seconds: unknown_age_seconds(book, at),
         foreign_orders: book.foreign_orders().len(),
-        last_alert: last_alert.map(str::to_owned),
+        stops: standing.stops.figures(at),
+        last_alert: standing.last_alert.clone(),
     }
 }

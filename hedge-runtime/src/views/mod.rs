@@ -6,6 +6,7 @@ mod nav;
 mod positions;
 mod publisher;
 mod standing;
+mod stops;
 
 use hedge_core::{AccountEvent, Book, Envelope, Event, Fact, MarketEvent, Seq, Timestamp, View, ViewName};
 use serde::Serialize;
@@ -14,6 +15,8 @@ use serde_json::Value;
 pub use positions::{PositionRow, PositionsView, positions};
 pub(crate) use publisher::Publisher;
 pub use standing::Standing;
+pub(crate) use standing::unknown_age_seconds;
+pub use stops::{StopFigures, StopWatch};
 
 /// Folds what the book does not keep (peak, series, latest signals and executions) and renders every view.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +41,7 @@ impl Views {
     /// Takes one record that the book has folded already.
     pub fn observe(&mut self, envelope: &Envelope, book: &Book) {
         self.logs.observe(envelope);
-        self.standing.observe(envelope);
+        self.standing.observe(envelope, book);
         if moves_equity(&envelope.event) {
             self.nav.sample(envelope.at, book);
         }
@@ -53,7 +56,7 @@ impl Views {
             view("positions", &positions(book)),
             view("signals", &self.logs.signals()),
             view("trade_log", &self.logs.trades()),
-            view("health", &health::health(book, at, self.standing.last_alert.as_deref())),
+            view("health", &health::health(book, at, &self.standing)),
             view("screener", &self.logs.screener()),
             view("peak_state", &self.nav.peak_view(book, at)),
             view("synced_state", &positions::synced(book, at)),

@@ -1,6 +1,8 @@
 //! What a book does not keep about postures: their reason and their age.
 
-use hedge_core::{Decision, Envelope, Event, Fact, Timestamp};
+use hedge_core::{Book, Decision, Envelope, Event, Fact, OrderState, Timestamp};
+
+use super::StopWatch;
 
 /// What stands, and since when. Folds from the journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,11 +15,14 @@ pub struct Standing {
     pub operator_since: Option<Timestamp>,
     /// What a person was last alerted to.
     pub last_alert: Option<String>,
+    /// How well legs were protected since the last start.
+    pub stops: StopWatch,
 }
 
 impl Standing {
-    /// Takes one record.
-    pub fn observe(&mut self, envelope: &Envelope) {
+    /// Takes one record that the book has folded already.
+    pub fn observe(&mut self, envelope: &Envelope, book: &Book) {
+        self.stops.observe(envelope, book);
         match &envelope.event {
             Event::Fact(Fact::Operator { .. }) => self.operator_since = Some(envelope.at),
             Event::Decision(Decision::PostureChanged { because, .. }) => {
@@ -30,4 +35,11 @@ impl Standing {
             _ => {}
         }
     }
+}
+
+/// How long the oldest order of unknown outcome has been so; `None` when there is none. Units: seconds.
+pub(crate) fn unknown_age_seconds(book: &Book, at: Timestamp) -> Option<u64> {
+    let unknown = book.questions().filter(|order| order.state == OrderState::Unknown);
+    let oldest = unknown.filter_map(|order| Some(order.doubt.as_ref()?.since)).min()?;
+    Some(at.since(oldest).as_secs())
 }

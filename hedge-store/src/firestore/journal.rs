@@ -332,7 +332,7 @@ async fn page(client: &Client, from: Seq, wanted: u32) -> Result<Page, PageError
             return Box::pin(page(client, head.first, wanted)).await;
         }
     }
-    let goes_on = documents.len() > wanted as usize;
+    let mut goes_on = documents.len() > wanted as usize;
     let mut records = Vec::with_capacity(documents.len().min(wanted as usize));
     let mut place = from;
     for document in documents.iter().take(wanted as usize) {
@@ -345,7 +345,30 @@ async fn page(client: &Client, from: Seq, wanted: u32) -> Result<Page, PageError
         records.push(whole(client, document).await.map_err(PageError::Failed)?);
         place = place.next();
     }
+    if !goes_on {
+        goes_on = goes_on_after_all(client, place).await.map_err(PageError::Failed)?;
+    }
     Ok(Page { records, next: goes_on.then_some(place) })
+}
+
+/// Whether there is a record at a place where a page ended, because it came after the page was read.
+///
+/// # Errors
+/// The head says that the journal is longer, and still there is none: somebody has deleted its end.
+async fn goes_on_after_all(client: &Client, place: Seq) -> Result<bool, StoreError> {
+    let head = read_head(client).await?;
+    // Before its first record there is nothing to miss.
+    let place = place.max(head.first);
+    if place >= head.next {
+        return Ok(false);
+    }
+    let name = client.paths.record(place);
+    let found = client.get(name.clone()).await;
+    let found = found.map_err(|error| error.while_doing(format!("reading record {place}")))?;
+    if found.document.is_some() {
+        return Ok(true);
+    }
+    Err(corrupt_at(&name, format!("it is missing, though the journal goes on until {}", head.next)))
 }
 
 /// A document's record, with its parts where it has any.

@@ -222,7 +222,12 @@ impl Lease {
                 }
                 Err(Failure::Precondition(_)) => {
                     let found = self.look("renewed").await?;
-                    grant.version = self.own(found, grant)?.version;
+                    let own = self.own(found, grant)?;
+                    if own.is_released {
+                        // Somebody may be taking it this very moment.
+                        return Err(self.lost("nobody, it was given back", own.term));
+                    }
+                    grant.version = own.version;
                 }
                 Err(failure) => return Err(self.unreachable(self.client.give_up(failure, 1), "renewed")),
             }
@@ -257,18 +262,17 @@ impl Lease {
 
     /// The stored lease if it is still this grant's.
     fn own(&self, found: Option<Stored>, grant: &Grant) -> Result<Stored, LeaseError> {
-        let lost = |holder: &str, term: Term| LeaseError::Lost {
-            account: self.settings.account.clone(),
-            holder: holder.to_owned(),
-            term,
-        };
         match found {
             Some(stored) if stored.boot_id == self.settings.boot_id && stored.term == grant.term => {
                 Ok(stored)
             }
-            Some(stored) => Err(lost(&stored.holder, stored.term)),
-            None => Err(lost("nobody, its document was deleted", grant.term)),
+            Some(stored) => Err(self.lost(&stored.holder, stored.term)),
+            None => Err(self.lost("nobody, its document was deleted", grant.term)),
         }
+    }
+
+    fn lost(&self, holder: &str, term: Term) -> LeaseError {
+        LeaseError::Lost { account: self.settings.account.clone(), holder: holder.to_owned(), term }
     }
 
     async fn wait(&self, attempt: u32, failure: Failure, what: &'static str) -> Result<(), LeaseError> {

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use hedge_core::{Book, Envelope, Seq, StoreError};
@@ -11,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     error::{LedgerError, broken, code, store_failed},
+    kept,
     open::{SqliteOptions, for_writing, side_file},
     project::Projector,
     schema,
@@ -21,8 +23,8 @@ use crate::{disk::failed, lock};
 /// The fold is kept at least every so many records; with a longer journal, each time it has grown by a part of itself.
 const FOLD_EVERY: u64 = 100_000;
 const FOLD_PART: u64 = 4;
-/// Which fold can be gone on with: another version may fold otherwise.
-const FOLD_FORMAT: &str = concat!(env!("CARGO_PKG_VERSION"), "/1");
+/// Keeping the fold may make an append of a store wait so long. Where it takes longer, it is kept when the file is closed only.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// Records of one page while the tables catch up.
 const PAGE: i64 = 4_096;
 
@@ -52,8 +54,12 @@ pub(super) struct Core {
     tail: Hash,
     /// Absent after a failed transaction, which it has seen and the file has not.
     projector: Option<Projector>,
-    /// How far the kept fold goes.
+    /// How far the kept fold goes, or where keeping it was given up.
     kept: Seq,
+    /// It is kept again after so many records.
+    keep_every: u64,
+    /// Whether it is kept on the way, not only at the end.
+    keeps_on_the_way: bool,
     /// Why nothing can be written any more.
     broken: Option<String>,
     /// Freed last.
@@ -80,6 +86,8 @@ impl Core {
             tail: [0; 32],
             projector: None,
             kept: Seq(0),
+            keep_every: FOLD_EVERY,
+            keeps_on_the_way: true,
             broken: None,
             _lock: lock,
         };
@@ -194,17 +202,25 @@ impl Core {
     fn kept_fold(&self) -> rusqlite::Result<(Book, i64)> {
         let minute: Option<i64> = self.conn.query_row("SELECT max(at_ns) FROM nav", [], |row| row.get(0))?;
         let minute = minute.map_or(i64::MIN, |ns| super::tables::minute(hedge_core::Timestamp::from_ns(ns)));
-        let kept: Option<(i64, String)> = self
-            .conn
-            .query_row("SELECT next_seq, book FROM fold WHERE format = ?1", [FOLD_FORMAT], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
-            .optional()?;
-        let book = kept.and_then(|(next, text)| {
-            let book: Book = serde_json::from_str(&text).ok()?;
-            (whole(book.next_seq()) == next && book.next_seq() <= self.next).then_some(book)
-        });
-        Ok((book.unwrap_or_default(), minute))
+        Ok((kept::kept(&self.conn, self.next)?.unwrap_or_default(), minute))
+    }
+
+    /// Keeps the fold once it has grown enough. Whether that works is nobody's business who appends.
+    fn keep_fold_if_due(&mut self) {
+        let due = self.keep_every.max(self.kept.0 / FOLD_PART);
+        if !self.keeps_on_the_way || self.next.0.saturating_sub(self.kept.0) < due {
+            return;
+        }
+        let Some(projector) = &self.projector else { return };
+        let started = Instant::now();
+        if let Err(error) = kept::keep(&mut self.conn, projector.book()) {
+            tracing::warn!(file = %self.place, %error, "the ledger's state was not saved; its next start takes longer");
+        }
+        // After a failure, too: it is tried again when there is that much more to keep.
+        self.kept = self.next;
+        if self.role == Role::Store && started.elapsed() > LONGEST_PAUSE {
+            self.keeps_on_the_way = false;
+        }
     }
 
     /// Folds a record whose rows are there.
@@ -229,6 +245,7 @@ impl Core {
         match self.transact(records, texts, next, &sum) {
             Ok(tail) => {
                 (self.next, self.last_sum, self.tail) = (next, sum, tail);
+                self.keep_fold_if_due();
                 Ok(())
             }
             Err(error) => {
@@ -265,15 +282,7 @@ impl Core {
             }
         }
         note_progress(&tx, next, sum)?;
-        let due = FOLD_EVERY.max(self.kept.0 / FOLD_PART);
-        let keeps = next.0.saturating_sub(self.kept.0) >= due;
-        if keeps && let Some(projector) = &self.projector {
-            keep_fold(&tx, projector.book())?;
-        }
         tx.commit()?;
-        if keeps {
-            self.kept = next;
-        }
         Ok(tail)
     }
 
@@ -298,7 +307,9 @@ impl Drop for Core {
             && self.next > self.kept
         {
             // Without it the next start folds more: slower, and the same.
-            keep_fold(&self.conn, projector.book()).ok();
+            if let Err(error) = kept::keep(&mut self.conn, projector.book()) {
+                tracing::warn!(file = %self.place, %error, "the ledger's state was not saved; its next start takes longer");
+            }
         }
         self.conn.pragma_update(None, "wal_checkpoint", "TRUNCATE").ok();
     }
@@ -334,15 +345,6 @@ pub(super) fn check_with(conn: &Connection, place: &str, pragma: &str) -> Result
 fn note_progress(conn: &Connection, next: Seq, sum: &str) -> rusqlite::Result<()> {
     conn.prepare_cached("UPDATE progress SET next_seq = ?1, last_sum = ?2")?
         .execute(params![whole(next), sum])?;
-    Ok(())
-}
-
-fn keep_fold(conn: &Connection, book: &Book) -> rusqlite::Result<()> {
-    let Ok(text) = serde_json::to_string(book) else { return Ok(()) };
-    conn.execute(
-        "INSERT OR REPLACE INTO fold (id, format, next_seq, book) VALUES (0, ?1, ?2, ?3)",
-        params![FOLD_FORMAT, whole(book.next_seq()), text],
-    )?;
     Ok(())
 }
 
@@ -426,5 +428,46 @@ pub(super) fn decode(place: &str, text: &str, seq: Seq) -> Result<Envelope, Stor
         Ok(record)
     } else {
         Err(corrupt(format!("it calls itself record {}", record.seq)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hedge_testkit::records::records;
+
+    use super::*;
+    use crate::disk::tests::TempDir;
+
+    #[test]
+    fn a_state_that_cannot_be_saved_fails_no_append() {
+        let dir = TempDir::new();
+        let file = dir.0.join("ledger.sqlite");
+        let open = || Core::open(&file, SqliteOptions::default(), Role::Projection).unwrap();
+        let mut core = open();
+        core.keep_every = 5;
+        core.conn
+            .execute_batch(
+                "CREATE TRIGGER full BEFORE INSERT ON fold_parts BEGIN SELECT RAISE(FAIL, 'full'); END",
+            )
+            .unwrap();
+        for page in records(0..20).chunks(4) {
+            core.write(page, &[]).unwrap();
+        }
+        assert_eq!(core.next(), Seq(20));
+        drop(core);
+        let mut core = open();
+        assert_eq!(
+            (core.next(), core.folded()),
+            (Seq(20), Seq(0)),
+            "nothing was saved, and the tables are there"
+        );
+        records(0..20).iter().for_each(|record| core.fold(record));
+        core.conn.execute_batch("DROP TRIGGER full").unwrap();
+        core.keep_every = 5;
+        core.write(&records(20..26), &[]).unwrap();
+        assert_eq!(core.kept, Seq(26));
+        assert!(kept::kept(&core.conn, Seq(26)).unwrap().is_some(), "it is saved as soon as that works");
+        drop(core);
+        assert_eq!(open().folded(), Seq(26));
     }
 }

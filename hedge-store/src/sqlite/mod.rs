@@ -31,6 +31,7 @@
 mod copy;
 mod core;
 mod error;
+mod kept;
 mod ledger;
 mod numbers;
 mod open;

@@ -3,8 +3,8 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use hedge_core::{
-    AccountEvent, Book, ClientOrderId, Decimal, Decision, Envelope, Event, Fact, PositionKey, Seq, Verdict,
-    book::Change,
+    AccountEvent, Book, ClientOrderId, Decimal, Decision, Envelope, Event, Fact, Guard, PositionKey, Seq,
+    Verdict, book::Change,
 };
 use rusqlite::Connection;
 
@@ -172,6 +172,13 @@ fn write_decision(conn: &Connection, origin: Origin, decision: &Decision) -> rus
     }
 }
 
+const fn guard_word(guard: Guard) -> &'static str {
+    match guard {
+        Guard::Stop => "stop",
+        Guard::TakeProfit { .. } => "take_profit",
+    }
+}
+
 fn describe(decision: &Decision) -> (&'static str, About<'_>) {
     match decision {
         Decision::Screened { strategy, reading } => (
@@ -262,6 +269,22 @@ fn describe(decision: &Decision) -> (&'static str, About<'_>) {
             let of = position.as_ref().map(leg).unwrap_or_default();
             ("alert", About { because: Some(Cow::Borrowed(text)), ..of })
         }
+        Decision::StopMissing { position, guard, since } => (
+            "stop_missing",
+            About {
+                outcome: Some(Cow::Borrowed(guard_word(*guard))),
+                detail: Some(serde_json::json!({ "guard": guard, "since": since.to_string() }).to_string()),
+                ..leg(position)
+            },
+        ),
+        Decision::StopRepaired { position, guard, after_ms } => (
+            "stop_repaired",
+            About {
+                outcome: Some(Cow::Borrowed(guard_word(*guard))),
+                detail: Some(serde_json::json!({ "guard": guard, "after_ms": after_ms }).to_string()),
+                ..leg(position)
+            },
+        ),
         Decision::LegHalted { position, forced, because } => (
             "leg_halted",
             About {

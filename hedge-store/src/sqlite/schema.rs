@@ -10,10 +10,10 @@ use super::error::{LedgerError, broken};
 /// Marks the file as a ledger of this product.
 pub(super) const APPLICATION_ID: i32 = 0x4844_4745;
 /// The schema that this version writes.
-pub const VERSION: i64 = 3;
+pub const VERSION: i64 = 4;
 
 /// What brings a file from the version before to that version, one step each.
-const STEPS: [&str; VERSION as usize] = [V1, V2, V3];
+const STEPS: [&str; VERSION as usize] = [V1, V2, V3, V4];
 
 /// A journal in a hash chain, and views.
 const V1: &str = "
@@ -193,6 +193,21 @@ CREATE INDEX fills_by_order ON fills (venue_order);
 CREATE INDEX position_changes_by_time ON position_changes (at_ns);
 CREATE INDEX decisions_by_time ON decisions (at_ns);
 CREATE INDEX cash_flows_by_time ON cash_flows (venue_ns);
+";
+
+/// The fold is kept in compressed parts: as one value it could outgrow the largest that there is.
+const V4: &str = "
+DROP TABLE fold;
+CREATE TABLE fold (
+    id        INTEGER PRIMARY KEY CHECK (id = 0),
+    format    TEXT NOT NULL,
+    next_seq  INTEGER NOT NULL,
+    parts     INTEGER NOT NULL
+) STRICT;
+CREATE TABLE fold_parts (
+    n     INTEGER PRIMARY KEY,
+    part  BLOB NOT NULL
+) STRICT;
 ";
 
 /// The file's schema version, after a look at whether it is a ledger at all; 0 for an empty file.

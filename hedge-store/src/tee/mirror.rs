@@ -29,15 +29,28 @@ impl Follower for Mirror {
             return Err(FollowError::Diverged { because });
         }
         let Some(last) = mirrored.0.checked_sub(1).map(Seq) else { return Ok(mirrored) };
-        match (one(self.0.as_ref(), last).await?, one(journal, last).await?) {
+        let there = match one(self.0.as_ref(), last).await {
+            // What is damaged there stays so, however often it is asked.
+            Err(StoreError::Corrupt { place, detail }) => {
+                return Err(FollowError::Diverged {
+                    because: format!("the mirror is damaged: {place}: {detail}"),
+                });
+            }
+            there => there?,
+        };
+        match (there, one(journal, last).await?) {
             (Some(there), Some(here)) if there == here => Ok(mirrored),
             (Some(_), Some(_)) => Err(FollowError::Diverged {
                 because: format!("record {last} is another one in the mirror than in the journal"),
             }),
-            (there, _) => {
-                let who = if there.is_none() { "mirror" } else { "journal" };
+            (None, Some(_)) => Err(FollowError::Diverged {
+                because: format!(
+                    "the mirror says that it ends at {mirrored}, and does not hold record {last}"
+                ),
+            }),
+            (_, None) => {
                 let doing = format!("comparing record {last}");
-                let source = format!("the {who} does not give it").into();
+                let source = "the journal does not give it".into();
                 Err(StoreError::Io { doing, source }.into())
             }
         }

@@ -238,6 +238,25 @@ async fn a_record_that_was_deleted_or_changed_is_corruption_and_is_named() {
 }
 
 #[tokio::test]
+async fn an_end_that_was_deleted_is_corruption_and_no_end() {
+    let fake = FakeFirestore::start().await;
+    let store = store(&fake);
+    store.append(Seq(0), &records(0..3)).await.unwrap();
+    fake.tamper(&SECOND.replace("01", "02"), |_| None);
+    let third = SECOND.replace("01", "02");
+    for from in [0, 1, 2] {
+        let error = store.read(Seq(from), NonZeroU32::MAX).await.unwrap_err().to_string();
+        let expected = "is corrupt: it is missing, though the journal goes on until 3";
+        assert!(error.starts_with(&format!("Firestore document {third} {expected}")), "{error}");
+    }
+    let page = store.read(Seq(0), NonZeroU32::new(2).unwrap()).await;
+    assert!(page.is_err(), "a page that ends where the journal does not");
+    assert_eq!(store.read(Seq(3), NonZeroU32::MAX).await.unwrap().records, []);
+    fake.tamper(SECOND, |_| None);
+    assert!(store.read(Seq(1), NonZeroU32::MAX).await.is_err(), "nothing is left of its end");
+}
+
+#[tokio::test]
 async fn a_head_that_is_damaged_stops_appending_and_changes_nothing() {
     let fake = FakeFirestore::start().await;
     store(&fake).append(Seq(0), &records(0..2)).await.unwrap();

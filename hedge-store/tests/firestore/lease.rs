@@ -185,6 +185,21 @@ async fn a_lease_that_was_given_back_can_be_taken_at_once_and_its_term_goes_on()
 }
 
 #[tokio::test]
+async fn a_lease_that_was_given_back_is_not_renewed() {
+    let (_fake, a, b) = stage().await;
+    let mut kept = a.acquire(NOW).await.unwrap();
+    let again = a.acquire(NOW).await.unwrap();
+    a.release(again, NOW).await.unwrap();
+    match a.renew(&mut kept, NOW).await {
+        Err(LeaseError::Lost { holder, term, .. }) => {
+            assert_eq!((holder.as_str(), term), ("nobody, it was given back", Term(1)));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(b.acquire(NOW).await.unwrap().term(), Term(2), "it is free");
+}
+
+#[tokio::test]
 async fn the_term_never_shrinks_over_a_hundred_changes() {
     let (_fake, a, b) = stage().await;
     for n in 0..50 {

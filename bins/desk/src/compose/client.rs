@@ -3,11 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use hedge_binance::{
-    Binance, BinanceConfig, ConnectError, Credentials, Endpoints, ReadOnly, RecvWindow, World,
+    Binance, BinanceConfig, ConnectError, Credentials, Endpoints, OrderPath as Way, ReadOnly, RecvWindow,
+    World,
 };
 use hedge_core::Clock;
+use hedge_http::sign::KeyKind;
 
-use crate::config::BinanceSection;
+use crate::config::{BinanceSection, OrderPath};
 
 /// Where to connect, as whom, by which clock.
 #[derive(Debug)]
@@ -36,6 +38,7 @@ pub fn connect<W: World>(
         *delay = stretched(*delay, speed);
     }
     config.http.timeout = Duration::from_millis(section.timeout_ms);
+    config.order_path = way(section.order_path, settings.credentials.kind());
     // What the venue lets lapse lapses by its own clock; the client counts wall time.
     let streams = &mut config.streams;
     for limit in [&mut streams.listen_key_renewal, &mut streams.listen_key_max_age, &mut streams.rotate_after]
@@ -48,4 +51,25 @@ pub fn connect<W: World>(
 /// A time on walls, by a clock that runs so many times as fast. Never shorter: on a slow clock there is time enough.
 pub(crate) fn stretched(wall: Duration, speed: f64) -> Duration {
     Duration::try_from_secs_f64(wall.as_secs_f64() * speed).map_or(wall, |stretched| stretched.max(wall))
+}
+
+/// A connection logs on where the key can: the venue takes nothing but Ed25519 for that (fact sheet 10).
+fn way(path: OrderPath, kind: KeyKind) -> Way {
+    match path {
+        OrderPath::Rest => Way::Rest,
+        OrderPath::WsApi => Way::WsApi { logon: kind == KeyKind::Ed25519 },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_ed25519_key_logs_on_and_only_where_orders_take_the_connection() {
+        for kind in [KeyKind::Hmac, KeyKind::Rsa, KeyKind::Ed25519] {
+            assert_eq!(way(OrderPath::Rest, kind), Way::Rest);
+            assert_eq!(way(OrderPath::WsApi, kind), Way::WsApi { logon: kind == KeyKind::Ed25519 });
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! From the configuration to an engine: strategies, limits, instruments.
 
-use hedge_core::{InstrumentId, Interval, MarginMode, Symbol, Venue, engine::Engine, engine::EngineConfig};
+use hedge_core::{
+    InstrumentId, Interval, MarginMode, StopValidator, Symbol, Venue, engine::Engine, engine::EngineConfig,
+};
 use hedge_risk::{LimitsError, RiskStack};
 use hedge_runtime::Listing;
 use hedge_strategy::config::StrategyConfig;
@@ -71,6 +73,12 @@ impl Pacing {
         EngineConfig {
             protect_within: stretched(config.protect_within, self.speed),
             approval_ttl: stretched(config.approval_ttl, self.speed),
+            validator: StopValidator {
+                grace: stretched(config.validator.grace, self.speed),
+                interval: stretched(config.validator.interval, self.speed),
+                ..config.validator
+            },
+            unknown_alert_after: stretched(config.unknown_alert_after, self.speed),
             ..config
         }
     }

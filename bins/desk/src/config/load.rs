@@ -14,6 +14,7 @@ use super::{
     files::{FileKind, Source, find, is_of_a_folder, read_one, strangers},
     outline::Outline,
     problem::{ConfigError, Problem, nearest},
+    protect::{DeadmanSection, StopsSection},
     runtime::{
         BinanceSection, EngineSection, ForeignSection, HistorySection, JournalSection, PaperSection,
         PreflightSection, ReconcileSection, RuntimeConfig,
@@ -61,6 +62,8 @@ struct Effective<'a> {
 struct Decisive<'a> {
     binance: &'a BinanceSection,
     engine: &'a EngineSection,
+    stops: &'a StopsSection,
+    deadman: &'a DeadmanSection,
     journal: JournalSection,
     reconcile: &'a ReconcileSection,
     history: &'a HistorySection,
@@ -75,6 +78,8 @@ impl<'a> Decisive<'a> {
         let RuntimeConfig {
             binance,
             engine,
+            stops,
+            deadman,
             journal,
             store: _,
             reconcile,
@@ -89,7 +94,7 @@ impl<'a> Decisive<'a> {
         } = runtime;
         // How long old files stay plain text decides nothing.
         let journal = JournalSection { retention_days: 0, ..journal.clone() };
-        Self { binance, engine, journal, reconcile, history, preflight, foreign, paper }
+        Self { binance, engine, stops, deadman, journal, reconcile, history, preflight, foreign, paper }
     }
 }
 

@@ -14,11 +14,13 @@ mod mode;
 mod outline;
 mod problem;
 mod profile;
+mod protect;
 mod reference;
 mod runtime;
 mod runtime_keys;
 mod runtime_load;
 mod salvage;
+mod stop_variables;
 mod toml_lines;
 
 pub use describe::{explain, show};
@@ -29,11 +31,12 @@ pub use mode::{Mode, ModeError, resolve};
 pub(crate) use problem::distance;
 pub use problem::{ConfigError, Problem, nearest};
 pub use profile::Profile;
+pub use protect::{Countdown, DeadmanSection, StopsSection};
 pub use reference::reference;
 pub use runtime::{
     BinanceSection, EngineSection, FirestoreSection, ForeignSection, HeartbeatSection, HistorySection,
-    JournalSection, LogFormat, LogSection, MirrorKind, PaperSection, PreflightSection, ReconcileSection,
-    RuntimeConfig, Speed, StoreSection, Strangers, TelegramSection, ViewsSection,
+    JournalSection, LogFormat, LogSection, MirrorKind, OrderPath, PaperSection, PreflightSection,
+    ReconcileSection, RuntimeConfig, Speed, StoreSection, Strangers, TelegramSection, ViewsSection,
 };
 pub use runtime_keys::{Kind, RUNTIME_KEYS, RuntimeKey, whole_range};
 

@@ -4,7 +4,10 @@ use hedge_binance::{EndpointError, Endpoints, Mainnet, Testnet};
 use thiserror::Error;
 
 use super::{Config, Profile};
-use crate::{env::Env, logging};
+use crate::{
+    env::{Env, yes_or_no},
+    logging,
+};
 
 /// The profile that runs, and what is said about how it was chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +68,7 @@ pub fn resolve(flag: Option<&str>, env: &Env, config: &Config) -> Result<Mode, M
     table.hosts();
     table.keys();
     table.acceptances();
+    table.stop_validator();
     if table.contradictions.is_empty() {
         Ok(Mode { profile, audit: table.audit })
     } else {
@@ -231,6 +235,36 @@ impl Table<'_> {
             let place = self.config.sources.of("preflight.accept_withdraw");
             self.say(format!(
                 "preflight.accept_withdraw = true ({place}): a key that may withdraw keeps no run back"
+            ));
+        }
+    }
+
+    /// What the operators' variables of the stop validator came to.
+    fn stop_validator(&mut self) {
+        let stops = self.config.runtime.stops.clone();
+        let effect = [
+            ("STOP_VALIDATOR_ENABLED", "stops.validator", stops.validator),
+            ("STOP_VALIDATOR_REPAIR", "stops.repair", stops.repair),
+            ("STOP_VALIDATOR_REPAIR_TP", "stops.repair_tp", stops.repair_tp),
+        ];
+        for (name, key, is_on) in effect {
+            let Some(asks) = self.env.get(name).and_then(yes_or_no) else { continue };
+            let variable = self.variable(name);
+            match (asks, is_on) {
+                (false, _) => self.say(format!(
+                    "{variable} switches {key} off; a leg without a confirmed stop is closed all the same"
+                )),
+                (true, true) => self.say(format!("{variable} changes nothing: {key} is on")),
+                (true, false) => self.say(format!(
+                    "{variable} switches nothing on: {key} is off ({})",
+                    self.config.sources.of(key)
+                )),
+            }
+        }
+        if stops.validator && stops.repair && stops.grace_ms >= self.config.runtime.engine.protect_within_ms {
+            self.say(format!(
+                "stops.grace_ms = {} repairs no stop: a leg is closed after engine.protect_within_ms = {}",
+                stops.grace_ms, self.config.runtime.engine.protect_within_ms
             ));
         }
     }
@@ -416,5 +450,24 @@ mod tests {
                 "[config] BINANCE_API_KEY is used at http://127.0.0.1:1",
             ]
         );
+    }
+
+    #[test]
+    fn what_the_stop_validators_variables_came_to_is_said_in_one_line_each() {
+        let audit = |pairs: &[(&str, &str)]| run(None, pairs).unwrap().audit().to_vec();
+        assert_eq!(
+            audit(&[("STOP_VALIDATOR_REPAIR", "0")]),
+            [
+                "[config] STOP_VALIDATOR_REPAIR=0 (environment) switches stops.repair off; a leg without a confirmed stop is closed all the same"
+            ]
+        );
+        assert_eq!(
+            audit(&[("STOP_VALIDATOR_ENABLED", "1")]),
+            ["[config] STOP_VALIDATOR_ENABLED=1 (environment) changes nothing: stops.validator is on"]
+        );
+        let forbidden = audit(&[("STOP_VALIDATOR_ENABLED", "1"), ("HEDGE__STOPS__VALIDATOR", "false")]);
+        assert!(forbidden[0].contains("switches nothing on: stops.validator is off"), "{forbidden:?}");
+        let late = audit(&[("STOP_VALIDATOR_GRACE_SEC", "3")]);
+        assert!(late[0].contains("repairs no stop"), "{late:?}");
     }
 }

@@ -6,6 +6,8 @@ use hedge_core::{Bps, Decimal, EngineConfig, ForeignOrders};
 use hedge_store::{Durability, FileOptions};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::protect::{DeadmanSection, StopsSection};
+
 /// The whole file. Keys, units, ranges, defaults and reasons are in [`RUNTIME_KEYS`](super::RUNTIME_KEYS).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -13,6 +15,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub struct RuntimeConfig {
     pub binance: BinanceSection,
     pub engine: EngineSection,
+    pub stops: StopsSection,
+    pub deadman: DeadmanSection,
     pub journal: JournalSection,
     pub store: StoreSection,
     pub reconcile: ReconcileSection,
@@ -37,6 +41,27 @@ pub struct BinanceSection {
     pub ws_url: Option<String>,
     pub recv_window_ms: u32,
     pub timeout_ms: u64,
+    // Left out at its default, so that configurations of before have the hash that they had.
+    #[serde(default, skip_serializing_if = "OrderPath::is_rest")]
+    pub order_path: OrderPath,
+}
+
+/// How orders travel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OrderPath {
+    /// One HTTP exchange each.
+    #[default]
+    Rest,
+    /// The open connection of the WebSocket API.
+    WsApi,
+}
+
+impl OrderPath {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    const fn is_rest(&self) -> bool {
+        matches!(self, Self::Rest)
+    }
 }
 
 impl BinanceSection {
@@ -55,6 +80,7 @@ pub struct EngineSection {
     pub mute_s: u64,
     pub approval_ttl_ms: u64,
     pub adopt_stop_bps: u32,
+    pub unknown_alert_s: u64,
 }
 
 /// How the journal is written.
@@ -303,6 +329,9 @@ impl RuntimeConfig {
                 Strangers::Leave => ForeignOrders::Leave,
                 Strangers::Adopt => ForeignOrders::Adopt,
             },
+            validator: self.stops.validator(),
+            unknown_alert_after: Duration::from_secs(self.engine.unknown_alert_s),
+            entries_vanish_after: self.deadman.entries_vanish_after(),
             ..EngineConfig::default()
         }
     }

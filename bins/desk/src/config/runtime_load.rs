@@ -14,12 +14,16 @@ use super::{
     problem::{ConfigError, Problem, nearest},
     runtime::RuntimeConfig,
     runtime_keys::{Kind, RUNTIME_KEYS, defaults, find},
+    stop_variables,
     toml_lines::TomlLines,
 };
 use crate::env::Env;
 
 /// How variables of keys begin.
 pub(super) const PREFIX: &str = "HEDGE__";
+
+/// The venue wants an order's end further ahead than 600 s; the rest is for clocks that differ and orders that wait.
+const LEAST_GTD_S: u64 = 660;
 
 /// Where each value came from.
 #[derive(Clone, Debug, Default)]
@@ -154,7 +158,14 @@ fn cross_checks(config: &RuntimeConfig, sources: &RuntimeSources) -> Vec<Problem
         let wanted = "expected https://: the token would travel in the clear; without TLS only a host on this machine is possible";
         Problem::new(sources.of("telegram.base_url"), format!("{text}: {wanted}"))
     });
-    one_url_only.into_iter().chain(in_the_clear).collect()
+    let gtd_s = config.deadman.gtd_s;
+    let too_short = (1..LEAST_GTD_S).contains(&gtd_s).then(|| {
+        let text = format!(
+            "deadman.gtd_s = {gtd_s}: expected 0, or at least {LEAST_GTD_S} s: the venue takes no shorter end"
+        );
+        Problem::new(sources.of("deadman.gtd_s"), text)
+    });
+    one_url_only.into_iter().chain(in_the_clear).chain(too_short).collect()
 }
 
 /// Whether a base URL names this machine.
@@ -182,6 +193,9 @@ fn overrides(env: &Env, problems: &mut Vec<Problem>) -> Overrides {
             let text = assignment("HEARTBEAT_TZ", &found(&Value::from(zone)));
             problems.push(Problem::new(origin, format!("{text}: {}", expected(&Kind::Zone.range(), ""))));
         }
+    }
+    for (path, value, variable) in stop_variables::read(env, problems) {
+        overrides.set(path, value, env.origin(variable), variable);
     }
     for (variable, text) in env.starting_with(PREFIX) {
         let origin = env.origin(variable);

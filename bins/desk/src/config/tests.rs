@@ -275,6 +275,24 @@ fn a_runtime_value_out_of_range_is_one_line_with_the_range() {
 }
 
 #[test]
+fn the_order_path_is_one_of_two_words() {
+    let path = |text: &str| {
+        let (config, _) = runtime_load::load("r.toml", text, &Env::default()).unwrap();
+        config.binance.order_path
+    };
+    assert_eq!(path(""), OrderPath::Rest);
+    assert_eq!(path("[binance]\norder_path = \"rest\""), OrderPath::Rest);
+    assert_eq!(path("[binance]\norder_path = \"ws-api\""), OrderPath::WsApi);
+    assert_eq!(
+        runtime("[binance]\norder_path = \"ws\""),
+        ["r.toml:2: binance.order_path = \"ws\": expected rest, ws-api (word)"]
+    );
+    // A configuration of before says the same as one that names the default.
+    let (config, _) = runtime_load::load("r.toml", "", &Env::default()).unwrap();
+    assert!(!serde_json::to_string(&config.binance).unwrap().contains("order_path"));
+}
+
+#[test]
 fn one_url_without_the_other_is_refused() {
     assert_eq!(
         problems("", &[("HEDGE__BINANCE__REST_URL", "http://127.0.0.1:1")]),
@@ -500,6 +518,8 @@ fn the_hash_changes_with_every_effective_value_and_with_nothing_else() {
     assert_eq!(hash(&Folder::new(), &[]), usual, "the path is not part of it");
     assert_eq!(hash(&folder, &[("LOG_LEVEL", "debug"), ("HEARTBEAT_TZ", "Africa/Johannesburg")]), usual);
     assert_ne!(hash(&folder, &[("HEDGE__HISTORY__BARS", "501")]), usual);
+    assert_ne!(hash(&folder, &[("HEDGE__BINANCE__ORDER_PATH", "ws-api")]), usual);
+    assert_eq!(hash(&folder, &[("HEDGE__BINANCE__ORDER_PATH", "rest")]), usual);
     folder.edit(FileKind::Strategies, "\"cooldown_bars\": 5", "\"cooldown_bars\": 6");
     assert_ne!(hash(&folder, &[]), usual);
 }
@@ -557,5 +577,64 @@ fn explain_knows_every_key_of_every_file_and_every_variable() {
     assert_eq!(
         explain("durabillity").unwrap_err().to_string(),
         "config explain: durabillity: unknown key; nearest valid key: journal.durability"
+    );
+}
+
+fn stops(file: &str, pairs: &[(&str, &str)]) -> StopsSection {
+    let env = Env::from_pairs(pairs.iter().copied());
+    runtime_load::load("r.toml", file, &env).unwrap().0.stops
+}
+
+#[test]
+fn a_variable_of_the_stop_validator_switches_off_and_never_on() {
+    let usual = stops("", &[]);
+    assert!(usual.validator && usual.repair && usual.repair_tp);
+    let off = [
+        ("STOP_VALIDATOR_ENABLED", "0"),
+        ("STOP_VALIDATOR_REPAIR", "off"),
+        ("STOP_VALIDATOR_REPAIR_TP", "no"),
+    ];
+    let silent = stops("", &off);
+    assert!(!silent.validator && !silent.repair && !silent.repair_tp);
+    let on = [("STOP_VALIDATOR_ENABLED", "1"), ("STOP_VALIDATOR_REPAIR", "true")];
+    assert_eq!(stops("", &on), usual);
+    let forbidden = "[stops]\nvalidator = false\nrepair = false\n";
+    assert!(!stops(forbidden, &on).validator && !stops(forbidden, &on).repair, "the file has forbidden it");
+}
+
+#[test]
+fn times_of_the_stop_validator_are_given_in_seconds() {
+    let times = [("STOP_VALIDATOR_GRACE_SEC", "2.5"), ("STOP_VALIDATOR_INTERVAL_SEC", "3")];
+    let read = stops("", &times);
+    assert_eq!((read.grace_ms, read.interval_ms), (2_500, 3_000));
+    for bad in ["", "soon", "-1", "0", "61", "0.0001", "1e3"] {
+        let env = Env::from_pairs([("STOP_VALIDATOR_GRACE_SEC", bad)]);
+        let read = runtime_load::load("r.toml", "", &env);
+        match bad {
+            "" => assert_eq!(read.unwrap().0.stops.grace_ms, 1_000),
+            _ => {
+                let text = read.unwrap_err().to_string();
+                assert!(text.ends_with("expected seconds, 0.1 to 60") && !text.contains('\n'), "{text}");
+            }
+        }
+    }
+    let env = Env::from_pairs([("STOP_VALIDATOR_REPAIR", "perhaps")]);
+    let text = runtime_load::load("r.toml", "", &env).unwrap_err().to_string();
+    assert!(text.contains("STOP_VALIDATOR_REPAIR = \"perhaps\"") && text.contains("expected 1, 0"), "{text}");
+}
+
+#[test]
+fn an_entry_rests_at_least_as_long_as_the_venue_wants_or_without_end() {
+    let gtd = |text: &str| runtime_load::load("r.toml", text, &Env::default()).unwrap().0.deadman;
+    assert_eq!(gtd("").entries_vanish_after(), Some(std::time::Duration::from_secs(3_600)));
+    assert_eq!(gtd("[deadman]\ngtd_s = 0").entries_vanish_after(), None);
+    assert_eq!(gtd("").countdown(), None, "the countdown is off unless somebody arms it");
+    assert_eq!(
+        gtd("[deadman]\nbinance = \"armed\"\ncountdown_s = 60").countdown(),
+        Some(std::time::Duration::from_secs(60))
+    );
+    assert_eq!(
+        runtime("[deadman]\ngtd_s = 600"),
+        ["r.toml:2: deadman.gtd_s = 600: expected 0, or at least 660 s: the venue takes no shorter end"]
     );
 }

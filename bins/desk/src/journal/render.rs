@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use hedge_core::{
-    AccountEvent, CashFlowKind, Decision, Difference, Envelope, Event, Fact, Fill, InstrumentIx, MarketEvent,
-    OperatorCommand, OrderRef, OrderReport, Reading, Symbol,
+    AccountEvent, CashFlow, CashFlowKind, Decision, Difference, Envelope, Event, Fact, Fill, Guard,
+    InstrumentIx, MarketEvent, OperatorCommand, OrderRef, OrderReport, Reading, Symbol,
 };
 
 use super::words::{intent_words, order_words, verdict_words};
@@ -155,17 +155,7 @@ fn account_text(event: &AccountEvent) -> String {
                 balances.iter().map(|balance| format!("{} {}", balance.wallet, balance.asset)).collect();
             format!("venue states balances: {}", balances.join(", "))
         }
-        AccountEvent::CashFlow { flow } => {
-            let kind = match &flow.kind {
-                CashFlowKind::Funding => "funding",
-                CashFlowKind::Transfer => "transfer",
-                CashFlowKind::Fee => "fee",
-                CashFlowKind::RealizedPnl => "realised profit",
-                CashFlowKind::Other(word) => word,
-            };
-            let of = flow.instrument.map(|id| format!(" of {}", id.symbol)).unwrap_or_default();
-            format!("{kind}{of}: {} {}", flow.amount.value, flow.amount.asset)
-        }
+        AccountEvent::CashFlow { flow } => flow_text(flow),
         AccountEvent::LeverageChanged { instrument, leverage } => {
             format!("leverage of {} is now {}", instrument.symbol, leverage.get())
         }
@@ -227,6 +217,12 @@ fn decision_text(decision: &Decision) -> String {
         Decision::PostureChanged { posture, because } => format!("posture {posture}: {because}"),
         Decision::Corrected { difference } => format!("corrected: {}", difference_text(difference)),
         Decision::Alert { text, .. } => format!("ALERT {text}"),
+        Decision::StopMissing { position, guard, since } => {
+            format!("{position} has had no {} since {since}", guard_words(*guard))
+        }
+        Decision::StopRepaired { position, guard, after_ms } => {
+            format!("{position} has its {} again, after {after_ms} ms", guard_words(*guard))
+        }
         Decision::LegHalted { position, because, .. } => {
             format!("{position} opens nothing until a person resumes: {because}")
         }
@@ -263,6 +259,26 @@ fn reading_text(reading: &Reading) -> String {
     )
 }
 
+/// `funding of BTCUSDT: -0.5 USDT`.
+fn flow_text(flow: &CashFlow) -> String {
+    let kind = match &flow.kind {
+        CashFlowKind::Funding => "funding",
+        CashFlowKind::Transfer => "transfer",
+        CashFlowKind::Fee => "fee",
+        CashFlowKind::RealizedPnl => "realised profit",
+        CashFlowKind::Other(word) => word,
+    };
+    let of = flow.instrument.map(|id| format!(" of {}", id.symbol)).unwrap_or_default();
+    format!("{kind}{of}: {} {}", flow.amount.value, flow.amount.asset)
+}
+
+fn guard_words(guard: Guard) -> String {
+    match guard {
+        Guard::Stop => "confirmed stop".to_owned(),
+        Guard::TakeProfit { trigger } => format!("take-profit at {trigger}"),
+    }
+}
+
 fn difference_text(difference: &Difference) -> String {
     match difference {
         Difference::LegSize { position, book, venue, .. } => {
@@ -279,6 +295,10 @@ fn difference_text(difference: &Difference) -> String {
         }
         Difference::State { order, book, venue } => {
             format!("order {order} is {book:?} in the book and {venue:?} at the venue")
+        }
+        Difference::Flow { flow } => format!("the account stream did not tell of {}", flow_text(flow)),
+        Difference::Fee { flow, book } => {
+            format!("the income ledger states {}, and the execution a fee of {book}", flow_text(flow))
         }
         Difference::Mode { venue } => format!("the account is in {venue:?} mode"),
         Difference::ForeignPosition { instrument, detail } => {

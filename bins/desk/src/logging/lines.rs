@@ -311,6 +311,15 @@ pub(super) fn notice(decision: &Decision) -> Option<Line> {
                 "because": because
             ),
         ),
+        Decision::StopRepaired { position, guard, after_ms } => (
+            "[executor] STOP REPAIRED",
+            fields!(
+                "symbol": position.instrument.symbol,
+                "positionSide": position.side,
+                "guard": guard,
+                "after_ms": after_ms
+            ),
+        ),
         Decision::Muted { instrument, until, because } => (
             "[executor] MUTED",
             fields!("symbol": instrument.symbol, "until": until.to_string(), "because": because),

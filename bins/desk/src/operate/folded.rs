@@ -71,7 +71,7 @@ impl Folded {
     fn take(&mut self, record: &Envelope, changes: &mut Vec<Change>) {
         self.book.apply(record, changes);
         self.breakers.observe(record, &self.book);
-        self.standing.observe(record);
+        self.standing.observe(record, &self.book);
         match &record.event {
             Event::Fact(Fact::RunStarted(run)) => {
                 self.started = Some((run.clone(), record.at));

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use hedge_core::{Decimal, PositionSide, Posture, Timestamp};
-use hedge_runtime::control::{LegStatus, Status};
+use hedge_runtime::{
+    StopFigures,
+    control::{LegStatus, Status},
+};
 use hedge_store::tee::FollowerStatus;
 
 use super::{NextStart, Said};
@@ -32,11 +35,17 @@ impl fmt::Display for Page<'_> {
         write!(f, "orders    {} live", status.live_orders)?;
         if status.unknown_orders > 0 {
             write!(f, ", {} OF UNKNOWN OUTCOME", status.unknown_orders)?;
+            if let Some(age_s) = status.unknown_age_seconds {
+                write!(f, " for {}", span(Duration::from_secs(age_s)))?;
+            }
         }
         if status.foreign_orders > 0 {
             write!(f, ", {} of somebody else", status.foreign_orders)?;
         }
         writeln!(f)?;
+        if let Some(words) = stop_words(&status.stops) {
+            writeln!(f, "stops     {words}")?;
+        }
         for leg in &status.halted_legs {
             let (symbol, side, forced) = (&leg.symbol, leg.side, leg.forced);
             writeln!(f, "halted    {symbol} {side} opens nothing: {forced} at {}", clock(leg.since))?;
@@ -177,6 +186,27 @@ impl Page<'_> {
     }
 }
 
+/// How well legs were protected since the last start; nothing where there was no leg.
+pub(crate) fn stop_words(stops: &StopFigures) -> Option<String> {
+    let coverage = (stops.stop_coverage? * Decimal::ONE_HUNDRED).round_dp(3).normalize();
+    let millis = |ms: Option<u64>| ms.map_or_else(|| "never".to_owned(), |ms| format!("{ms} ms"));
+    let mut text = format!(
+        "covered {coverage} % of {} of open legs; bare {} at the median, {} at most; {} missing, {} repaired",
+        span(Duration::from_secs(stops.leg_seconds)),
+        millis(stops.unprotected_p50_ms),
+        millis(stops.unprotected_max_ms),
+        stops.stop_validator_missing_total,
+        stops.stop_validator_repaired_total,
+    );
+    if stops.take_profit_missing_total > 0 {
+        text.push_str(&format!(
+            "; take-profits {} missing, {} repaired",
+            stops.take_profit_missing_total, stops.take_profit_repaired_total
+        ));
+    }
+    Some(text)
+}
+
 fn words(leg: &LegStatus) -> String {
     let side = match leg.side {
         PositionSide::Long => "LONG ",
@@ -297,7 +327,9 @@ mod tests {
             ],
             live_orders: 3,
             unknown_orders: 0,
+            unknown_age_seconds: None,
             foreign_orders: 0,
+            stops: StopFigures::default(),
             halted_legs: Vec::new(),
             mutes: Vec::new(),
             last_fact_at: NOW.minus(Duration::from_millis(1_250)),
@@ -337,6 +369,16 @@ mod tests {
             operator_since: Some(since.to_string()),
             legs: Vec::new(),
             unknown_orders: 1,
+            unknown_age_seconds: Some(75),
+            stops: StopFigures {
+                leg_seconds: 11_520,
+                stop_coverage: Some(dec("0.99987")),
+                unprotected_p50_ms: Some(120),
+                unprotected_max_ms: Some(1_400),
+                stop_validator_missing_total: 2,
+                stop_validator_repaired_total: 1,
+                ..StopFigures::default()
+            },
             halted_legs: vec![HaltedLeg {
                 symbol: "BTCUSDT".into(),
                 side: PositionSide::Long,
@@ -354,7 +396,8 @@ mod tests {
             "order     halt since 2026-11-20 09:12:00 UTC (48 min 0 s ago): odd fills (ann)",
             "          lift it with: hedgectl resume BECAUSE",
             "legs      flat",
-            "orders    3 live, 1 OF UNKNOWN OUTCOME",
+            "orders    3 live, 1 OF UNKNOWN OUTCOME for 1 min 15 s",
+            "stops     covered 99.987 % of 3 h 12 min of open legs; bare 120 ms at the median, 1400 ms at most; 2 missing, 1 repaired",
             "halted    BTCUSDT LONG opens nothing: liquidation at 2026-11-20 09:59:00 UTC",
             "          look at the account, then lift it with: hedgectl resume BECAUSE",
             "muted     ETHUSDT until 2026-11-20 10:15:00 UTC",

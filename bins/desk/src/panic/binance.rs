@@ -75,26 +75,34 @@ fn price(value: Option<Decimal>) -> Option<Price> {
     value.and_then(|value| Price::new(value).ok())
 }
 
+fn stated<'a, T>(what: &str, value: &'a Option<T>) -> Result<&'a T, BrokerError> {
+    value.as_ref().ok_or_else(|| malformed(what, "missing".to_owned()))
+}
+
+/// For people only: the order is cancelled by its number.
+fn client_id(stated: &Option<String>) -> String {
+    stated.clone().unwrap_or_else(|| "no client id".to_owned())
+}
+
 fn resting(row: &OrderRow) -> Result<Resting, BrokerError> {
+    let ordered = *stated("origQty", &row.orig_qty)?;
     Ok(Resting {
-        leg: leg(&row.symbol, &row.position_side)?,
+        leg: leg(stated("symbol", &row.symbol)?, stated("positionSide", &row.position_side)?)?,
         order: OrderRef::Plain(VenueOrderId(row.order_id)),
-        client_id: row.client_order_id.clone(),
-        side: order_side(&row.side)?,
-        open_qty: (row.orig_qty - row.executed_qty).max(Decimal::ZERO),
+        client_id: client_id(&row.client_order_id),
+        side: order_side(stated("side", &row.side)?)?,
+        open_qty: (ordered - row.executed_qty).max(Decimal::ZERO),
     })
 }
 
 fn waiting(row: &AlgoRow) -> Result<Waiting, BrokerError> {
+    let leg_and_side = (stated("positionSide", &row.position_side)?, stated("side", &row.side)?);
     Ok(Waiting {
-        symbol: symbol(&row.symbol)?,
+        symbol: symbol(stated("symbol", &row.symbol)?)?,
         order: OrderRef::Algo { id: VenueOrderId(row.algo_id), child: None },
-        client_id: row.client_algo_id.clone(),
+        client_id: client_id(&row.client_algo_id),
         // Whether a one-way conditional order opens cannot be told from its row: it stays until the position is flat.
-        opens: matches!(
-            (&row.position_side, &row.side),
-            (LegWord::Long, Side::Buy) | (LegWord::Short, Side::Sell)
-        ),
+        opens: matches!(leg_and_side, (LegWord::Long, Side::Buy) | (LegWord::Short, Side::Sell)),
     })
 }
 

@@ -9,7 +9,7 @@ use hedge_core::{
     AccountEvent, Book, Decimal, Decision, Envelope, Event, Fact, Fill, MarketEvent, PositionKey, Timestamp,
     Verdict, engine::Step,
 };
-use hedge_runtime::Observer;
+use hedge_runtime::{Observer, StopFigures, StopWatch};
 
 use super::closes::Closes;
 
@@ -49,6 +49,8 @@ pub struct Record {
     starts: u64,
     peak: Option<Decimal>,
     max_drawdown: Decimal,
+    stops: StopWatch,
+    last_at: Timestamp,
 }
 
 impl Record {
@@ -85,6 +87,10 @@ impl Record {
     pub fn set_hedged_bars(&mut self, hedged_bars: u64) {
         self.closes.set_hedged(hedged_bars);
     }
+    /// How well legs were protected since the last start.
+    pub fn stops(&self) -> StopFigures {
+        self.stops.figures(self.last_at)
+    }
     /// Largest fall from a peak, as a percentage of the peak.
     pub fn max_drawdown_pct(&self) -> Decimal {
         (self.max_drawdown * Decimal::ONE_HUNDRED).round_dp(4).normalize()
@@ -92,6 +98,8 @@ impl Record {
 
     fn observe(&mut self, envelope: &Envelope, book: &Book) {
         self.closes.observe(envelope, book);
+        self.stops.observe(envelope, book);
+        self.last_at = self.last_at.max(envelope.at);
         match &envelope.event {
             Event::Fact(Fact::Market { event: MarketEvent::Bar { .. } }) => self.sample(envelope.at, book),
             Event::Fact(Fact::RunStarted(_)) => self.starts += 1,

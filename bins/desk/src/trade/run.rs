@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use hedge_core::{StateStore, engine::Engine};
+use hedge_core::{Failpoints, StateStore, engine::Engine};
 use hedge_runtime::{Shutdown, SystemClock};
 use hedge_sim::binance::ExchangeHandle;
 use hedge_store::{FileStore, StateDir};
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     config::{Config, Mode, Profile},
     env::Env,
-    live,
+    failpoint, live,
     logging::Sink,
     paper,
     report::Record,
@@ -76,9 +76,11 @@ pub async fn run_and_inspect<R>(
 ) -> Result<(Finished, R), TradeError> {
     // What is wrong with hosts, keys and options is said before anything is created.
     let elsewhere = if is_embedded(&setup, options)? { None } else { Some(live::open(&setup, options)?) };
+    let is_loopback = elsewhere.as_ref().is_none_or(|(_, access)| access.is_loopback);
+    let failpoints = failpoint::armed(setup.env, is_loopback).map_err(TradeError::Refused)?;
     let mirror = MirrorPlan::of(&setup)?;
     let dir = folder(&setup, options)?;
-    let store = open_store(&dir, setup.config)?;
+    let store = open_store(&dir, setup.config, &failpoints)?;
     let earlier = Plan::load(dir.path())?;
     let continued = match &earlier {
         Some(plan) => {
@@ -123,6 +125,7 @@ pub async fn run_and_inspect<R>(
         place: &place,
         plan,
         has_journal,
+        failpoints,
     };
     let finished = session.run(access).await;
     if let Some(retention) = retention {
@@ -165,8 +168,12 @@ fn folder(setup: &Setup<'_>, options: &TradeOptions) -> Result<StateDir, TradeEr
     })
 }
 
-fn open_store(dir: &StateDir, config: &Config) -> Result<Arc<FileStore>, TradeError> {
-    let store = FileStore::open(dir.path(), config.runtime.file_options())?;
+fn open_store(
+    dir: &StateDir,
+    config: &Config,
+    failpoints: &Failpoints,
+) -> Result<Arc<FileStore>, TradeError> {
+    let store = FileStore::open_with(dir.path(), config.runtime.file_options(), failpoints.clone())?;
     for repair in store.repairs() {
         warn!("{repair}");
     }

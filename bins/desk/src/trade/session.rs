@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hedge_core::StateStore;
+use hedge_core::{Failpoints, StateStore};
 use hedge_runtime::{Activity, Fence, Listing, Parts, RunEnd, RunError, Runtime, Settings, Shutdown};
 use hedge_store::StateDir;
 use tracing::info;
@@ -47,6 +47,7 @@ pub(super) struct Session<'a> {
     pub(super) place: &'a Place,
     pub(super) plan: Option<Plan>,
     pub(super) has_journal: bool,
+    pub(super) failpoints: Failpoints,
 }
 
 impl Session<'_> {
@@ -134,9 +135,12 @@ impl Session<'_> {
                 views_every: Duration::from_millis(config.runtime.views.interval_ms),
                 // One command at a time keeps the order of events at the venue the same in every run.
                 parallel_legs: if self.place.is_lockstep { 1 } else { PARALLEL_LEGS },
+                // In lockstep no time passes by itself, and nothing may be sent beside the steps.
+                dead_man: config.runtime.deadman.countdown().filter(|_| !self.place.is_lockstep),
                 hold: engaged.hold,
                 simulated: mode.is_dry(),
                 control: Some(dir.to_owned()),
+                failpoints: self.failpoints.clone(),
                 ..Settings::new(universe)
             },
         }

@@ -35,14 +35,26 @@ fn rows(record: &Record, book: &Book) -> Vec<(&'static str, String)> {
         ("corrections", signed(totals.corrections)),
         ("max drawdown", format!("{} %", record.max_drawdown_pct().round_dp(2))),
     ];
-    // Every figure is of the whole journal, so a continued run says that it is one.
+    let stops = record.stops();
+    if let Some(coverage) = stops.stop_coverage {
+        let ms = |ms: Option<u64>| format!("{} ms", grouped(&ms.unwrap_or(0).to_string()));
+        rows.push((
+            "stop coverage",
+            format!("{} %", (coverage * Decimal::ONE_HUNDRED).round_dp(3).normalize()),
+        ));
+        rows.push(("unprotected p50", ms(stops.unprotected_p50_ms)));
+        rows.push(("unprotected max", ms(stops.unprotected_max_ms)));
+        let (missing, repaired) = (stops.stop_validator_missing_total, stops.stop_validator_repaired_total);
+        rows.push(("stops missing", format!("{missing}, {repaired} repaired")));
+    }
+    // Every figure but those of stops is of the whole journal, so a continued run says that it is one.
     if record.starts() > 1 {
         rows.insert(0, ("starts, all told", record.starts().to_string()));
     }
     rows
 }
 
-/// The lines to print: figures of the whole journal, over all starts of the program.
+/// The lines to print: figures of the whole journal, over all starts of the program; those of stops since the last one.
 pub(super) fn lines(record: &Record, book: &Book, because: &str, format: Format) -> Vec<String> {
     match format {
         Format::Text => {
@@ -79,6 +91,7 @@ pub(super) fn lines(record: &Record, book: &Book, because: &str, format: Format)
                     "funding_net": totals.funding.normalize(),
                     "corrections": totals.corrections.normalize(),
                     "max_drawdown_pct": record.max_drawdown_pct(),
+                    "stops": record.stops(),
                 })
                 .to_string(),
             ]

@@ -32,6 +32,9 @@ pub struct Why {
     /// The forced close that halts the leg, if one does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub halt: Option<HaltNow>,
+    /// Orders of the leg whose outcome nobody knows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<UnknownNow>,
     /// The last mute of the symbol.
     pub mute: Option<MuteNow>,
     /// What each strategy saw last.
@@ -49,6 +52,26 @@ pub struct HaltNow {
     pub forced: String,
     /// When it was learned, in ISO form.
     pub since: String,
+}
+
+/// An order of unknown outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnknownNow {
+    /// Its id.
+    pub order: ClientOrderId,
+    /// What it does.
+    pub what: String,
+    /// Since when its outcome is unknown, in ISO form.
+    pub since: String,
+    /// For how long. Units: seconds.
+    pub age_seconds: u64,
+    /// How often the venue was asked.
+    pub asked: u32,
+    /// How often it did not know the order, after the request could no longer be accepted. Two are a proof, if nothing else on
+    /// the leg is unexplained.
+    pub absent: u32,
+    /// What went wrong.
+    pub because: String,
 }
 
 /// A leg.
@@ -162,6 +185,19 @@ impl fmt::Display for Why {
                 f,
                 "Halted     {} at {}; lift it with: hedgectl resume BECAUSE",
                 halt.forced, halt.since
+            )?;
+        }
+        for order in &self.unknown {
+            writeln!(
+                f,
+                "Unknown    {}: {}, for {} s since {}; asked {} times, not found {} times of the 2 that prove it: {}",
+                order.order,
+                order.what,
+                order.age_seconds,
+                order.since,
+                order.asked,
+                order.absent,
+                order.because
             )?;
         }
         if let Some(mute) = &self.mute {

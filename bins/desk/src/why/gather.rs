@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use hedge_core::{
-    Book, Decision, Envelope, Event, InstrumentId, Intent, Leg, PositionKey, PositionSide, Posture, Reading,
-    Seq, StrategyId, Symbol, Timestamp,
+    Book, Decision, Envelope, Event, InstrumentId, Intent, Leg, OrderState, PositionKey, PositionSide,
+    Posture, Reading, Seq, StrategyId, Symbol, Timestamp,
 };
 use thiserror::Error;
 
 use super::{
-    explain::{HaltNow, LegNow, LiveOrder, MuteNow, PostureNow, Seen, StopNow, Why},
+    explain::{HaltNow, LegNow, LiveOrder, MuteNow, PostureNow, Seen, StopNow, UnknownNow, Why},
     headline::headline,
     tree::{Forest, record},
 };
@@ -83,6 +83,7 @@ pub fn explain(
             .book
             .leg_halt(&key)
             .map(|halt| HaltNow { forced: halt.forced.to_string(), since: halt.since.to_string() }),
+        unknown: unknown_now(&notes.book, &key, asked),
         mute: notes.mute(asked),
         readings: notes.readings(),
         openings: tree(&openings),
@@ -197,6 +198,24 @@ fn tally<'r>(readings: impl Iterator<Item = &'r Reading>) -> Vec<(String, usize)
         counts.into_iter().map(|(word, times)| (word.to_owned(), times)).collect();
     counts.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
     counts
+}
+
+fn unknown_now(book: &Book, key: &PositionKey, now: Timestamp) -> Vec<UnknownNow> {
+    let unknown = book.live_orders_of(key).filter(|order| order.state == OrderState::Unknown);
+    unknown
+        .filter_map(|order| {
+            let doubt = order.doubt.as_ref()?;
+            Some(UnknownNow {
+                order: order.client_id,
+                what: order_words(order.purpose, &order.position, &order.leg, order.qty),
+                since: doubt.since.to_string(),
+                age_seconds: now.since(doubt.since).as_secs(),
+                asked: doubt.asked,
+                absent: doubt.absent,
+                because: order.refusal.clone().unwrap_or_default(),
+            })
+        })
+        .collect()
 }
 
 fn leg_now(book: &Book, key: &PositionKey) -> LegNow {
@@ -329,6 +348,43 @@ mod tests {
         assert!(why.since.iter().any(|node| node.text.contains("autoclose-1")), "{:?}", why.since);
         let short = explain(&records, symbol, PositionSide::Short, None).unwrap();
         assert_eq!(short.halt, None, "the other leg is its own");
+    }
+
+    #[test]
+    fn an_order_of_unknown_outcome_has_a_line_of_its_own() {
+        let mut records = records();
+        // The last order that opened BTCUSDT LONG, and then no answer.
+        let key = PositionKey::long(InstrumentId::binance("BTCUSDT").unwrap());
+        let at = records.iter().rposition(|record| {
+            matches!(&record.event, Event::Decision(Decision::OrderApproved { position, leg: Leg::Open(_), .. }) if *position == key)
+        });
+        records.truncate(at.unwrap() + 1);
+        let last = records.last().unwrap().clone();
+        let Event::Decision(Decision::OrderApproved { client_id, .. }) = &last.event else {
+            panic!("an order")
+        };
+        let failed = hedge_core::Fact::SubmitFailed {
+            order: *client_id,
+            outcome: hedge_core::Outcome::Unknown,
+            reason: None,
+            code: None,
+            message: "the answer did not come in time".to_owned(),
+            acceptable_until: None,
+        };
+        let seq = last.seq.next();
+        records.push(Envelope { seq, cause: None, event: Event::Fact(failed), ..last.clone() });
+        let at = last.at.plus(std::time::Duration::from_secs(42));
+        let tick = Event::Fact(hedge_core::Fact::Tick);
+        records.push(Envelope { seq: seq.next(), at, cause: None, event: tick });
+        let why = explain(&records, key.instrument.symbol, key.side, None).unwrap();
+        assert_eq!(why.unknown.len(), 1);
+        assert_eq!((why.unknown[0].order, why.unknown[0].age_seconds), (*client_id, 42));
+        let page = why.to_string();
+        let line = page.lines().find(|line| line.starts_with("Unknown    ")).unwrap();
+        assert!(line.contains(client_id.as_str()) && line.contains("for 42 s"), "{line}");
+        assert!(line.ends_with("the answer did not come in time"), "{line}");
+        let other = explain(&records, key.instrument.symbol, PositionSide::Short, None).unwrap();
+        assert!(other.unknown.is_empty(), "the other leg has none");
     }
 
     #[test]

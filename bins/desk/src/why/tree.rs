@@ -163,6 +163,8 @@ fn is_decision_about(event: &Event, key: PositionKey) -> bool {
         Decision::Assessed { position, .. }
         | Decision::OrderApproved { position, .. }
         | Decision::LegHalted { position, .. }
+        | Decision::StopMissing { position, .. }
+        | Decision::StopRepaired { position, .. }
         | Decision::FlattenRequested { position, .. } => *position == key,
         Decision::Alert { position, .. } => *position == Some(key),
         Decision::Muted { instrument, .. } => *instrument == key.instrument,

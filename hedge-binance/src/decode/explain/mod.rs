@@ -121,8 +121,16 @@ impl Explainer {
     /// # Errors
     /// [`ExplainError`]; the first one in the message.
     pub fn line(&mut self, text: &str) -> Result<Vec<Explained>, ExplainError> {
-        let message: Value =
-            serde_json::from_str(text).map_err(|error| ExplainError::NotJson(error.to_string()))?;
+        self.each(text).into_iter().collect()
+    }
+
+    /// As [`line`](Self::line), but a bad element does not keep the others from being explained: each has its own outcome. At
+    /// least one.
+    pub fn each(&mut self, text: &str) -> Vec<Result<Explained, ExplainError>> {
+        let message: Value = match serde_json::from_str(text) {
+            Ok(message) => message,
+            Err(error) => return vec![Err(ExplainError::NotJson(error.to_string()))],
+        };
         match self.source {
             Source::Ws => ws::message(&message),
             Source::WsApi => {
@@ -135,3 +143,6 @@ impl Explainer {
         }
     }
 }
+
+/// What became of each event of a message.
+type Outcomes = Vec<Result<Explained, ExplainError>>;

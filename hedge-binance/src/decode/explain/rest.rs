@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    ExplainError,
+    Outcomes,
     path::FieldError,
     row::{self, Explained, fact},
 };
@@ -86,14 +86,14 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
     of("GET", "/fapi/v1/insuranceBalance", "insuranceFund", plain::<InsuranceFund>),
     of("GET", "/fapi/v1/symbolAdlRisk", "symbolAdlRisk", plain::<SymbolAdlRisk>),
     of("GET", "/fapi/v1/tradingSchedule", "tradingSchedule", plain::<TradingSchedule>),
-    of("POST", "/fapi/v1/order", "order", order),
+    of("POST", "/fapi/v1/order", "order", order_ack),
     of("POST", "/fapi/v1/order/test", "order", tested),
     of("GET", "/fapi/v1/order", "order", order),
-    of("PUT", "/fapi/v1/order", "order", order),
-    of("DELETE", "/fapi/v1/order", "order", order),
-    of("POST", "/fapi/v1/batchOrders", "order", order),
-    of("PUT", "/fapi/v1/batchOrders", "order", order),
-    of("DELETE", "/fapi/v1/batchOrders", "order", order),
+    of("PUT", "/fapi/v1/order", "order", order_ack),
+    of("DELETE", "/fapi/v1/order", "order", order_ack),
+    of("POST", "/fapi/v1/batchOrders", "order", order_ack),
+    of("PUT", "/fapi/v1/batchOrders", "order", order_ack),
+    of("DELETE", "/fapi/v1/batchOrders", "order", order_ack),
     of("DELETE", "/fapi/v1/allOpenOrders", "done", plain::<CodeMessage>),
     of("POST", "/fapi/v1/countdownCancelAll", "countdown", plain::<Countdown>),
     of("GET", "/fapi/v1/openOrder", "order", order),
@@ -103,7 +103,7 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
     of("GET", "/fapi/v1/userTrades", "userTrade", user_trade),
     of("GET", "/fapi/v1/forceOrders", "order", order),
     of("GET", "/fapi/v1/rateLimit/order", "rateLimit", plain::<RateLimit>),
-    of("POST", "/fapi/v1/algoOrder", "algoOrder", algo),
+    of("POST", "/fapi/v1/algoOrder", "algoOrder", algo_ack),
     of("GET", "/fapi/v1/algoOrder", "algoOrder", algo),
     of("DELETE", "/fapi/v1/algoOrder", "algoCancel", plain::<AlgoCancel>),
     of("DELETE", "/fapi/v1/algoOpenOrders", "done", plain::<CodeMessage>),
@@ -149,7 +149,7 @@ pub(super) fn near(path: &str) -> Vec<String> {
 }
 
 /// Explains the body of an answer: a list gives a row an element.
-pub(super) fn answer(endpoint: &'static Endpoint, body: &Value) -> Result<Vec<Explained>, ExplainError> {
+pub(super) fn answer(endpoint: &'static Endpoint, body: &Value) -> Outcomes {
     let one = |row: &Value| {
         if row::is_error(row) { row::error(row, 400) } else { (endpoint.read)(endpoint.kind, row) }
     };
@@ -159,7 +159,7 @@ pub(super) fn answer(endpoint: &'static Endpoint, body: &Value) -> Result<Vec<Ex
             .enumerate()
             .map(|(number, row)| one(row).map_err(|error| inside(error, number).into()))
             .collect(),
-        body => Ok(vec![one(body)?]),
+        body => vec![one(body).map_err(Into::into)],
     }
 }
 
@@ -179,8 +179,22 @@ fn plain<T: for<'de> Deserialize<'de> + Serialize>(
     row::answer::<T>(kind, body)?.with(|_| Ok(Vec::new()))
 }
 
+/// A row of a question. Which order of which symbol it was, and when, the live client may know from its question; which leg
+/// it belongs to and how much it is for, only the row says.
 fn order(kind: &'static str, body: &Value) -> Result<Explained, FieldError> {
-    row::answer::<OrderRow>(kind, body)?.with(|row| Ok(vec![fact(&decode::order_report(row)?)]))
+    let read = row::answer::<OrderRow>(kind, body)?;
+    let lacks = decode::left_out(&read.value);
+    if lacks.iter().any(|name| matches!(*name, "side" | "positionSide" | "origQty")) {
+        return read.with(|row| Ok(vec![fact(&decode::order_report(row)?)]));
+    }
+    read.with_what_is_there(&lacks, |row| Ok(fact(&decode::order_report(row)?)))
+}
+
+/// An answer to a request that says all of it as well.
+fn order_ack(kind: &'static str, body: &Value) -> Result<Explained, FieldError> {
+    let read = row::answer::<OrderRow>(kind, body)?;
+    let lacks = decode::left_out(&read.value);
+    read.with_what_is_there(&lacks, |row| Ok(fact(&decode::order_report(row)?)))
 }
 
 /// A test answers with nothing, or with an order full of zeros.
@@ -192,7 +206,18 @@ fn tested(kind: &'static str, body: &Value) -> Result<Explained, FieldError> {
 }
 
 fn algo(kind: &'static str, body: &Value) -> Result<Explained, FieldError> {
-    row::answer::<AlgoRow>(kind, body)?.with(|row| Ok(vec![fact(&decode::algo_report(row)?)]))
+    let read = row::answer::<AlgoRow>(kind, body)?;
+    let lacks = decode::algo_left_out(&read.value);
+    if lacks.iter().any(|name| matches!(*name, "side" | "positionSide" | "quantity")) {
+        return read.with(|row| Ok(vec![fact(&decode::algo_report(row)?)]));
+    }
+    read.with_what_is_there(&lacks, |row| Ok(fact(&decode::algo_report(row)?)))
+}
+
+fn algo_ack(kind: &'static str, body: &Value) -> Result<Explained, FieldError> {
+    let read = row::answer::<AlgoRow>(kind, body)?;
+    let lacks = decode::algo_left_out(&read.value);
+    read.with_what_is_there(&lacks, |row| Ok(fact(&decode::algo_report(row)?)))
 }
 
 fn user_trade(kind: &'static str, body: &Value) -> Result<Explained, FieldError> {

@@ -28,7 +28,7 @@ pub struct Explained {
     /// What the engine would be told, as the journal writes it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<Value>,
-    /// Why the engine would be told nothing, where a word is not known.
+    /// Why the engine would be told nothing, where a word is not known or the row alone does not say enough.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_a_fact: Option<String>,
     /// Every field that was read, in the venue's spelling and unit.
@@ -57,6 +57,22 @@ impl<T> Understood<T> {
                 return Err(FieldError { path, problem: error.problem });
             }
         }
+        Ok(self.row)
+    }
+}
+
+impl<T> Understood<T> {
+    /// Adds the fact, or what the row leaves out of it and the request says.
+    pub(super) fn with_what_is_there(
+        mut self,
+        left_out: &[&str],
+        fact: impl FnOnce(&T) -> Result<Value, DecodeError>,
+    ) -> Result<Explained, FieldError> {
+        if left_out.is_empty() {
+            return self.with(|row| Ok(vec![fact(row)?]));
+        }
+        let missing = left_out.join(", ");
+        self.row.not_a_fact = Some(format!("the answer leaves out {missing}; its request says more"));
         Ok(self.row)
     }
 }

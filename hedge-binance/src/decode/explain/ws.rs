@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::{
-    ExplainError,
+    ExplainError, Outcomes,
     path::FieldError,
     row::{self, Explained},
 };
@@ -24,10 +24,10 @@ use crate::{
 };
 
 /// A frame: bare or combined, an event or an array of them, or the answer to a command.
-pub(super) fn message(message: &Value) -> Result<Vec<Explained>, ExplainError> {
+pub(super) fn message(message: &Value) -> Outcomes {
     let (stream, data) = match (message.get("stream"), message.get("data")) {
         (Some(Value::String(stream)), Some(data)) => (Some(stream.as_str()), data),
-        (Some(_), Some(_)) => return Err(field("stream", "expected text").into()),
+        (Some(_), Some(_)) => return vec![Err(field("stream", "expected text").into())],
         _ => (None, message),
     };
     let within = |number: Option<usize>| {
@@ -45,7 +45,7 @@ pub(super) fn message(message: &Value) -> Result<Vec<Explained>, ExplainError> {
                 explain(stream, event).map_err(|error| inside(error, &within(Some(number))))
             })
             .collect(),
-        data => explain(stream, data).map(|row| vec![row]).map_err(|error| inside(error, &within(None))),
+        data => vec![explain(stream, data).map_err(|error| inside(error, &within(None)))],
     }
 }
 
@@ -119,7 +119,14 @@ fn account<T: DeserializeOwned + Serialize + Fields>(
     event: &Value,
     meaning: impl FnOnce(&T) -> Result<UserMessage, DecodeError>,
 ) -> Result<Explained, FieldError> {
-    row::event::<T>(name, event)?.with(|event| meaning(event).map(|message| row::facts(&message.events)))
+    let mut fee_unknown = false;
+    let row = row::event::<T>(name, event)?.with(|event| {
+        let message = meaning(event)?;
+        fee_unknown = message.fee_unknown.is_some();
+        Ok(row::facts(&message.events))
+    })?;
+    let why = || "the fee of the execution is not stated; it is read from userTrades".to_owned();
+    Ok(Explained { not_a_fact: row.not_a_fact.or_else(|| fee_unknown.then(why)), ..row })
 }
 
 /// The answer to SUBSCRIBE and its like. Two shapes of errors are seen (fact sheet 8.1, UNCONFIRMED).

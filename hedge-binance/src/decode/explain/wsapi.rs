@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    ExplainError, FieldError, rest,
+    ExplainError, FieldError, Outcomes, rest,
     row::{self, Explained},
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 const SHAPES: &[(&str, &str)] = &[
     ("algoStatus", "algoOrder.place"),
     ("algoId", "algoOrder.cancel"),
-    ("orderId", "order.status"),
+    ("orderId", "order.place"),
     ("lastUpdateId", "depth"),
     ("bidPrice", "ticker.book"),
     ("listenKey", "userDataStream.start"),
@@ -72,13 +72,14 @@ struct Session {
     server_time: Option<i64>,
 }
 
-pub(super) fn message(
-    message: &Value,
-    asked: &mut BTreeMap<String, String>,
-) -> Result<Vec<Explained>, ExplainError> {
+pub(super) fn message(message: &Value, asked: &mut BTreeMap<String, String>) -> Outcomes {
+    parts(message, asked).unwrap_or_else(|error| vec![Err(error)])
+}
+
+fn parts(message: &Value, asked: &mut BTreeMap<String, String>) -> Result<Outcomes, ExplainError> {
     let id = message.get("id").map(id_text).unwrap_or_default();
     if let Some(method) = message.get("method") {
-        return request(message, method, id, asked).map(|row| vec![row]);
+        return request(message, method, id, asked).map(|row| vec![Ok(row)]);
     }
     if message.get("status").is_none() && message.get("e").is_some() {
         let kind = message.get("e").and_then(Value::as_str).unwrap_or("event");
@@ -89,7 +90,7 @@ pub(super) fn message(
     let around = envelope.row;
     if let Some(error) = message.get("error") {
         let row = row::error(error, status).map_err(|error| inside(error, "error"))?;
-        return Ok(vec![wrapped(row, &around, "error")]);
+        return Ok(vec![Ok(wrapped(row, &around, "error"))]);
     }
     let Some(result) = message.get("result") else {
         return Err(FieldError { path: "result".to_owned(), problem: "missing".to_owned() }.into());
@@ -103,20 +104,22 @@ pub(super) fn message(
         }
         _ => result,
     };
-    let method = match asked.remove(&id) {
+    let known = asked.remove(&id);
+    let method = match &known {
         Some(method) => method,
-        None => shape_of(result)?.to_owned(),
+        None => shape_of(result)?,
     };
-    let rows = explain(&method, result)
-        .map_err(|error| match error {
-            ExplainError::Field(error) => inside(error, "result").into(),
-            other => other,
-        })?
-        .into_iter()
-        .map(|mut row| {
-            row.fields.insert("method".to_owned(), json!(method));
-            wrapped(row, &around, "result")
-        });
+    let rows = explain(method, result).into_iter().map(|row| match row {
+        Ok(mut row) => {
+            // A shape says how to read a result, not what was asked.
+            if let Some(method) = &known {
+                row.fields.insert("method".to_owned(), json!(method));
+            }
+            Ok(wrapped(row, &around, "result"))
+        }
+        Err(ExplainError::Field(error)) => Err(inside(error, "result").into()),
+        Err(other) => Err(other),
+    });
     Ok(rows.collect())
 }
 
@@ -169,16 +172,20 @@ fn shape_of(result: &Value) -> Result<&'static str, ExplainError> {
     }
 }
 
-fn explain(method: &str, result: &Value) -> Result<Vec<Explained>, ExplainError> {
+fn explain(method: &str, result: &Value) -> Outcomes {
     if is_session(method) {
-        return Ok(vec![row::answer::<Session>("session", result)?.with(|_| Ok(Vec::new()))?]);
+        let session =
+            row::answer::<Session>("session", result).and_then(|read| read.with(|_| Ok(Vec::new())));
+        return vec![session.map_err(Into::into)];
     }
     if method == "ping" || method == "userDataStream.stop" {
-        return Ok(vec![row::answer::<Value>("ping", &json!({}))?.row]);
+        return vec![row::answer::<Value>("ping", &json!({})).map(|read| read.row).map_err(Into::into)];
     }
     let twin = METHODS.iter().find(|(name, ..)| *name == method);
     let endpoint = twin.and_then(|(_, verb, path)| rest::find(verb, path));
-    let Some(endpoint) = endpoint else { return Err(ExplainError::UnknownKind { kind: method.to_owned() }) };
+    let Some(endpoint) = endpoint else {
+        return vec![Err(ExplainError::UnknownKind { kind: method.to_owned() })];
+    };
     rest::answer(endpoint, result)
 }
 

@@ -4,13 +4,16 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::shape::shape;
+use crate::wire::number::{decimal, quantity};
 
 /// A price and the quantity that stands there. In a diff the quantity is absolute and 0 deletes the price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Level(
     /// Price.
+    #[serde(deserialize_with = "decimal")]
     pub Decimal,
     /// Quantity.
+    #[serde(deserialize_with = "quantity")]
     pub Decimal,
 );
 
@@ -32,11 +35,13 @@ shape! {
         dec {
             /// Best bid.
             bid = "b",
-            /// Quantity there.
-            bid_qty = "B",
             /// Best ask.
             ask = "a",
-            /// Quantity there.
+        }
+        qty {
+            /// Quantity at the best bid.
+            bid_qty = "B",
+            /// Quantity at the best ask.
             ask_qty = "A",
         }
         text {

@@ -25,10 +25,12 @@ shape! {
         dec {
             /// Price.
             price = "p",
+        }
+        qty {
             /// Quantity.
             qty = "q",
         }
-        opt_dec {
+        opt_qty {
             /// Quantity without retail price improvement; since December 2025.
             normal_qty = "nq",
         }
@@ -61,6 +63,8 @@ shape! {
         dec {
             /// Price.
             price = "p",
+        }
+        qty {
             /// Quantity.
             qty = "q",
         }
@@ -139,12 +143,14 @@ shape! {
             high = "h",
             /// Lowest price.
             low = "l",
+        }
+        qty {
             /// Base volume.
             volume = "v",
             /// Quote volume.
             quote_volume = "q",
         }
-        opt_dec {
+        opt_qty {
             /// Base volume that takers bought.
             taker_buy_volume = "V",
             /// Quote volume that takers bought.

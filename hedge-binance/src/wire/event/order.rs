@@ -24,12 +24,6 @@ shape! {
             /// To be ignored.
             ignore_ss = "ss",
         }
-        dec {
-            /// Ordered quantity.
-            orig_qty = "q",
-            /// Filled so far.
-            filled_qty = "z",
-        }
         opt_dec {
             /// Limit price.
             price = "p",
@@ -37,8 +31,6 @@ shape! {
             avg_price = "ap",
             /// Stop price; meaningless for trailing orders.
             stop_price = "sp",
-            /// Quantity of this fill.
-            last_qty = "l",
             /// Price of this fill.
             last_price = "L",
             /// Fee of this fill; may be absent before a fill.
@@ -53,6 +45,16 @@ shape! {
             callback_rate = "cr",
             /// Profit of this fill before the fee.
             realized = "rp",
+        }
+        qty {
+            /// Ordered quantity.
+            orig_qty = "q",
+            /// Filled so far.
+            filled_qty = "z",
+        }
+        opt_qty {
+            /// Quantity of this fill.
+            last_qty = "l",
         }
         text {
             /// Name.
@@ -233,16 +235,18 @@ shape! {
             order_id = "i",
         }
         dec {
-            /// Ordered quantity.
-            orig_qty = "q",
             /// Price of this fill.
             last_price = "L",
-            /// Quantity of this fill.
-            last_qty = "l",
         }
         opt_dec {
             /// Limit price.
             price = "p",
+        }
+        qty {
+            /// Ordered quantity.
+            orig_qty = "q",
+            /// Quantity of this fill.
+            last_qty = "l",
         }
         text {
             /// Name.

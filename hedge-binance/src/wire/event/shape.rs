@@ -16,7 +16,7 @@ pub(super) fn json<T: serde::Serialize>(value: &T) -> Value {
 
 /// Declares a struct whose fields come in groups, in this order:
 ///
-/// * `int`, `dec`, `text`, `yes`, `word`: a whole number, a decimal, text, a truth value, one of the venue's words;
+/// * `int`, `dec`, `qty`, `text`, `yes`, `word`: a whole number, a decimal, one of 0 or more, text, a truth value, one of the venue's words;
 /// * the same with `opt_`: absent when missing, null or empty;
 /// * `part`: an object whose fields belong to this event; `opt_part`: the same, if it is there;
 /// * `list`: objects; none when the list is missing; `levels`: prices with quantities.
@@ -27,6 +27,8 @@ macro_rules! shape {
             $(opt_int { $($(#[$oint_doc:meta])* $oint:ident = $oint_key:literal),+ $(,)? })?
             $(dec { $($(#[$dec_doc:meta])* $dec:ident = $dec_key:literal),+ $(,)? })?
             $(opt_dec { $($(#[$odec_doc:meta])* $odec:ident = $odec_key:literal),+ $(,)? })?
+            $(qty { $($(#[$qty_doc:meta])* $qty:ident = $qty_key:literal),+ $(,)? })?
+            $(opt_qty { $($(#[$oqty_doc:meta])* $oqty:ident = $oqty_key:literal),+ $(,)? })?
             $(text { $($(#[$text_doc:meta])* $text:ident = $text_key:literal),+ $(,)? })?
             $(opt_text { $($(#[$otext_doc:meta])* $otext:ident = $otext_key:literal),+ $(,)? })?
             $(yes { $($(#[$yes_doc:meta])* $yes:ident = $yes_key:literal),+ $(,)? })?
@@ -47,11 +49,16 @@ macro_rules! shape {
             $($($(#[$oint_doc])* #[serde(rename = $oint_key, default, deserialize_with = "crate::wire::number::opt_int",
                 skip_serializing_if = "Option::is_none")]
                 pub $oint: Option<i64>,)+)?
-            $($($(#[$dec_doc])* #[serde(rename = $dec_key)]
+            $($($(#[$dec_doc])* #[serde(rename = $dec_key, deserialize_with = "crate::wire::number::decimal")]
                 pub $dec: rust_decimal::Decimal,)+)?
             $($($(#[$odec_doc])* #[serde(rename = $odec_key, default, deserialize_with = "crate::wire::number::opt_decimal",
                 skip_serializing_if = "Option::is_none")]
                 pub $odec: Option<rust_decimal::Decimal>,)+)?
+            $($($(#[$qty_doc])* #[serde(rename = $qty_key, deserialize_with = "crate::wire::number::quantity")]
+                pub $qty: rust_decimal::Decimal,)+)?
+            $($($(#[$oqty_doc])* #[serde(rename = $oqty_key, default, deserialize_with = "crate::wire::number::opt_quantity",
+                skip_serializing_if = "Option::is_none")]
+                pub $oqty: Option<rust_decimal::Decimal>,)+)?
             $($($(#[$text_doc])* #[serde(rename = $text_key)]
                 pub $text: String,)+)?
             $($($(#[$otext_doc])* #[serde(rename = $otext_key, default, deserialize_with = "crate::wire::number::opt_text",
@@ -85,6 +92,8 @@ macro_rules! shape {
                 $($(if let Some(value) = &self.$oint { fields.insert(stringify!($oint).to_owned(), json(value)); })+)?
                 $($(fields.insert(stringify!($dec).to_owned(), json(&self.$dec));)+)?
                 $($(if let Some(value) = &self.$odec { fields.insert(stringify!($odec).to_owned(), json(value)); })+)?
+                $($(fields.insert(stringify!($qty).to_owned(), json(&self.$qty));)+)?
+                $($(if let Some(value) = &self.$oqty { fields.insert(stringify!($oqty).to_owned(), json(value)); })+)?
                 $($(fields.insert(stringify!($text).to_owned(), json(&self.$text));)+)?
                 $($(if let Some(value) = &self.$otext { fields.insert(stringify!($otext).to_owned(), json(value)); })+)?
                 $($(fields.insert(stringify!($yes).to_owned(), json(&self.$yes));)+)?

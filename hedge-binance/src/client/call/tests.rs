@@ -1,0 +1,143 @@
+//! One exchange, and when it is not made twice.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use async_trait::async_trait;
+use hedge_http::{Method, limiter::Priority};
+use wiremock::{
+    Mock, MockServer, ResponseTemplate,
+    matchers::{method, path as path_is},
+};
+
+use super::*;
+use crate::{Binance, BinanceConfig, Credentials, Endpoints, Mainnet, OrderPath};
+
+pub(super) const NOW_MS: i64 = 1_795_168_800_000;
+
+#[derive(Debug)]
+pub(super) struct TestClock(pub(super) AtomicI64);
+
+#[async_trait]
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_ms(self.0.load(Ordering::SeqCst))
+    }
+    async fn sleep_until(&self, _: Timestamp) {
+        std::future::pending().await
+    }
+}
+
+fn order() -> ApiRequest {
+    ApiRequest::command(Method::Post, "/fapi/v1/order", 0, Priority::Open, Params::new())
+}
+
+/// Each question for the time takes `slow_ms`; each order is refused for its timestamp.
+async fn refused_order(valid_for_ms: i64, slow_ms: i64) -> (Exchange, usize) {
+    let server = MockServer::start().await;
+    let clock = Arc::new(TestClock(AtomicI64::new(NOW_MS)));
+    let venue = Arc::clone(&clock);
+    let time = move |_: &wiremock::Request| {
+        let now = venue.0.fetch_add(slow_ms, Ordering::SeqCst);
+        ResponseTemplate::new(200).set_body_json(serde_json::json!({ "serverTime": now }))
+    };
+    Mock::given(method("GET")).and(path_is("/fapi/v1/time")).respond_with(time).mount(&server).await;
+    let refused =
+        serde_json::json!({"code":-1021,"msg":"Timestamp for this request is outside of the recvWindow."});
+    Mock::given(method("POST"))
+        .and(path_is("/fapi/v1/order"))
+        .respond_with(ResponseTemplate::new(400).set_body_json(refused))
+        .mount(&server)
+        .await;
+    let endpoints = Endpoints::<Mainnet>::new(Some(&server.uri()), Some("ws://127.0.0.1:9")).unwrap();
+    let config = BinanceConfig::new(endpoints, Arc::clone(&clock) as Arc<dyn Clock>);
+    let credentials = Credentials::<Mainnet>::new("key".into(), "secret-of-a-test".into()).unwrap();
+    let client = Binance::connect(config, credentials).unwrap();
+    client.rest().sync_clock().await.unwrap();
+    let until = client.rest().local_now().plus(Duration::from_millis(valid_for_ms.unsigned_abs()));
+    let exchange = client.rest().exchange_until(&order(), Some(until)).await;
+    let sent = server.received_requests().await.unwrap();
+    (exchange, sent.iter().filter(|request| request.url.path() == "/fapi/v1/order").count())
+}
+
+#[tokio::test]
+async fn an_approval_that_went_stale_is_not_signed_again() {
+    let (exchange, sent) = refused_order(2_000, 900).await;
+    assert_eq!(sent, 1);
+    let error = BrokerError::from(exchange.result.unwrap_err());
+    assert!(matches!(error, BrokerError::NotSent { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn an_approval_that_still_holds_is_signed_once_more() {
+    let (exchange, sent) = refused_order(2_000, 10).await;
+    assert_eq!(sent, 2);
+    // Six questions of ten milliseconds each; half a round trip is taken for the way there, and ten milliseconds are
+    // the bias into the past. The window is three seconds.
+    let stamp_ms = NOW_MS + 60 - 5 - 10;
+    assert_eq!(
+        exchange.acceptable_until,
+        Some(Timestamp::from_ms(stamp_ms + 3_000)),
+        "of the second signature"
+    );
+}
+
+/// An RSA key that can be read and whose computations do not verify: its exponent modulo p - 1 is damaged.
+fn key_that_cannot_sign() -> String {
+    let text = include_str!("../../../../hedge-http/tests/keys/rsa_of_tests.txt");
+    let mut der = hedge_http::sign::base64_decode(text).unwrap();
+    // PKCS#8 around PKCS#1, whose integers are version, n, e, d, p, q, dP, dQ and qInv. Those of n and d are the long ones.
+    let mut at = der.windows(4).position(|four| four == [0x02, 0x82, 0x01, 0x01]).unwrap();
+    for _ in 0..5 {
+        at = next_integer(&der, at);
+    }
+    let middle = (at + next_integer(&der, at)) / 2;
+    der[middle] ^= 1;
+    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", base64(&der))
+}
+
+/// Where the value after the one at `at` begins.
+fn next_integer(der: &[u8], at: usize) -> usize {
+    assert_eq!(der[at], 0x02, "an integer");
+    match der[at + 1] {
+        0x82 => at + 4 + usize::from(u16::from_be_bytes([der[at + 2], der[at + 3]])),
+        0x81 => at + 3 + usize::from(der[at + 2]),
+        short => at + 2 + usize::from(short),
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    hedge_http::sign::base64(bytes)
+}
+
+#[tokio::test]
+async fn what_cannot_be_signed_costs_nothing_of_the_budgets() {
+    for path in [OrderPath::Rest, OrderPath::WsApi { logon: false }] {
+        let server = MockServer::start().await;
+        let time = serde_json::json!({ "serverTime": NOW_MS });
+        let answer = ResponseTemplate::new(200).set_body_json(time);
+        Mock::given(method("GET")).and(path_is("/fapi/v1/time")).respond_with(answer).mount(&server).await;
+        let venue = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let ws = format!("ws://{}", venue.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (stream, _) = venue.accept().await.unwrap();
+            let _open = tokio_tungstenite::accept_async(stream).await.unwrap();
+            std::future::pending::<()>().await;
+        });
+        let clock = Arc::new(TestClock(AtomicI64::new(NOW_MS)));
+        let mut config =
+            BinanceConfig::new(Endpoints::<Mainnet>::new(Some(&server.uri()), Some(&ws)).unwrap(), clock);
+        config.order_path = path;
+        let credentials = Credentials::<Mainnet>::new("key".into(), key_that_cannot_sign()).unwrap();
+        let client = Binance::connect(config, credentials).unwrap();
+        let exchange = client.rest().exchange(&placed()).await;
+        assert!(matches!(exchange.result, Err(CallError::Sign(_))), "{exchange:?}");
+        for pool in ["order-count-10s", "order-count-1m"] {
+            assert_eq!(client.rest().budget_used(pool), Some(0), "{pool} {path:?}");
+        }
+    }
+}
+
+/// An opening that costs what an order costs.
+fn placed() -> ApiRequest {
+    ApiRequest { cost: crate::encode::Cost::Order, ..order() }
+}

@@ -1,0 +1,141 @@
+//! Which executions are the venue's own: liquidations and their like.
+//!
+//! A history of executions names an order by its number only. A close whose order nobody here knows may be the venue's: that has
+//! to be found out before it is told, because whoever is told of it once is not told again, and a leg that the venue closes by
+//! force must open nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hedge_core::{
+    BrokerError, Fill, InstrumentId, OrderRef, OrderReport, RejectReason, ReportedId, Timestamp, VenueOrderId,
+};
+
+use crate::{
+    client::{Shared, Span},
+    decode,
+    wire::order::OrderRow,
+};
+
+/// Rows per page of an account's orders (fact sheet 4.4).
+const PAGE: u32 = 1_000;
+/// Rows of forced orders. What is not among them is found by its execution.
+const FORCED_PAGE: u32 = 100;
+
+/// Orders of an instrument that nobody here knows, and when the first of them executed.
+#[derive(Debug)]
+struct Unexplained {
+    orders: BTreeSet<i64>,
+    since: Timestamp,
+}
+
+/// Puts the venue's name of the order into each execution by which it closed a leg itself.
+///
+/// # Errors
+/// [`BrokerError`] when it could not be found out: then nothing is known of these executions, and they are to be read again.
+pub(crate) async fn name_forced(shared: &Shared, fills: &mut [Fill]) -> Result<(), BrokerError> {
+    let mut makers = BTreeMap::new();
+    let mut unexplained: BTreeMap<InstrumentId, Unexplained> = BTreeMap::new();
+    for fill in fills.iter().filter(|fill| needs_a_name(fill)) {
+        let key = (fill.instrument, fill.order);
+        if let Some(maker) = shared.tracker.maker(&key) {
+            makers.insert(key, maker);
+            continue;
+        }
+        let since = fill.venue_time;
+        let entry = unexplained
+            .entry(fill.instrument)
+            .or_insert_with(|| Unexplained { orders: BTreeSet::new(), since });
+        entry.orders.insert(fill.order.0);
+        entry.since = entry.since.min(since);
+    }
+    for (instrument, unexplained) in unexplained {
+        for (order, maker) in explain(shared, &instrument, unexplained).await? {
+            shared.tracker.note_maker((instrument, order), maker.clone());
+            makers.insert((instrument, order), maker);
+        }
+    }
+    for fill in fills.iter_mut().filter(|fill| needs_a_name(fill)) {
+        let maker = makers.get(&(fill.instrument, fill.order)).and_then(Option::as_ref);
+        if let Some(id) = maker.filter(|id| id.forced().is_some()) {
+            fill.client_id = Some(id.clone());
+        }
+    }
+    Ok(())
+}
+
+fn needs_a_name(fill: &Fill) -> bool {
+    fill.client_id.is_none() && fill.is_close() == Some(true)
+}
+
+/// The client ids of orders; `None` for one that the venue does not know.
+///
+/// The list of all orders from the oldest one on names nearly everything in one question. Whether it shows every order of the
+/// venue's own is not documented, so what is missing is looked for among these, and asked for by its number in the end.
+async fn explain(
+    shared: &Shared,
+    instrument: &InstrumentId,
+    Unexplained { orders: mut missing, since }: Unexplained,
+) -> Result<BTreeMap<VenueOrderId, Option<ReportedId>>, BrokerError> {
+    let (rest, name) = (&shared.rest, instrument.symbol.as_str());
+    let mut found = BTreeMap::new();
+    let mut take = |rows: &[OrderRow], missing: &mut BTreeSet<i64>| {
+        for row in rows {
+            if let Some(id) = &row.client_order_id
+                && missing.remove(&row.order_id)
+            {
+                found.insert(VenueOrderId(row.order_id), Some(ReportedId::parse(id)));
+            }
+        }
+    };
+    let mut from = missing.first().copied();
+    while let Some(first) = from {
+        let rows = rest.all_orders_from(name, first, PAGE).await?;
+        take(&rows, &mut missing);
+        let last = rows.iter().map(|row| row.order_id).max().filter(|last| *last >= first);
+        let is_full = rows.len() >= PAGE as usize;
+        from = last.filter(|_| is_full).and_then(|last| missing.range(last + 1..).next().copied());
+    }
+    if !missing.is_empty() {
+        let rows = rest.force_orders(Some(name), None, Span::since(since), FORCED_PAGE).await?;
+        take(&rows, &mut missing);
+    }
+    for number in missing {
+        let order = VenueOrderId(number);
+        match rest.order(name, &OrderRef::Plain(order)).await {
+            Ok(row) => {
+                let id = row.client_order_id.as_deref().map(ReportedId::parse);
+                found.insert(order, id);
+            }
+            // Somebody else's that has been forgotten (fact sheet 4.4, retention). The venue's own executes at once.
+            Err(error) if error.reason() == Some(RejectReason::NotFound) => {
+                tracing::warn!(target: "hedge::stream", %instrument, number, "the order of an execution is not known at the venue");
+                found.insert(order, None);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+/// The orders by which the venue closed legs of any instrument since an instant: also of one that nothing else speaks of any
+/// more. A list that the venue refuses to give is left out: executions are named without it.
+pub(crate) async fn forced_since(shared: &Shared, since: Timestamp) -> Result<Vec<OrderReport>, BrokerError> {
+    let rows = match shared.rest.force_orders(None, None, Span::since(since), FORCED_PAGE).await {
+        Ok(rows) => rows,
+        Err(error @ BrokerError::Rejected { .. }) => {
+            tracing::warn!(target: "hedge::stream", %error, "no list of forced orders");
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error),
+    };
+    let mut reports = Vec::with_capacity(rows.len());
+    for row in &rows {
+        match decode::order_report(row) {
+            Ok(report) => reports.push(report),
+            Err(error) => {
+                tracing::warn!(target: "hedge::stream", %error, order = row.order_id, "a forced order cannot be read");
+            }
+        }
+    }
+    Ok(reports)
+}
