@@ -51,7 +51,7 @@ pub struct Backtest {
     pub(super) funding_mark_from_close: u64,
     pub(super) drawdown: Drawdown,
     pub(super) bar_time: Option<i64>,
-    /// What is leapt over: instruments and their ways in ticks.
+    /// What is leapt over: instruments and their ways in ticks, all but the last.
     pub(super) ways: Vec<(SymbolId, [i64; 4])>,
     /// Every step is taken one by one, also where nothing can happen. For comparison.
     pub(super) walks_fully: bool,
@@ -156,6 +156,8 @@ impl Backtest {
         let Self { source: Source::Bars(schedule), tracks, venue, ways, .. } = self else { return false };
         let Some(end_ms) = schedule.open_way() else { return false };
         ways.clear();
+        // The last way is not put down: where there is one symbol, there is nothing to come back to.
+        let mut last = None;
         for (symbol_ix, bar) in schedule.way() {
             let Some(track) = tracks.get(usize::from(symbol_ix)) else { return false };
             // Low and high are the two points between open and close.
@@ -163,9 +165,14 @@ impl Backtest {
             if !venue.is_quiet(track.id, one.min(other), one.max(other), end_ms) {
                 return false;
             }
-            ways.push((track.id, path));
+            if let Some(way) = last.replace((track.id, path)) {
+                ways.push(way);
+            }
         }
         for &(symbol, path) in ways.iter() {
+            venue.stride(end_ms, symbol, path);
+        }
+        if let Some((symbol, path)) = last {
             venue.stride(end_ms, symbol, path);
         }
         self.played += schedule.pass_way();

@@ -312,7 +312,8 @@ impl Market {
         let notional_e8 = (self.top_e8.checked_mul(4 + level.depth)? / 4).checked_mul(pct)? / 100;
         let price_e8 = level.ticks.checked_mul(self.tick_e8)?;
         // Dividing by the whole step first leaves the quotient as it is where nothing is cut off.
-        let step_e8 = u64::try_from(self.step_e8).ok().filter(|&step| step > 0 && E8 as u64 % step == 0)?;
+        let step_e8 =
+            u64::try_from(self.step_e8).ok().filter(|&step| step > 0 && (E8 as u64).is_multiple_of(step))?;
         let steps_of_one = E8 as u64 / step_e8;
         let notional = u64::try_from(notional_e8).ok()?.checked_mul(steps_of_one)?;
         let price = u64::try_from(price_e8).ok().filter(|&price| price > 0)?;

@@ -10,6 +10,7 @@ use super::event::{EventBody, MarketTrade, VenueEvent};
 use super::exchange::Venue;
 use super::fill::Execution;
 use super::market::{Market, Resting, to_e8};
+use super::order::Order;
 use super::vocabulary::{ExpiryReason, OrderStatus, OrderType, Side, Stp, Tif};
 
 const ONE_E8: i128 = 100_000_000;
@@ -26,7 +27,7 @@ impl Venue {
     /// Matches a fresh (or amended) order and then rests or ends what is left of it.
     pub(super) fn match_incoming(&mut self, order_id: u64, out: &mut Vec<VenueEvent>) {
         let Some(order) = self.orders.get(&order_id) else { return };
-        let (symbol, side, limit) = (order.symbol, order.side, self.taker_limit(order_id));
+        let (symbol, side, limit) = (order.symbol, order.side, self.taker_limit(order));
         let self_trade = self.take(order_id, symbol, side, limit, out);
         let Some(order) = self.orders.get(&order_id).filter(|o| o.status.is_open()) else { return };
         let ticks = order.ticks;
@@ -49,8 +50,7 @@ impl Venue {
     }
 
     /// Worst price an order may take: its limit, or for a market order the take bound around mark.
-    fn taker_limit(&self, order_id: u64) -> i64 {
-        let Some(order) = self.orders.get(&order_id) else { return 0 };
+    fn taker_limit(&self, order: &Order) -> i64 {
         if order.order_type == OrderType::Market {
             self.market_bound(order.symbol, order.side)
         } else {

@@ -223,8 +223,13 @@ pub(crate) fn scaled(mantissa: i64, scale: u32) -> Decimal {
 pub(crate) fn multiple_of(grid: Decimal, count: i64) -> Decimal {
     match word(&grid).and_then(|mantissa| mantissa.checked_mul(count)) {
         Some(product) if product != 0 => scaled(product, grid.scale()),
-        _ => Decimal::from(count) * grid,
+        _ => wide_multiple(grid, count),
     }
+}
+
+#[cold]
+fn wide_multiple(grid: Decimal, count: i64) -> Decimal {
+    Decimal::from(count) * grid
 }
 
 /// The mantissa; `None` when it does not fit one word.
