@@ -21,6 +21,10 @@ impl IdSet {
             self.0.remove(place);
         }
     }
+    #[inline]
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
     /// Ascending.
     #[inline]
     pub(super) fn iter(&self) -> impl Iterator<Item = &ClientOrderId> {

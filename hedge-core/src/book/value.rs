@@ -173,6 +173,16 @@ impl Book {
             .filter_map(move |&slot| self.legs.get(slot).filter(|_| known.is_some() || self.is_bare(slot)))
     }
 
+    /// Whether no order is asked about, no leg has to become flat or differs, and none lacks its stop.
+    #[inline]
+    pub(crate) fn waits_for_nothing(&self) -> bool {
+        self.doubtful == 0
+            && self.questions.is_empty()
+            && self.flattening.is_empty()
+            && self.differs.is_empty()
+            && self.kept.bare.as_ref().is_some_and(Vec::is_empty)
+    }
+
     fn is_in_use(&self, slot: usize) -> bool {
         self.legs.get(slot).is_some_and(|leg| leg.is_open() || !leg.live.is_empty())
     }

@@ -20,12 +20,25 @@ impl Engine {
 
     /// Looks at everything that can fall due.
     pub(super) fn earliest_due(&self) -> Option<Timestamp> {
+        if self.is_idle() {
+            return None;
+        }
         // Where no order is in doubt, only a leg that should have a stop and has none is waited for.
         if self.book.doubtful_orders() == 0 {
             self.earliest_among(self.book.bare_legs())
         } else {
             self.earliest_among(self.book.open_legs())
         }
+    }
+
+    /// Whether there is nothing that could fall due: what most records leave behind.
+    #[inline]
+    fn is_idle(&self) -> bool {
+        self.book.waits_for_nothing()
+            && self.bridges.is_empty()
+            && self.unsent.is_empty()
+            && self.reread_at.is_none()
+            && self.take_profit_look_due().is_none()
     }
 
     fn earliest_among<'a>(&'a self, legs: impl Iterator<Item = &'a LegState>) -> Option<Timestamp> {

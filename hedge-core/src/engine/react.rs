@@ -100,7 +100,14 @@ impl Engine {
     }
 
     /// Acts on what changed in the book: protection first, then housekeeping.
+    #[inline]
     pub(super) fn react(&mut self, cx: &mut Cx<'_>) {
+        if !self.changes.is_empty() {
+            self.work_off_changes(cx);
+        }
+    }
+
+    fn work_off_changes(&mut self, cx: &mut Cx<'_>) {
         let mut rounds = 0;
         while !self.changes.is_empty() && rounds < 8 {
             rounds += 1;

@@ -17,6 +17,7 @@ use crate::{
     risk::{GateCheck, RiskManager},
     strategy::{DataNeed, Output, Strategy},
     time::{Interval, Timestamp},
+    venue::MarketEvent,
 };
 
 /// Bars of one length of one instrument, and who reads them.
@@ -186,19 +187,36 @@ impl Engine {
     ///
     /// `at` never goes backwards: an earlier one counts as the latest seen. The state has moved when this returns, before
     /// anything is durable: a failed append must end the process.
+    #[inline]
     pub fn step(&mut self, at: Timestamp, fact: Fact, step: &mut Step) {
+        if let Fact::Market { event } = &fact {
+            self.step_market(at, event, step);
+            // It owns nothing.
+            mem::forget(fact);
+        } else {
+            self.step_other(at, fact, step);
+        }
+    }
+
+    fn step_market(&mut self, at: Timestamp, event: &MarketEvent, step: &mut Step) {
+        self.market(&mut self.begin(at, step), event);
+        self.end(step);
+    }
+
+    fn step_other(&mut self, at: Timestamp, fact: Fact, step: &mut Step) {
+        self.other(&mut self.begin(at, step), fact);
+        self.end(step);
+    }
+
+    #[inline]
+    fn begin<'s>(&self, at: Timestamp, step: &'s mut Step) -> Cx<'s> {
         step.clear();
         step.expected_next = self.book.next_seq();
-        let at = at.max(self.book.last_fact_at());
-        let mut cx = Cx { at, cause: None, step };
-        match &fact {
-            Fact::Market { event } => {
-                self.market(&mut cx, event);
-                // It owns nothing.
-                mem::forget(fact);
-            }
-            _ => self.other(&mut cx, fact),
-        }
+        Cx { at: at.max(self.book.last_fact_at()), cause: None, step }
+    }
+
+    #[inline]
+    fn end(&mut self, step: &Step) {
         if !step.events.is_empty() {
             self.next_due = self.earliest_due();
         }
