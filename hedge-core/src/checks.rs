@@ -64,7 +64,7 @@ fn few(value: &Decimal) -> Option<(i64, u8)> {
 }
 
 #[inline]
-fn same_text(a: &Cow<'static, str>, b: &Cow<'static, str>) -> bool {
+fn same_text(a: &str, b: &str) -> bool {
     // Nearly always the very same constant.
     (a.as_ptr() == b.as_ptr() && a.len() == b.len()) || a == b
 }
