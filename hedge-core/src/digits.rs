@@ -22,7 +22,43 @@ pub(crate) const POWERS: [u64; 20] = {
 /// The digits without point and sign, where they fit into 64 bits: nearly always.
 #[inline]
 pub(crate) fn digits(value: &Decimal) -> Option<u64> {
-    u64::try_from(value.mantissa().unsigned_abs()).ok()
+    let parts = value.unpack();
+    (parts.hi == 0).then_some(u64::from(parts.lo) | u64::from(parts.mid) << 32)
+}
+
+/// Digits of two numbers at the larger of their scales, where 64 bits hold them.
+#[inline(always)]
+fn aligned(a: &Decimal, b: &Decimal) -> Option<(u64, u64, u32)> {
+    let (a, b) = (a.unpack(), b.unpack());
+    if a.hi | b.hi != 0 {
+        return None;
+    }
+    let (x, y) = (u64::from(a.lo) | u64::from(a.mid) << 32, u64::from(b.lo) | u64::from(b.mid) << 32);
+    if a.scale == b.scale {
+        Some((x, y, a.scale))
+    } else if a.scale < b.scale {
+        let power = *POWERS.get((b.scale - a.scale) as usize)?;
+        Some((x.checked_mul(power)?, y, b.scale))
+    } else {
+        let power = *POWERS.get((a.scale - b.scale) as usize)?;
+        Some((x, y.checked_mul(power)?, a.scale))
+    }
+}
+
+/// Two numbers together, the second with that sign; `None` for nothing, which is written in several ways, and for what 64
+/// bits do not hold.
+#[inline(always)]
+fn together(a: &Decimal, b: &Decimal, turns: bool) -> Option<Decimal> {
+    let (x, y, scale) = aligned(a, b)?;
+    let (a_negative, negative) = (a.is_sign_negative(), b.is_sign_negative() != turns);
+    if a_negative == negative {
+        return Some(of_digits(x.checked_add(y)?, negative, scale));
+    }
+    match x.cmp(&y) {
+        Ordering::Greater => Some(of_digits(x - y, a_negative, scale)),
+        Ordering::Less => Some(of_digits(y - x, negative, scale)),
+        Ordering::Equal => None,
+    }
 }
 
 /// Whether a number of either sign is at most ten to that power.
@@ -63,60 +99,85 @@ pub(crate) fn of_digits(digits: u64, negative: bool, scale: u32) -> Decimal {
     Decimal::from_parts(digits as u32, (digits >> 32) as u32, 0, negative, scale)
 }
 
+/// Whether two numbers are written the same: stricter than being equal, and cheaper.
+#[inline]
+pub fn is_same(a: &Decimal, b: &Decimal) -> bool {
+    let (a, b) = (a.unpack(), b.unpack());
+    a.lo == b.lo && a.mid == b.mid && a.hi == b.hi && a.scale == b.scale && a.negative == b.negative
+}
+
 /// The order of two numbers, as [`Decimal`]'s own.
 #[inline]
 pub fn compare(a: &Decimal, b: &Decimal) -> Ordering {
-    if a.scale() == b.scale() {
-        return a.mantissa().cmp(&b.mantissa());
+    let Some((x, y, _)) = aligned(a, b) else { return a.cmp(b) };
+    match (a.is_sign_negative(), b.is_sign_negative()) {
+        (false, false) => x.cmp(&y),
+        (true, true) => y.cmp(&x),
+        _ if x | y == 0 => Ordering::Equal,
+        (false, true) => Ordering::Greater,
+        (true, false) => Ordering::Less,
     }
-    let quick = || {
-        let (x, y) = (i128::from(digits(a)?), i128::from(digits(b)?));
-        let scaled =
-            |digits: i128, by: u32| Some(digits * i128::from(*POWERS.get(by as usize).filter(|_| by < 19)?));
-        let (x, y) = if a.scale() < b.scale() {
-            (scaled(x, b.scale() - a.scale())?, y)
-        } else {
-            (x, scaled(y, a.scale() - b.scale())?)
-        };
-        let signed =
-            |digits: i128, number: &Decimal| if number.is_sign_negative() { -digits } else { digits };
-        Some(signed(x, a).cmp(&signed(y, b)))
-    };
-    quick().unwrap_or_else(|| a.cmp(b))
+}
+
+/// The smaller of two numbers, as [`Decimal`]'s own.
+#[inline]
+pub fn least(a: Decimal, b: Decimal) -> Decimal {
+    if compare(&a, &b).is_gt() { b } else { a }
+}
+
+/// The larger of two numbers, as [`Decimal`]'s own.
+#[inline]
+pub fn greatest(a: Decimal, b: Decimal) -> Decimal {
+    if compare(&a, &b).is_lt() { b } else { a }
+}
+
+/// What two numbers are together, as [`Decimal`]'s own.
+#[inline]
+pub fn sum(a: &Decimal, b: &Decimal) -> Decimal {
+    // Adding nothing changes nothing, not even the number of places.
+    if a.is_zero() {
+        return *b;
+    }
+    if b.is_zero() {
+        return *a;
+    }
+    match together(a, b, false) {
+        Some(sum) => sum,
+        None => a + b,
+    }
 }
 
 /// What is left of a number after taking another away, as [`Decimal`]'s own.
 #[inline]
 pub fn difference(a: &Decimal, b: &Decimal) -> Decimal {
-    let quick = || {
-        let (x, y) = (digits(a).filter(|&digits| digits != 0)?, digits(b).filter(|&digits| digits != 0)?);
-        let (x, y) = match a.scale().cmp(&b.scale()) {
-            Ordering::Equal => (x, y),
-            Ordering::Less => (x.checked_mul(*POWERS.get((b.scale() - a.scale()) as usize)?)?, y),
-            Ordering::Greater => (x, y.checked_mul(*POWERS.get((a.scale() - b.scale()) as usize)?)?),
-        };
-        let signed = |digits: u64, number: &Decimal| {
-            let digits = i128::from(digits);
-            if number.is_sign_negative() { -digits } else { digits }
-        };
-        let left = signed(x, a) - signed(y, b);
-        // Nothing is written in several ways: the general form knows which.
-        let digits = u64::try_from(left.unsigned_abs()).ok().filter(|&digits| digits != 0)?;
-        Some(of_digits(digits, left < 0, a.scale().max(b.scale())))
-    };
-    quick().unwrap_or_else(|| a - b)
+    if a.is_zero() {
+        return if b.is_zero() { *b } else { -*b };
+    }
+    if b.is_zero() {
+        return *a;
+    }
+    match together(a, b, true) {
+        Some(left) => left,
+        None => a - b,
+    }
 }
 
 /// The product of two numbers, as [`Decimal`]'s own.
 #[inline]
 pub fn product(a: &Decimal, b: &Decimal) -> Decimal {
+    if a.is_zero() || b.is_zero() {
+        return Decimal::ZERO;
+    }
     let quick = || {
-        let digits = digits(a)?.checked_mul(digits(b)?).filter(|&digits| digits != 0)?;
+        let digits = digits(a)?.checked_mul(digits(b)?)?;
         let scale = a.scale() + b.scale();
         (scale <= Decimal::MAX_SCALE)
             .then(|| of_digits(digits, a.is_sign_negative() != b.is_sign_negative(), scale))
     };
-    quick().unwrap_or_else(|| a * b)
+    match quick() {
+        Some(product) => product,
+        None => a * b,
+    }
 }
 
 /// How far from a tie or a whole number a quotient must be for its 28 rounded digits to be as good as all of them.
@@ -251,6 +312,11 @@ mod tests {
         prop_oneof![4 => usual, 4 => round, 1 => odd, 1 => wide]
     }
 
+    /// Nothing too, as it is written with any number of places.
+    fn number_or_nothing() -> impl Strategy<Value = Decimal> {
+        prop_oneof![6 => number(), 1 => (0_u32..9).prop_map(|scale| Decimal::new(0, scale))]
+    }
+
     /// Range errors of the general form are not what is compared.
     fn fits(value: Decimal, by: Decimal) -> bool {
         value
@@ -271,13 +337,19 @@ mod tests {
         }
 
         #[test]
-        fn numbers_have_the_order_difference_and_product_that_the_general_forms_find(
-            a in number(), b in number(), signs in 0_u8..4, alike in any::<bool>(),
+        fn numbers_have_the_order_sum_difference_and_product_that_the_general_forms_find(
+            a in number_or_nothing(), b in number_or_nothing(), signs in 0_u8..4, alike in any::<bool>(),
         ) {
             let b = if alike { Decimal::from_i128_with_scale(a.mantissa(), b.scale()) } else { b };
             let a = if signs & 1 == 0 { a } else { -a };
             let b = if signs & 2 == 0 { b } else { -b };
             prop_assert_eq!(compare(&a, &b), a.cmp(&b));
+            prop_assert_eq!(least(a, b).serialize(), a.min(b).serialize());
+            prop_assert_eq!(greatest(a, b).serialize(), a.max(b).serialize());
+            prop_assert_eq!(is_same(&a, &b), a.serialize() == b.serialize());
+            if let Some(expected) = a.checked_add(b) {
+                prop_assert_eq!(sum(&a, &b).serialize(), expected.serialize());
+            }
             if let Some(expected) = a.checked_sub(b) {
                 prop_assert_eq!(difference(&a, &b).serialize(), expected.serialize());
             }

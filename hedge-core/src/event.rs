@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    checks::GateChecks,
     engine::Guard,
     error::{Outcome, RejectReason},
     id::{ClientOrderId, InstrumentId, InstrumentIx, OrderPurpose, RunId, Seq, StrategyId, Term},
@@ -13,7 +14,7 @@ use crate::{
     money::Qty,
     order::{Intent, Leg},
     position::{Position, PositionKey},
-    risk::{GateCheck, Posture, Verdict},
+    risk::{Posture, Verdict},
     time::{Interval, Timestamp},
     venue::{
         AccountEvent, AccountSnapshot, CashFlow, Fill, ForcedClose, MarketEvent, OrderRef, OrderReport,
@@ -237,7 +238,7 @@ pub enum Decision {
         /// Which leg.
         position: PositionKey,
         /// All rules.
-        checks: Vec<GateCheck>,
+        checks: GateChecks,
         /// The strictest answer.
         verdict: Verdict,
     },

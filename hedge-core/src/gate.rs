@@ -9,7 +9,7 @@ use crate::{
     book::Book,
     id::{ClientOrderId, InstrumentIx, OrderPurpose, StrategyId, Term},
     instrument::InstrumentSpec,
-    money::{Bps, Price, Qty},
+    money::{Bps, Price, Qty, difference, product, sum},
     order::{
         Approved, Close, Coverage, Entry, Exit, Leg, Order, Portion, Protection, Size, TakeProfit, Tif,
         TriggerBy,
@@ -198,8 +198,8 @@ impl<'a> Gate<'a> {
             Entry::Market => {
                 let slip = self.max_slippage.ratio().get();
                 let reach = match side {
-                    OrderSide::Buy => mark.get() * (Decimal::ONE + slip),
-                    OrderSide::Sell => mark.get() * (Decimal::ONE - slip),
+                    OrderSide::Buy => product(&mark.get(), &sum(&Decimal::ONE, &slip)),
+                    OrderSide::Sell => product(&mark.get(), &difference(&Decimal::ONE, &slip)),
                 };
                 self.spec.passive_price(reach, side).map(|price| (price, Tif::Ioc))
             }
@@ -220,7 +220,7 @@ impl<'a> Gate<'a> {
             OrderSide::Sell => self.spec.price_band_down,
         };
         if let Some(multiple) = band {
-            let bound = mark.get() * multiple;
+            let bound = product(&mark.get(), &multiple);
             checks.push(match side {
                 OrderSide::Buy => GateCheck::at_most("price_band", price.get(), bound),
                 OrderSide::Sell => GateCheck::at_least("price_band", price.get(), bound),
@@ -290,7 +290,7 @@ impl<'a> Gate<'a> {
             self.spec.lot.min,
         ));
         let qty = qty?;
-        let notional = qty.get() * price.get();
+        let notional = product(&qty.get(), &price.get());
         let mut check = GateCheck::at_least("venue_min_notional", notional, self.spec.min_notional.get());
         if !check.passed() {
             check.note = Some(Cow::Borrowed("raise capital_per_trade or drop the instrument"));

@@ -2,7 +2,13 @@
 //!
 //! Symbols and client order ids are stored inline: copying one costs no allocation.
 
-use std::{cmp::Ordering, fmt, fmt::Write as _, str::FromStr};
+use std::{
+    cmp::Ordering,
+    fmt,
+    fmt::Write as _,
+    hash::{Hash, Hasher},
+    str::FromStr,
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
@@ -37,6 +43,21 @@ fn by_words<const N: usize>(a: &[u8; N], b: &[u8; N]) -> Ordering {
     Ordering::Equal
 }
 
+/// Whether all bytes are the same, without calling out.
+#[inline]
+fn are_same<const N: usize>(a: &[u8; N], b: &[u8; N]) -> bool {
+    let (words_a, rest_a) = a.as_chunks::<8>();
+    let (words_b, rest_b) = b.as_chunks::<8>();
+    let mut differing = 0;
+    for at in 0..N / 8 {
+        differing |= u64::from_ne_bytes(words_a[at]) ^ u64::from_ne_bytes(words_b[at]);
+    }
+    let (mut tail_a, mut tail_b) = ([0; 8], [0; 8]);
+    tail_a[..N % 8].copy_from_slice(rest_a);
+    tail_b[..N % 8].copy_from_slice(rest_b);
+    differing | (u64::from_ne_bytes(tail_a) ^ u64::from_ne_bytes(tail_b)) == 0
+}
+
 /// A multiplier without structure (the golden ratio's digits).
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -51,10 +72,23 @@ fn mixed(words: &[[u8; 8]]) -> u64 {
 macro_rules! inline_text {
     ($(#[$doc:meta])* $name:ident, $cap:literal, $what:literal, $expected:literal, $valid:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Eq)]
         pub struct $name {
             bytes: [u8; $cap],
             len: u8,
+        }
+
+        impl PartialEq for $name {
+            #[inline]
+            fn eq(&self, other: &Self) -> bool {
+                are_same(&self.bytes, &other.bytes) && self.len == other.len
+            }
+        }
+        impl Hash for $name {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                self.bytes.hash(state);
+                self.len.hash(state);
+            }
         }
 
         impl Ord for $name {
@@ -80,6 +114,11 @@ macro_rules! inline_text {
                 let mut bytes = [0; $cap];
                 bytes[..text.len()].copy_from_slice(text.as_bytes());
                 Ok(Self { bytes, len: text.len() as u8 })
+            }
+            /// The text's bytes.
+            #[inline]
+            pub fn as_bytes(&self) -> &[u8] {
+                self.bytes.get(..usize::from(self.len)).unwrap_or_default()
             }
             /// The text.
             pub fn as_str(&self) -> &str {
@@ -338,22 +377,30 @@ impl OrderPurpose {
 pub struct OrderIds {
     run: RunId,
     term: Term,
+    /// How all of them begin, and how long that is.
+    head: [u8; 32],
+    head_len: usize,
 }
 
 impl OrderIds {
     /// Ids of one run and term.
-    pub const fn new(run: RunId, term: Term) -> Self {
-        Self { run, term }
+    pub fn new(run: RunId, term: Term) -> Self {
+        let mut head = [0; 32];
+        head[0] = b'h';
+        // 1 + 7 + 3 + at most 13 + 1 characters always fit; a run of this century has 7 digits, a term below 46,656 has 3.
+        let head_len = put_base36(&mut head, 1, run.0.unsigned_abs(), 7);
+        let head_len = put_base36(&mut head, head_len, u64::from(term.0), 3);
+        Self { run, term, head, head_len }
+    }
+    /// Whether these are the ids of that run and term.
+    #[inline]
+    pub(crate) fn are_of(&self, run: RunId, term: Term) -> bool {
+        self.run == run && self.term == term
     }
     /// The id of the order that is decided at journal place `seq`.
     pub fn derive(&self, seq: Seq, purpose: OrderPurpose) -> ClientOrderId {
-        let mut bytes = [0; 32];
-        bytes[0] = b'h';
-        // 1 + 7 + 3 + at most 13 + 1 characters always fit; a run of this century has 7 digits, a term below 46,656 has 3.
-        let mut len = 1;
-        for (value, width) in [(self.run.0.unsigned_abs(), 7), (u64::from(self.term.0), 3), (seq.0, 1)] {
-            len = put_base36(&mut bytes, len, value, width);
-        }
+        let mut bytes = self.head;
+        let len = put_base36(&mut bytes, self.head_len, seq.0, 1);
         bytes[len.min(31)] = purpose.letter();
         ClientOrderId { bytes, len: (len + 1).min(32) as u8 }
     }

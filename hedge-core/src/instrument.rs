@@ -98,8 +98,8 @@ impl InstrumentSpec {
     }
     fn in_bounds(&self, price: Decimal) -> Option<Price> {
         let price = Price::of(price)?;
-        let above = self.min_price.is_none_or(|min| price >= min);
-        let below = self.max_price.is_none_or(|max| price <= max);
+        let above = self.min_price.is_none_or(|min| compare(&price.get(), &min.get()).is_ge());
+        let below = self.max_price.is_none_or(|max| compare(&price.get(), &max.get()).is_le());
         (above && below).then_some(price)
     }
 }

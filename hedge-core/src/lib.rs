@@ -3,6 +3,7 @@
 pub mod bar;
 pub mod book;
 pub mod brokerage;
+pub mod checks;
 mod digits;
 pub mod engine;
 pub mod error;
@@ -29,6 +30,7 @@ pub mod venue;
 pub use bar::{Bar, InvalidBar};
 pub use book::{Book, LegHalt, LegState, OrderRecord, Totals};
 pub use brokerage::{Brokerage, Changed, EventSource, OrderAck, SubmitError, VenueReader};
+pub use checks::GateChecks;
 pub use engine::{Effect, Engine, EngineConfig, ForeignOrders, Guard, Step, StopValidator};
 pub use error::{BoxError, BrokerError, Outcome, RejectReason, StoreError};
 pub use event::{

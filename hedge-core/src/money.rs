@@ -18,7 +18,9 @@ use crate::{
     id::Asset,
 };
 
-pub use crate::digits::{ceil_to, compare, difference, div_round, floor_to, product, round_to};
+pub use crate::digits::{
+    ceil_to, compare, difference, div_round, floor_to, greatest, is_same, least, product, round_to, sum,
+};
 
 /// A number that cannot be that kind of amount.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -138,6 +140,13 @@ impl Price {
     }
     /// Price times quantity. Errors: [`InvalidAmount`] when the product leaves the decimal range.
     pub fn checked_mul(self, qty: Qty) -> Result<Notional, InvalidAmount> {
+        // Few digits cannot leave the range.
+        if let (Some(price), Some(amount)) = (digits(&self.0), digits(&qty.0))
+            && price.checked_mul(amount).is_some()
+            && let Some(notional) = Notional::of(product(&self.0, &qty.0))
+        {
+            return Ok(notional);
+        }
         let product = self.0.checked_mul(qty.0).ok_or_else(|| InvalidAmount {
             what: "notional",
             value: format!("{self} x {qty}"),

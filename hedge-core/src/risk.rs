@@ -10,7 +10,7 @@ use crate::{
     event::Envelope,
     id::{InstrumentIx, StrategyId},
     instrument::InstrumentSpec,
-    money::{Notional, Price, Qty, compare, difference},
+    money::{Notional, Price, Qty, difference},
     order::{Entry, Protection},
     position::PositionKey,
     time::Timestamp,
@@ -71,34 +71,27 @@ pub struct GateCheck {
     pub note: Option<Cow<'static, str>>,
 }
 
+/// What a distance from a limit says.
+#[inline]
+fn within(distance: &Decimal) -> CheckVerdict {
+    if distance.is_sign_positive() || distance.is_zero() { CheckVerdict::Pass } else { CheckVerdict::Refuse }
+}
+
 impl GateCheck {
     /// A check that passes while `value` is at most `limit`.
     #[inline]
     pub fn at_most(rule: &'static str, value: Decimal, limit: Decimal) -> Self {
-        let verdict = if compare(&value, &limit).is_le() { CheckVerdict::Pass } else { CheckVerdict::Refuse };
-        Self {
-            rule: Cow::Borrowed(rule),
-            value,
-            limit,
-            distance: difference(&limit, &value),
-            verdict,
-            note: None,
-        }
+        let distance = difference(&limit, &value);
+        Self { rule: Cow::Borrowed(rule), value, limit, distance, verdict: within(&distance), note: None }
     }
     /// A check that passes while `value` is at least `limit`.
     #[inline]
     pub fn at_least(rule: &'static str, value: Decimal, limit: Decimal) -> Self {
-        let verdict = if compare(&value, &limit).is_ge() { CheckVerdict::Pass } else { CheckVerdict::Refuse };
-        Self {
-            rule: Cow::Borrowed(rule),
-            value,
-            limit,
-            distance: difference(&value, &limit),
-            verdict,
-            note: None,
-        }
+        let distance = difference(&value, &limit);
+        Self { rule: Cow::Borrowed(rule), value, limit, distance, verdict: within(&distance), note: None }
     }
     /// A yes-or-no rule: value 1 and limit 1 when it holds.
+    #[inline]
     pub fn holds(rule: &'static str, holds: bool, note: impl Into<Option<Cow<'static, str>>>) -> Self {
         let (value, distance, verdict) = if holds {
             (Decimal::ONE, Decimal::ZERO, CheckVerdict::Pass)
@@ -108,6 +101,7 @@ impl GateCheck {
         Self { rule: Cow::Borrowed(rule), value, limit: Decimal::ONE, distance, verdict, note: note.into() }
     }
     /// Whether this rule alone would let the proposal pass as it is.
+    #[inline]
     pub fn passed(&self) -> bool {
         self.verdict == CheckVerdict::Pass
     }
@@ -146,11 +140,13 @@ pub enum Verdict {
 impl Verdict {
     /// The stricter of two answers; of two refusals the first stays.
     #[must_use]
+    #[inline]
     pub fn stricter(self, other: Self) -> Self {
         match (self, other) {
+            // Most rules approve.
+            (verdict, Self::Approve) | (Self::Approve, verdict) => verdict,
             (refuse @ Self::Refuse { .. }, _) | (_, refuse @ Self::Refuse { .. }) => refuse,
             (Self::Shrink { to: a }, Self::Shrink { to: b }) => Self::Shrink { to: a.min(b) },
-            (shrink @ Self::Shrink { .. }, Self::Approve) | (Self::Approve, shrink) => shrink,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, mem};
 use hedge_core::{
     Book, CheckVerdict, Decimal, Decision, Envelope, Event, Fact, GateCheck, MarketEvent, OperatorCommand,
     Posture, Proposal, RiskManager, Stance, Timestamp, Verdict,
-    money::{compare, div_round, product},
+    money::{compare, difference, div_round, greatest, is_same, product, sum},
 };
 
 use crate::{calendar::DayCalendar, limits::verdict_of};
@@ -33,6 +33,10 @@ struct State {
 }
 
 impl State {
+    /// Units: percent, at least 0.
+    fn fall_from(&self, baseline: &Decimal) -> Decimal {
+        percent(&difference(baseline, &self.last), &sum(baseline, &self.transfers))
+    }
     /// Neither limit is reached while equity is above this: a little higher than the exact bounds, written like equity.
     fn safe_above(&self, drawdown_pct: Decimal, daily_loss_pct: Decimal) -> Decimal {
         let percent = Decimal::new(1, 2);
@@ -76,20 +80,18 @@ impl EquityTrack {
     }
     /// Fall from the peak. Units: percent of the peak, at least 0.
     pub fn drawdown_pct(&self) -> Decimal {
-        self.state
-            .map_or(Decimal::ZERO, |state| percent(state.peak - state.last, state.peak + state.transfers))
+        self.state.as_ref().map_or(Decimal::ZERO, |state| state.fall_from(&state.peak))
     }
     /// Loss since the day began. Units: percent of the day's start, at least 0.
     pub fn daily_loss_pct(&self) -> Decimal {
-        self.state.map_or(Decimal::ZERO, |state| {
-            percent(state.day_start - state.last, state.day_start + state.transfers)
-        })
+        self.state.as_ref().map_or(Decimal::ZERO, |state| state.fall_from(&state.day_start))
     }
     /// Takes the present equity in. Returns whether a new day has begun. Cheap while nothing has moved and no day ends.
     pub fn update(&mut self, book: &Book, now: Timestamp) -> bool {
         self.take_in(book, now) == News::Day
     }
 
+    #[inline(always)]
     fn take_in(&mut self, book: &Book, now: Timestamp) -> News {
         if !book.is_started() {
             return News::Nothing;
@@ -103,7 +105,8 @@ impl EquityTrack {
             return News::Day;
         };
         let new_day = now >= state.next_day;
-        if !new_day && is_same(state.in_book, in_book) && is_same(state.transfers, transfers) {
+        let same_transfers = is_same(&state.transfers, &transfers);
+        if !new_day && same_transfers && is_same(&state.in_book, &in_book) {
             return News::Nothing;
         }
         let equity = if transfers.is_zero() { in_book } else { in_book - transfers };
@@ -113,10 +116,10 @@ impl EquityTrack {
                 state.next_day = self.calendar.next_start(state.next_day);
             }
         }
-        let is_high = !is_above(state.peak, equity);
-        let moved = is_high || !is_same(state.transfers, transfers);
+        let is_high = compare(&state.peak, &equity).is_le();
+        let moved = is_high || !same_transfers;
         if is_high {
-            state.peak = state.peak.max(equity);
+            state.peak = greatest(state.peak, equity);
         }
         state.last = equity;
         state.in_book = in_book;
@@ -145,24 +148,14 @@ impl EquityTrack {
     }
 }
 
-/// Whether two numbers are written the same: stricter than being equal, and cheaper.
-#[inline]
-fn is_same(a: Decimal, b: Decimal) -> bool {
-    a.mantissa() == b.mantissa() && a.scale() == b.scale()
-}
-
-#[inline]
-fn is_above(a: Decimal, b: Decimal) -> bool {
-    compare(&a, &b).is_gt()
-}
-
-fn percent(loss: Decimal, base: Decimal) -> Decimal {
-    if loss <= Decimal::ZERO {
+fn percent(loss: &Decimal, base: &Decimal) -> Decimal {
+    let is_above_zero = |value: &Decimal| value.is_sign_positive() && !value.is_zero();
+    if !is_above_zero(loss) {
         Decimal::ZERO
-    } else if base <= Decimal::ZERO {
+    } else if !is_above_zero(base) {
         Decimal::ONE_HUNDRED
     } else {
-        div_round(product(&loss, &Decimal::ONE_HUNDRED), base, 4)
+        div_round(product(loss, &Decimal::ONE_HUNDRED), *base, 4)
     }
 }
 
@@ -248,12 +241,12 @@ impl Breakers {
     /// Whether equity is so high that no limit can be reached. Most prices end here.
     fn is_safe(&mut self) -> bool {
         let Some(state) = &self.track.state else { return true };
-        if is_same(state.last, state.peak) && !is_above(state.day_start, state.last) {
+        if is_same(&state.last, &state.peak) && compare(&state.day_start, &state.last).is_le() {
             return true;
         }
         let (drawdown_pct, daily_loss_pct) = (self.kill_dd_pct, self.kill_daily_loss_pct);
         let safe = *self.safe_above.0.get_or_insert_with(|| state.safe_above(drawdown_pct, daily_loss_pct));
-        is_above(state.last, safe)
+        compare(&state.last, &safe).is_gt()
     }
 
     fn is_day_over(&self, now: Timestamp) -> bool {

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use hedge_core::{
     Action, Book, CheckVerdict, Decimal, Envelope, GateCheck, PositionKey, Proposal, Protection, RiskManager,
     Stance, Symbol, Timestamp, Verdict, Watches,
-    money::{compare, div_round, product},
+    money::{compare, difference, div_round, greatest, product, sum},
 };
 
 use crate::{config::RiskLimits, sizing::cut_back};
@@ -44,8 +44,7 @@ impl Limits {
 
     fn positions(&self, proposal: &Proposal<'_>) -> GateCheck {
         let key = &proposal.position;
-        let counted = proposal.book.leg(key).is_some_and(hedge_core::LegState::is_open)
-            || proposal.book.has_live_entry(key);
+        let counted = proposal.book.is_occupied(key);
         let legs = proposal.book.occupied_legs() + usize::from(!counted);
         GateCheck::at_most("max_positions", Decimal::from(legs), Decimal::from(self.max_positions))
     }
@@ -56,13 +55,14 @@ impl Limits {
             Protection::Stop { take_profits, .. } => 2 + take_profits.len(),
             Protection::Unprotected { .. } => 1,
         };
-        let orders = Decimal::from(proposal.book.live_order_count()) + Decimal::from(brings);
+        let orders = Decimal::from(proposal.book.live_order_count() as usize + brings);
         GateCheck::at_most("max_open_orders", orders, Decimal::from(self.max_open_orders))
     }
 
     fn min_notional(&self, proposal: &Proposal<'_>) -> GateCheck {
         let own = self.min_notional_by_symbol.get(&proposal.position.instrument.symbol);
-        let limit = own.copied().unwrap_or(self.min_notional_usdt).max(proposal.spec.min_notional.get());
+        let own = own.copied().unwrap_or(self.min_notional_usdt);
+        let limit = greatest(own, proposal.spec.min_notional.get());
         let mut check = GateCheck::at_least("min_notional", proposal.notional.get(), limit);
         if !check.passed() {
             check.note = Some(Cow::Borrowed("raise capital_per_trade or drop the instrument"));
@@ -78,11 +78,11 @@ impl Limits {
         };
         let (mark, bps) = (mark.get(), Decimal::from(10_000));
         let sign = Decimal::from(proposal.position.side.sign());
-        let worse = (proposal.price.get() - mark) * sign;
+        let worse = product(&difference(&proposal.price.get(), &mark), &sign);
         let mut check =
             GateCheck::at_most(rule, div_round(product(&worse, &bps), mark, 4), self.max_slippage_bps);
         let most = product(&mark, &self.max_slippage_bps);
-        let fits = compare(&product(&(worse - proposal.spec.tick), &bps), &most).is_le();
+        let fits = compare(&product(&difference(&worse, &proposal.spec.tick), &bps), &most).is_le();
         check.verdict = if fits { CheckVerdict::Pass } else { CheckVerdict::Refuse };
         check
     }
@@ -90,12 +90,12 @@ impl Limits {
     fn leverage(&self, proposal: &Proposal<'_>, exposure: Decimal, checks: &mut Vec<GateCheck>) -> Verdict {
         let rule = "max_leverage";
         let equity = proposal.book.equity();
-        if equity <= Decimal::ZERO {
+        if equity.is_sign_negative() || equity.is_zero() {
             checks.push(GateCheck::holds(rule, false, Cow::Borrowed("equity is not above zero")));
             return refuse(rule);
         }
         let limit_usdt = product(&self.max_leverage, &equity);
-        let after = exposure + proposal.notional.get();
+        let after = sum(&exposure, &proposal.notional.get());
         let mut check = GateCheck::at_most(rule, div_round(after, equity, 4), self.max_leverage);
         let verdict = fit(rule, proposal, exposure, limit_usdt, &mut check);
         checks.push(check);
@@ -123,7 +123,7 @@ fn fit(
     limit: Decimal,
     check: &mut GateCheck,
 ) -> Verdict {
-    if compare(&(open + proposal.notional.get()), &limit).is_le() {
+    if compare(&sum(&open, &proposal.notional.get()), &limit).is_le() {
         check.verdict = CheckVerdict::Pass;
         return Verdict::Approve;
     }
@@ -147,7 +147,7 @@ fn notional(
     limit: Decimal,
     checks: &mut Vec<GateCheck>,
 ) -> Verdict {
-    checks.push(GateCheck::at_most(rule, open + proposal.notional.get(), limit));
+    checks.push(GateCheck::at_most(rule, sum(&open, &proposal.notional.get()), limit));
     match checks.last_mut() {
         Some(check) if !check.passed() => fit(rule, proposal, open, limit, check),
         _ => Verdict::Approve,
@@ -164,9 +164,9 @@ impl RiskManager for Limits {
         checks.push(self.slippage(proposal));
         let verdict = verdict_of(&checks[first..]);
         let instrument = proposal.position.instrument;
-        let of_symbol =
-            book.exposure(&PositionKey::long(instrument)) + book.exposure(&PositionKey::short(instrument));
-        let total = exposure(book);
+        let [long, short] =
+            [PositionKey::long(instrument), PositionKey::short(instrument)].map(|key| book.exposure(&key));
+        let (of_symbol, total) = (sum(&long, &short), exposure(book));
         verdict
             .stricter(notional(
                 "max_notional_per_order",
@@ -191,7 +191,8 @@ impl RiskManager for Limits {
 
 /// Notional of all legs and of all openings that may still fill.
 pub(crate) fn exposure(book: &Book) -> Decimal {
-    book.legs_in_use().filter(|leg| is_exposed(book, leg)).map(|leg| book.exposure(&leg.key)).sum()
+    let exposed = book.legs_in_use().filter(|leg| is_exposed(book, leg));
+    exposed.fold(Decimal::ZERO, |total, leg| sum(&total, &book.exposure(&leg.key)))
 }
 
 /// Whether a leg can have an exposure at all: cheaper to ask than the exposure.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use hedge_core::{
     Book, Decimal, Envelope, GateCheck, InstrumentId, LegState, PositionKey, PositionSide, Proposal,
     RiskManager, Stance, Timestamp, Verdict, Watches,
-    money::{div_round, product},
+    money::{compare, difference, div_round, greatest, least, product, sum},
 };
 
 use crate::limits::is_exposed;
@@ -44,15 +44,15 @@ impl Sides {
     }
     fn net(&self) -> Decimal {
         let [long, short] = self.with_pending;
-        (long - self.held[1]).max(short - self.held[0])
+        greatest(difference(&long, &self.held[1]), difference(&short, &self.held[0]))
     }
     fn gross(&self) -> Decimal {
-        self.with_pending[0] + self.with_pending[1]
+        sum(&self.with_pending[0], &self.with_pending[1])
     }
 }
 
 fn held(book: &Book, leg: &LegState) -> Decimal {
-    book.mark_of(&leg.key.instrument).map_or(leg.cost, |(mark, _)| leg.qty * mark.get())
+    book.mark_of(&leg.key.instrument).map_or(leg.cost, |(mark, _)| product(&leg.qty, &mark.get()))
 }
 
 impl LiquidationDistance {
@@ -66,14 +66,14 @@ impl LiquidationDistance {
     pub fn distance_pct(&self, book: &Book, leg: &PositionKey, notional: Decimal) -> Decimal {
         let (mut net, mut gross) = (Decimal::ZERO, Decimal::ZERO);
         let mut add = |sides: Sides| {
-            net += sides.net();
-            gross += sides.gross();
+            net = sum(&net, &sides.net());
+            gross = sum(&gross, &sides.gross());
         };
         // What is asked for counts as filled: should it not fill, nothing has become worse.
         let mut own = Sides::of(book, leg.instrument);
         let side = usize::from(leg.side == PositionSide::Short);
-        own.with_pending[side] += notional;
-        own.held[side] += notional;
+        own.with_pending[side] = sum(&own.with_pending[side], &notional);
+        own.held[side] = sum(&own.held[side], &notional);
         add(own);
         let mut last = leg.instrument;
         for used in book.legs_in_use().map(|leg| leg.key.instrument) {
@@ -84,15 +84,15 @@ impl LiquidationDistance {
             last = used;
         }
         let maintenance = product(&self.rate, &gross);
-        let spare = book.equity() - maintenance;
-        let at_risk = net + maintenance;
-        if spare <= Decimal::ZERO {
+        let spare = difference(&book.equity(), &maintenance);
+        let at_risk = sum(&net, &maintenance);
+        if compare(&spare, &Decimal::ZERO).is_le() {
             return Decimal::ZERO;
         }
         if at_risk.is_zero() {
             return Decimal::ONE_HUNDRED;
         }
-        div_round(product(&spare, &Decimal::ONE_HUNDRED), at_risk, 4).min(Decimal::ONE_HUNDRED)
+        least(div_round(product(&spare, &Decimal::ONE_HUNDRED), at_risk, 4), Decimal::ONE_HUNDRED)
     }
 }
 

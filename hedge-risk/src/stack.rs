@@ -71,6 +71,12 @@ impl RiskManager for RiskStack {
             .fold(Verdict::Approve, |verdict, manager| verdict.stricter(manager.assess(proposal, checks)))
     }
     fn posture(&self, book: &Book, now: Timestamp) -> Stance {
+        // One that may have a stance is the usual number.
+        if let [only] = self.stances.as_slice()
+            && let Some(manager) = self.managers.get(*only)
+        {
+            return manager.posture(book, now);
+        }
         let mut strictest = Stance::NORMAL;
         for manager in self.stances.iter().filter_map(|&place| self.managers.get(place)) {
             let stance = manager.posture(book, now);
@@ -91,6 +97,11 @@ impl RiskManager for RiskStack {
         }
     }
     fn mark(&mut self, book: &Book, now: Timestamp) {
+        if let [only] = self.marks.as_slice()
+            && let Some(manager) = self.managers.get_mut(*only)
+        {
+            return manager.mark(book, now);
+        }
         for &place in &self.marks {
             if let Some(manager) = self.managers.get_mut(place) {
                 manager.mark(book, now);

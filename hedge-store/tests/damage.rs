@@ -111,7 +111,7 @@ fn event() -> impl Strategy<Value = Event> {
             };
             Event::Decision(Decision::Assessed {
                 position: PositionKey::short(instrument),
-                checks: vec![check],
+                checks: vec![check].into(),
                 verdict: Verdict::Refuse { rule: rule.into() },
             })
         }),

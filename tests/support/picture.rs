@@ -189,7 +189,7 @@ pub fn thoughts(records: &[Envelope]) -> Vec<String> {
                 "warmup_s" => format!("{} {:?}", check.rule, check.verdict),
                 rule => format!("{rule} {} {:?}", check.value.normalize(), check.verdict),
             };
-            let checks: Vec<String> = checks.iter().map(rule).collect();
+            let checks: Vec<String> = checks.iter().map(|check| rule(&check)).collect();
             Some(format!("{} {position}: {verdict:?}, {}", record.at, checks.join(", ")))
         }
         _ => None,

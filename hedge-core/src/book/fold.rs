@@ -148,10 +148,14 @@ impl Book {
         }
     }
 
+    #[inline]
     fn set_mark(&mut self, ix: InstrumentIx, price: Price, at: Timestamp) {
         let i = usize::from(ix.0);
         let Some(mark) = self.marks.get_mut(i) else { return };
         *mark = Some((price, at));
+        if self.open.is_empty() || self.remark_only_leg(i, price) {
+            return;
+        }
         for slot in [i * 2, i * 2 + 1] {
             if self.legs.get(slot).is_some_and(LegState::is_open) {
                 self.kept.leg_moved(slot);
@@ -233,6 +237,7 @@ impl Book {
                     {
                         entry.get_or_insert((mark, at));
                         self.kept.leg_moved(slot);
+                        self.kept.leg_moved(slot ^ 1);
                     }
                 }
             }

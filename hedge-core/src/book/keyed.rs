@@ -55,17 +55,67 @@ pub(super) struct Place(usize);
 /// No entry lives here.
 const FREE: u32 = u32::MAX;
 
+/// So many entries lie behind each other; none of them is ever moved to make room for more.
+const IN_A_CHUNK: usize = 256;
+
+/// A list that grows without moving what is in it.
+#[derive(Clone)]
+struct Entries<T> {
+    chunks: Vec<Vec<T>>,
+    len: usize,
+}
+
+impl<T> Entries<T> {
+    const fn new() -> Self {
+        Self { chunks: Vec::new(), len: 0 }
+    }
+    const fn len(&self) -> usize {
+        self.len
+    }
+    #[inline]
+    fn get(&self, place: usize) -> Option<&T> {
+        self.chunks.get(place / IN_A_CHUNK)?.get(place % IN_A_CHUNK)
+    }
+    #[inline]
+    fn get_mut(&mut self, place: usize) -> Option<&mut T> {
+        self.chunks.get_mut(place / IN_A_CHUNK)?.get_mut(place % IN_A_CHUNK)
+    }
+    #[inline]
+    fn push(&mut self, entry: T) {
+        if self.len.is_multiple_of(IN_A_CHUNK) {
+            // The first few grow as a list does: most books never fill a chunk.
+            let room = if self.len == 0 { 0 } else { IN_A_CHUNK };
+            self.chunks.push(Vec::with_capacity(room));
+        }
+        if let Some(last) = self.chunks.last_mut() {
+            last.push(entry);
+            self.len += 1;
+        }
+    }
+    fn iter(&self) -> impl Iterator<Item = &T> {
+        self.chunks.iter().flatten()
+    }
+}
+
+impl<T> FromIterator<T> for Entries<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
+        let mut entries = Self::new();
+        items.into_iter().for_each(|item| entries.push(item));
+        entries
+    }
+}
+
 /// Entries in the order in which they came, found by key. Nothing is ever taken out.
 #[derive(Clone)]
 pub(super) struct Keyed<K, V> {
-    entries: Vec<(K, V)>,
+    entries: Entries<(K, V)>,
     /// At the upper bits of the entries' keys or behind them; a power of two of them, at most half in use.
     table: Vec<Pointer>,
 }
 
 impl<K, V> Default for Keyed<K, V> {
     fn default() -> Self {
-        Self { entries: Vec::new(), table: Vec::new() }
+        Self { entries: Entries::new(), table: Vec::new() }
     }
 }
 
@@ -103,25 +153,34 @@ impl<K: Key, V> Keyed<K, V> {
 
     #[inline]
     pub(super) fn at(&self, place: Place) -> &V {
-        &self.entries[place.0].1
+        &self.entries.chunks[place.0 / IN_A_CHUNK][place.0 % IN_A_CHUNK].1
     }
 
     #[inline]
     pub(super) fn at_mut(&mut self, place: Place) -> &mut V {
-        &mut self.entries[place.0].1
+        &mut self.entries.chunks[place.0 / IN_A_CHUNK][place.0 % IN_A_CHUNK].1
     }
 
-    #[inline]
+    #[inline(always)]
     fn find(&self, key: &K) -> Option<usize> {
+        // The only instrument of many accounts.
+        match self.entries.chunks.first().map(Vec::as_slice) {
+            Some([(known, _)]) => (known == key).then_some(0),
+            Some(_) => self.find_among_many(key),
+            None => None,
+        }
+    }
+
+    fn find_among_many(&self, key: &K) -> Option<usize> {
         // A handful is looked through faster than its bits are mixed.
         if self.entries.len() <= 4 {
-            return self.entries.iter().position(|(known, _)| known == key);
+            return self.entries.chunks.first()?.iter().position(|(known, _)| known == key);
         }
         let (_, Pointer { place, .. }) = self.probe(key)?;
         (place != FREE).then_some(place as usize)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn get(&self, key: &K) -> Option<&V> {
         self.entries.get(self.find(key)?).map(|(_, value)| value)
     }
@@ -139,7 +198,9 @@ impl<K: Key, V> Keyed<K, V> {
 
     /// The same entries in another order, as if they had come like that.
     pub(super) fn sorted_by_key<O: Ord>(mut self, key: impl Fn(&V) -> O) -> Self {
-        self.entries.sort_by_key(|(_, value)| key(value));
+        let mut entries: Vec<(K, V)> = self.entries.chunks.into_iter().flatten().collect();
+        entries.sort_by_key(|(_, value)| key(value));
+        self.entries = entries.into_iter().collect();
         self.fill_table();
         self
     }
@@ -150,17 +211,22 @@ impl<K: Key, V> Keyed<K, V> {
     }
 
     /// Keeps a value under a key; one that is there already is replaced where it is.
-    pub(super) fn insert(&mut self, key: K, value: V) {
+    pub(super) fn insert(&mut self, key: K, value: V) -> Place {
         if (self.entries.len() + 1) * 2 > self.table.len() {
             self.widen();
         }
-        let Some((at, pointer)) = self.probe(&key) else { return };
+        // There is room, so there is a place.
+        let Some((at, pointer)) = self.probe(&key) else { return Place(0) };
         if pointer.place == FREE {
-            self.table[at] = Pointer { place: self.entries.len() as u32, ..pointer };
+            let place = self.entries.len();
+            self.table[at] = Pointer { place: place as u32, ..pointer };
             self.entries.push((key, value));
-        } else {
-            self.entries[pointer.place as usize].1 = value;
+            return Place(place);
         }
+        if let Some(entry) = self.entries.get_mut(pointer.place as usize) {
+            entry.1 = value;
+        }
+        Place(pointer.place as usize)
     }
 
     /// Twice the table. The keys themselves are not needed for that.
@@ -185,7 +251,8 @@ impl<K: Key, V> Keyed<K, V> {
     fn fill_table(&mut self) {
         self.table.fill(Pointer { bits: 0, place: FREE });
         for place in 0..self.entries.len() {
-            let bits = (self.entries[place].0.spread() >> 32) as u32;
+            let Some((key, _)) = self.entries.get(place) else { continue };
+            let bits = (key.spread() >> 32) as u32;
             self.point(Pointer { bits, place: place as u32 });
         }
     }

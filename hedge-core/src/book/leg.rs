@@ -73,6 +73,7 @@ impl LegState {
         if self.is_open() { Price::of(self.cost / self.qty) } else { None }
     }
     /// Unrealised profit at a price.
+    #[inline]
     pub fn unrealized(&self, mark: Price) -> Decimal {
         let gained = difference(&product(&self.qty, &mark.get()), &self.cost);
         match self.key.side {

@@ -7,6 +7,7 @@
 //! kept beside the state and follow from it: they are neither written nor compared.
 
 mod fold;
+mod id_set;
 mod keyed;
 mod leg;
 mod money;
@@ -15,6 +16,7 @@ mod orders;
 mod read;
 mod remembered;
 mod state;
+mod total;
 mod value;
 
 pub use leg::LegState;

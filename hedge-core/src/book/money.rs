@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use crate::{
     id::{Asset, InstrumentId},
-    money::{compare, product},
+    money::{compare, difference, greatest, least, product, sum},
     order_state::{OrderEvent, OrderState},
     position::{Action, PositionKey, PositionSide},
     time::Timestamp,
@@ -17,6 +17,11 @@ use crate::{
 fn share_of(cost: Decimal, part: Decimal, whole: Decimal) -> Decimal {
     let share = cost.checked_mul(part).map_or_else(|| cost * (part / whole), |product| product / whole);
     share.round_dp(8)
+}
+
+#[inline]
+fn is_below_zero(value: &Decimal) -> bool {
+    value.is_sign_negative() && !value.is_zero()
 }
 
 impl Book {
@@ -52,9 +57,10 @@ impl Book {
                 }
                 if self.legs[slot].protection.is_none() {
                     self.legs[slot].protection.clone_from(&record.protection);
+                    self.review_bare(slot);
                 }
                 self.adopt_child(place, fill.order);
-                self.credit(place, fill.qty.get(), at, changes);
+                self.credit(place, slot, fill.qty.get(), at, changes);
             }
             None => {
                 if matches!(fill.client_id, Some(ReportedId::Foreign(_) | ReportedId::Venue { .. })) {
@@ -95,19 +101,31 @@ impl Book {
     }
 
     /// Counts an execution towards its order.
-    pub(super) fn credit(&mut self, place: Place, qty: Decimal, at: Timestamp, changes: &mut Vec<Change>) {
+    pub(super) fn credit(
+        &mut self,
+        place: Place,
+        filled_slot: usize,
+        qty: Decimal,
+        at: Timestamp,
+        changes: &mut Vec<Change>,
+    ) {
         let record = self.orders.at_mut(place);
-        record.filled += qty;
-        let (id, key, strategy) = (record.client_id, record.position, record.strategy);
+        record.filled = sum(&record.filled, &qty);
         let was_done = record.state.is_terminal() && record.state != OrderState::Filled;
         let opens = record.leg.action() == Action::Open;
         let whole_leg = record.is_close_all_stop();
         let enough = compare(&record.filled, &record.qty.get()).is_ge();
-        let slot = self.slot(&key);
-        if opens && let Some(slot) = slot {
+        let id = record.client_id;
+        // Nearly always the leg that the execution names.
+        let slot = match self.legs.get_mut(filled_slot) {
+            Some(leg) if leg.key == record.position => Some(filled_slot),
+            _ => self.slot(&self.orders.at(place).position),
+        };
+        if opens && let Some(leg) = slot.and_then(|slot| self.legs.get_mut(slot)) {
             // Also when it was believed done and its leg released.
-            let leg = &mut self.legs[slot];
-            leg.owner = leg.owner.or(strategy);
+            if leg.owner.is_none() {
+                leg.owner = self.orders.at(place).strategy;
+            }
         }
         // A close-all stop fills whatever the leg holds; it is done when the leg is flat.
         let complete = if whole_leg { slot.is_none_or(|slot| !self.legs[slot].is_open()) } else { enough };
@@ -122,7 +140,7 @@ impl Book {
     pub(super) fn finish(&mut self, place: Place, at: Timestamp, changes: &mut Vec<Change>) {
         let record = self.orders.at_mut(place);
         if record.ending.is_some()
-            && record.filled >= record.reported_filled
+            && compare(&record.filled, &record.reported_filled).is_ge()
             && let Some(ending) = record.ending.take()
         {
             self.advance(place, &OrderEvent::Reported(&ending), at, changes);
@@ -136,12 +154,12 @@ impl Book {
         let mut realized = Decimal::ZERO;
         if fill.is_close() == Some(true) {
             let sign = Decimal::from(self.legs[slot].key.side.sign());
-            let closed = fill.qty.get().min(qty.max(Decimal::ZERO));
-            let share = if closed >= qty { cost } else { share_of(cost, closed, qty) };
+            let closed = least(fill.qty.get(), greatest(qty, Decimal::ZERO));
+            let share = if compare(&closed, &qty).is_ge() { cost } else { share_of(cost, closed, qty) };
             match fill.realized {
                 Some(stated) => {
                     realized = stated.get();
-                    cost -= notional - realized * sign;
+                    cost = difference(&cost, &difference(&notional, &product(&realized, &sign)));
                 }
                 // What overtook its opening realises nothing yet: the opening will find it in the cost.
                 None => {
@@ -150,11 +168,11 @@ impl Book {
                     cost -= share + extra;
                 }
             }
-            qty -= fill.qty.get();
-            if qty < Decimal::ZERO {
+            qty = difference(&qty, &fill.qty.get());
+            if is_below_zero(&qty) {
                 self.legs[slot].deficit_stated = fill.realized.is_some();
             }
-        } else if qty < Decimal::ZERO && !self.legs[slot].deficit_stated {
+        } else if is_below_zero(&qty) && !self.legs[slot].deficit_stated {
             // A close had overtaken this opening: what it sold is bought now, and the difference is realised.
             let sign = Decimal::from(self.legs[slot].key.side.sign());
             let owed = Decimal::ZERO - qty;
@@ -164,36 +182,43 @@ impl Book {
             cost += (fill.qty.get() - covered) * fill.price.get() - share;
             qty += fill.qty.get();
         } else {
-            qty += fill.qty.get();
-            cost += notional;
+            qty = sum(&qty, &fill.qty.get());
+            cost = sum(&cost, &notional);
         }
         if qty.is_zero() {
             // The venue rounds entry prices: what is left of the cost is that rounding, and no money.
             cost = Decimal::ZERO;
         }
-        if qty < Decimal::ZERO {
+        if is_below_zero(&qty) {
             // If it stays so, a fill is missing: the account is read again.
             self.differs.insert(self.legs[slot].key, at);
         }
         // A zero of either sign is the same money: it is written as 0.
-        realized += Decimal::ZERO;
+        if realized.is_zero() {
+            realized = Decimal::ZERO;
+        }
+        let fee = fill.fee.value.get();
         let leg = &mut self.legs[slot];
-        leg.realized += realized;
+        leg.realized = sum(&leg.realized, &realized);
         let settle = self.specs[slot / 2].as_ref().map_or_else(Asset::usdt, |spec| spec.settle);
         self.kept.wallet_moved();
-        *self.wallet.entry(settle).or_default() += realized;
-        self.totals.realized += realized;
-        *self.wallet.entry(fill.fee.asset).or_default() -= fill.fee.value.get();
+        let wallet = self.wallet.entry(settle).or_default();
+        *wallet = sum(wallet, &realized);
+        self.totals.realized = sum(&self.totals.realized, &realized);
         if fill.fee.asset == settle {
-            leg.fees += fill.fee.value.get();
-            self.totals.fees += fill.fee.value.get();
+            *wallet = difference(wallet, &fee);
+            leg.fees = sum(&leg.fees, &fee);
+            self.totals.fees = sum(&self.totals.fees, &fee);
+        } else {
+            let wallet = self.wallet.entry(fill.fee.asset).or_default();
+            *wallet = difference(wallet, &fee);
         }
         self.totals.fills += 1;
         self.set_leg(slot, qty, cost, at);
     }
 
     pub(super) fn set_leg(&mut self, slot: usize, qty: Decimal, cost: Decimal, at: Timestamp) {
-        if qty >= Decimal::ZERO {
+        if !is_below_zero(&qty) {
             self.differs.remove(&self.legs[slot].key);
         }
         let leg = &mut self.legs[slot];
@@ -215,6 +240,7 @@ impl Book {
         self.kept.leg_moved(slot);
         self.release(slot);
         self.review_use(slot);
+        self.review_bare(slot);
     }
 
     /// A leg that is flat and has no live opening belongs to nobody.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{ClientOrderId, OrderPurpose, Seq, StrategyId},
-    money::Qty,
+    money::{Qty, difference, greatest},
     order::{Coverage, Exit, Leg, Protection},
     order_state::OrderState,
     position::PositionKey,
@@ -79,7 +79,7 @@ impl OrderRecord {
     }
     /// What can still fill.
     pub fn open_qty(&self) -> Decimal {
-        (self.qty.get() - self.filled).max(Decimal::ZERO)
+        greatest(difference(&self.qty.get(), &self.filled), Decimal::ZERO)
     }
     /// How to name it to the venue now: the child once it has fired, its number where known, else our id.
     pub fn target(&self) -> OrderRef {

@@ -11,6 +11,7 @@ use crate::{
     error::Outcome,
     event::QueryAnswer,
     id::{ClientOrderId, InstrumentId, VenueOrderId},
+    money::{compare, greatest},
     order_state::{OrderEvent, OrderState, transition},
     position::{Action, PositionKey},
     time::Timestamp,
@@ -141,8 +142,9 @@ impl Book {
         changes: &mut Vec<Change>,
     ) {
         let record = self.orders.at_mut(place);
-        record.reported_filled = record.reported_filled.max(filled);
-        let waits = state.is_terminal() && record.state.is_live() && record.filled < record.reported_filled;
+        record.reported_filled = greatest(record.reported_filled, filled);
+        let missing = compare(&record.filled, &record.reported_filled).is_lt();
+        let waits = missing && state.is_terminal() && record.state.is_live();
         if waits {
             record.ending = Some(state.clone());
         }
@@ -160,8 +162,8 @@ impl Book {
     /// Opens or closes the question about fills that the venue has counted and we have not seen.
     pub(super) fn review(&mut self, place: Place, at: Timestamp) {
         let record = self.orders.at_mut(place);
-        let missing = record.state.is_live() && record.filled < record.reported_filled;
-        if missing && record.doubt.is_none() {
+        let missing = || compare(&record.filled, &record.reported_filled).is_lt();
+        if record.doubt.is_none() && record.state.is_live() && missing() {
             let ask_at = at.plus(FILLS_DUE);
             record.doubt = Some(Doubt { since: at, acceptable_until: at, asked: 0, ask_at, absent: 0 });
             self.questions.insert(record.client_id);
@@ -320,7 +322,8 @@ impl Book {
     ) {
         self.by_venue.insert((instrument, number), self.orders.at(place).client_id);
         if let Some(qty) = self.unclaimed.remove(&(instrument, number)) {
-            self.credit(place, qty, at, changes);
+            let slot = self.slot(&self.orders.at(place).position).unwrap_or(usize::MAX);
+            self.credit(place, slot, qty, at, changes);
             let record = self.orders.at(place);
             if record.leg.action() == Action::Open {
                 changes.push(Change::Grew(record.position, Some(record.client_id)));
@@ -405,7 +408,8 @@ impl Book {
         match (covered, leg.unprotected_since) {
             (true, Some(_)) => leg.unprotected_since = None,
             (false, None) => leg.unprotected_since = Some(at),
-            _ => {}
+            _ => return,
         }
+        self.review_bare(slot);
     }
 }

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use crate::{
     id::{Asset, ClientOrderId, InstrumentId, InstrumentIx, OrderPurpose, RunId, Seq, Term},
     instrument::InstrumentSpec,
-    money::Price,
+    money::{Price, compare, product, sum},
     order::{Coverage, Leg},
     order_state::OrderState,
     position::{Action, PositionKey, PositionMode, PositionSide},
@@ -133,11 +133,13 @@ impl Book {
     }
 
     /// The engine's index of an instrument.
+    #[inline]
     pub fn ix(&self, id: &InstrumentId) -> Option<InstrumentIx> {
         self.index.get(id).copied()
     }
 
     /// The rules of an instrument.
+    #[inline]
     pub fn spec(&self, ix: InstrumentIx) -> Option<&InstrumentSpec> {
         self.specs.get(usize::from(ix.0))?.as_ref()
     }
@@ -148,6 +150,7 @@ impl Book {
     }
 
     /// The latest mark and when it was learned.
+    #[inline]
     pub fn mark(&self, ix: InstrumentIx) -> Option<(Price, Timestamp)> {
         self.marks.get(usize::from(ix.0)).copied().flatten()
     }
@@ -158,6 +161,7 @@ impl Book {
     }
 
     /// A leg, open or flat; `None` for an instrument that is not configured.
+    #[inline]
     pub fn leg(&self, key: &PositionKey) -> Option<&LegState> {
         self.legs.get(self.slot(key)?)
     }
@@ -184,6 +188,7 @@ impl Book {
     }
 
     /// Whether anything is held on either leg of an instrument.
+    #[inline]
     pub fn holds(&self, ix: InstrumentIx) -> bool {
         self.legs_of(ix).iter().any(LegState::is_open)
     }
@@ -240,8 +245,7 @@ impl Book {
     pub fn resting_closes(&self, key: &PositionKey) -> Decimal {
         self.live_orders_of(key)
             .filter(|order| order.leg.action() == Action::Close && order.space() == OrderSpace::Plain)
-            .map(OrderRecord::open_qty)
-            .sum()
+            .fold(Decimal::ZERO, |all, order| sum(&all, &order.open_qty()))
     }
 
     /// The stops of a leg that are, or may be, live and were decided for the position that is open now.
@@ -272,7 +276,9 @@ impl Book {
         self.covers(leg, |stop| stop.state.is_confirmed_live())
     }
     fn covers(&self, leg: &LegState, counts: impl Fn(&OrderRecord) -> bool) -> bool {
-        self.stops_in(leg).any(|stop| counts(stop) && (stop.is_close_all_stop() || stop.qty.get() >= leg.qty))
+        self.stops_in(leg).any(|stop| {
+            counts(stop) && (stop.is_close_all_stop() || compare(&stop.qty.get(), &leg.qty).is_ge())
+        })
     }
     /// Wallet balance of an asset, without unrealised profit.
     pub fn wallet(&self, asset: &Asset) -> Decimal {
@@ -294,18 +300,20 @@ impl Book {
         }
         let mark = self.marks.get(slot / 2).copied().flatten().map(|(price, _)| price.get());
         let held = match mark {
-            Some(mark) => leg.qty * mark,
+            Some(mark) => product(&leg.qty, &mark),
             None => leg.cost,
         };
-        let pending: Decimal = self
-            .live_in(leg)
-            .filter_map(|order| match &order.leg {
-                Leg::Open(crate::order::Entry::Limit { price, .. }) => Some(order.open_qty() * price.get()),
-                Leg::Open(crate::order::Entry::Market) => Some(order.open_qty() * mark.unwrap_or_default()),
-                Leg::Close(..) => None,
-            })
-            .sum();
-        held + pending + self.adopted_openings(key, mark)
+        let pending = self.live_in(leg).filter_map(|order| match &order.leg {
+            Leg::Open(crate::order::Entry::Limit { price, .. }) => {
+                Some(product(&order.open_qty(), &price.get()))
+            }
+            Leg::Open(crate::order::Entry::Market) => {
+                Some(product(&order.open_qty(), &mark.unwrap_or_default()))
+            }
+            Leg::Close(..) => None,
+        });
+        let pending = pending.fold(Decimal::ZERO, |all, one| sum(&all, &one));
+        sum(&sum(&held, &pending), &self.adopted_openings(key, mark))
     }
 
     /// Notional that adopted orders of somebody else may still open.
@@ -328,6 +336,11 @@ impl Book {
                 open.max(Decimal::ZERO) * price.unwrap_or_default()
             })
             .sum()
+    }
+
+    /// Whether a leg is open or has an opening that may still fill.
+    pub fn is_occupied(&self, key: &PositionKey) -> bool {
+        self.leg(key).is_some_and(|leg| leg.is_open() || self.has_opening(leg))
     }
 
     /// Legs that are open or have an opening that may still fill.
@@ -367,6 +380,7 @@ impl Book {
         self.muted.get(id).copied()
     }
 
+    #[inline]
     pub(super) fn slot(&self, key: &PositionKey) -> Option<usize> {
         Some(usize::from(self.ix(&key.instrument)?.0) * 2 + usize::from(key.side == PositionSide::Short))
     }

@@ -1,5 +1,6 @@
 //! What a book holds.
 
+use super::id_set::IdSet;
 use super::keyed::{self, Keyed};
 use super::leg::LegState;
 use super::order::OrderRecord;
@@ -86,7 +87,7 @@ pub struct Book {
     #[serde(with = "pairs")]
     pub(super) flattening: BTreeMap<PositionKey, String>,
     /// Orders with an open question.
-    pub(super) questions: BTreeSet<ClientOrderId>,
+    pub(super) questions: IdSet,
     /// The venue's time of the last snapshot.
     pub(super) snapshot_venue_time: Timestamp,
     /// The venue's time of the first snapshot: older fills are in its position already.

@@ -6,24 +6,76 @@
 
 use rust_decimal::Decimal;
 
+use super::leg::LegState;
 use super::state::Book;
-use crate::id::Asset;
+use super::total::Total;
+use crate::{
+    digits::{POWERS, digits, of_digits},
+    id::Asset,
+    money::{Price, sum},
+    order::Protection,
+    position::PositionSide,
+};
 
 /// Kept figures. Not part of a book's state: they follow from it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kept {
-    /// Unrealised profit by place of the leg; `None` where it must be worked out or has no mark.
+    /// Unrealised profit by place of the leg; `None` where it must be worked out, has no mark or is flat.
     legs: Vec<Option<Decimal>>,
+    /// Places of legs whose figure must be worked out.
+    stale: Vec<usize>,
+    /// All kept figures together; `None` while at most one leg is open, and where the sum does not fit.
+    total: Option<Total>,
     sums: Option<Sums>,
     usdt: Option<Decimal>,
     /// Places of legs that are open or have live orders, ascending; `None` until they were looked for.
     in_use: Option<Vec<usize>>,
+    /// Places of open legs that should have a stop and have none, in no order; `None` until they were looked for.
+    bare: Option<Vec<usize>>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Sums {
     unrealized: Decimal,
     equity: Decimal,
+}
+
+/// What a leg is worth at a mark, and the account with it, in whole numbers. `None` where they do not fit, and where nothing
+/// is left: it is written in several ways.
+#[inline]
+fn marked(
+    qty: &Decimal,
+    mark: &Decimal,
+    cost: &Decimal,
+    side: PositionSide,
+    wallet: &Decimal,
+) -> Option<Sums> {
+    let (places, cost_places, wallet_places) = (qty.scale() + mark.scale(), cost.scale(), wallet.scale());
+    let scale = places.max(cost_places);
+    let wide = scale.max(wallet_places);
+    let worth = raised(whole(qty)?.checked_mul(whole(mark)?)?, scale - places)?;
+    let gained = worth.checked_sub(raised(whole(cost)?, scale - cost_places)?)?;
+    let gained = if matches!(side, PositionSide::Long) { gained } else { -gained };
+    let wallet = raised(whole(wallet)?, wide - wallet_places)?;
+    let equity = wallet.checked_add(raised(gained, wide - scale)?)?;
+    if gained == 0 || wallet == 0 || equity == 0 || wide > Decimal::MAX_SCALE {
+        return None;
+    }
+    let number = |digits: i64, scale| of_digits(digits.unsigned_abs(), digits < 0, scale);
+    Some(Sums { unrealized: number(gained, scale), equity: number(equity, wide) })
+}
+
+/// Digits with so many zeros behind them.
+#[inline]
+fn raised(digits: i64, by: u32) -> Option<i64> {
+    if by == 0 { Some(digits) } else { digits.checked_mul((*POWERS.get(by as usize)?).try_into().ok()?) }
+}
+
+/// Digits with their sign, where 63 bits hold them.
+#[inline]
+fn whole(value: &Decimal) -> Option<i64> {
+    let digits = i64::try_from(digits(value)?).ok()?;
+    Some(if value.is_sign_negative() { -digits } else { digits })
 }
 
 /// Two books are equal whatever they have worked out so far.
@@ -37,10 +89,16 @@ impl Kept {
     /// A leg, or the mark of its instrument, has moved.
     #[inline]
     pub(super) fn leg_moved(&mut self, slot: usize) {
-        if let Some(kept) = self.legs.get_mut(slot) {
-            *kept = None;
-        }
         self.sums = None;
+        let known = self.legs.get_mut(slot).and_then(Option::take);
+        if let (Some(total), Some(known)) = (&mut self.total, known)
+            && total.take_out(&known).is_none()
+        {
+            self.total = None;
+        }
+        if known.is_some() || !self.stale.contains(&slot) {
+            self.stale.push(slot);
+        }
     }
     /// A leg has an order.
     #[inline]
@@ -78,6 +136,53 @@ impl Book {
         }
     }
 
+    /// A leg's size, its protection or its stops may have changed.
+    #[inline]
+    pub(super) fn review_bare(&mut self, slot: usize) {
+        let is_bare = self.is_bare(slot);
+        let Some(known) = &mut self.kept.bare else { return };
+        match known.iter().position(|other| *other == slot) {
+            None if is_bare => known.push(slot),
+            Some(place) if !is_bare => {
+                known.swap_remove(place);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a leg is open without a confirmed stop, and not on purpose.
+    fn is_bare(&self, slot: usize) -> bool {
+        self.legs.get(slot).is_some_and(|leg| {
+            leg.is_open()
+                && leg.unprotected_since.is_some()
+                && !matches!(leg.protection, Some(Protection::Unprotected { .. }))
+        })
+    }
+
+    /// Open legs without a confirmed stop that are not so on purpose, in no order.
+    pub(crate) fn bare_legs(&self) -> impl Iterator<Item = &LegState> {
+        let known = self.kept.bare.as_deref();
+        debug_assert!(known.is_none_or(|known| {
+            let mut sorted = known.to_vec();
+            sorted.sort_unstable();
+            sorted.into_iter().eq((0..self.legs.len()).filter(|&slot| self.is_bare(slot)))
+        }));
+        let slots = known.unwrap_or(&self.open);
+        slots
+            .iter()
+            .filter_map(move |&slot| self.legs.get(slot).filter(|_| known.is_some() || self.is_bare(slot)))
+    }
+
+    /// Whether no order is asked about, no leg has to become flat or differs, and none lacks its stop.
+    #[inline]
+    pub(crate) fn waits_for_nothing(&self) -> bool {
+        self.doubtful == 0
+            && self.questions.is_empty()
+            && self.flattening.is_empty()
+            && self.differs.is_empty()
+            && self.kept.bare.as_ref().is_some_and(Vec::is_empty)
+    }
+
     fn is_in_use(&self, slot: usize) -> bool {
         self.legs.get(slot).is_some_and(|leg| leg.is_open() || !leg.live.is_empty())
     }
@@ -99,38 +204,82 @@ impl Book {
             self.kept.legs.resize(self.legs.len(), None);
             let in_use = (0..self.legs.len()).filter(|&slot| self.is_in_use(slot)).collect();
             self.kept.in_use = Some(in_use);
+            self.kept.bare = Some((0..self.legs.len()).filter(|&slot| self.is_bare(slot)).collect());
+            self.kept.stale.clone_from(&self.open);
+            self.kept.total = None;
         }
-        let mut unrealized = Decimal::ZERO;
-        for i in 0..self.open.len() {
-            let slot = self.open[i];
-            let figure = match self.kept.legs.get(slot).copied().flatten() {
-                Some(known) => known,
-                None => {
-                    let Some(worked_out) = self.unrealized_of(slot) else { continue };
-                    if let Some(kept) = self.kept.legs.get_mut(slot) {
-                        *kept = Some(worked_out);
-                    }
-                    worked_out
-                }
-            };
-            // The first is the sum so far: most accounts hold one leg, and adding to nothing is not free.
-            unrealized = if i == 0 { figure } else { unrealized + figure };
+        while let Some(slot) = self.kept.stale.pop() {
+            let figure = self.unrealized_of(slot);
+            if let (Some(total), Some(figure)) = (&mut self.kept.total, figure)
+                && total.put_in(&figure).is_none()
+            {
+                self.kept.total = None;
+            }
+            if let Some(kept) = self.kept.legs.get_mut(slot) {
+                *kept = figure;
+            }
         }
+        let unrealized = match self.open.as_slice() {
+            // Most accounts hold one leg.
+            [] => Decimal::ZERO,
+            [only] => {
+                self.kept.total = None;
+                self.kept.legs.get(*only).copied().flatten().unwrap_or_default()
+            }
+            _ => self.total_of_kept(),
+        };
         let wallet = self.kept.usdt.unwrap_or_else(|| self.wallet(&Asset::usdt()));
         self.kept.usdt = Some(wallet);
-        let equity = wallet + unrealized;
+        let equity = sum(&wallet, &unrealized);
         self.kept.sums = Some(Sums { unrealized, equity });
     }
 
-    /// `None` while no mark is known.
+    /// The new mark of the only open leg, which most accounts have; false where it takes more than whole numbers to work
+    /// out what follows.
+    #[inline]
+    pub(super) fn remark_only_leg(&mut self, instrument: usize, mark: Price) -> bool {
+        let [slot] = *self.open.as_slice() else { return false };
+        if slot / 2 != instrument || !self.kept.stale.is_empty() {
+            return false;
+        }
+        let Some((leg, wallet)) = self.legs.get(slot).zip(self.kept.usdt) else { return false };
+        let Some(figures) = marked(&leg.qty, &mark.get(), &leg.cost, leg.key.side, &wallet) else {
+            return false;
+        };
+        let Some(kept) = self.kept.legs.get_mut(slot) else { return false };
+        *kept = Some(figures.unrealized);
+        self.kept.sums = Some(figures);
+        true
+    }
+
+    /// The kept figures together. What has not moved is not added again.
+    fn total_of_kept(&mut self) -> Decimal {
+        let figures = || self.open.iter().filter_map(|&slot| self.kept.legs.get(slot).copied().flatten());
+        if let Some(known) = self.kept.total.as_ref().and_then(Total::get) {
+            return known;
+        }
+        let total = Total::of(figures());
+        let known = total.as_ref().and_then(Total::get).unwrap_or_else(|| figures().sum());
+        self.kept.total = total;
+        known
+    }
+
+    /// `None` for a flat leg, and while no mark is known.
     #[inline]
     fn unrealized_of(&self, slot: usize) -> Option<Decimal> {
         let (mark, _) = self.marks.get(slot / 2).copied().flatten()?;
-        Some(self.legs.get(slot)?.unrealized(mark))
+        let leg = self.legs.get(slot).filter(|leg| leg.is_open())?;
+        Some(leg.unrealized(mark))
     }
 
     fn worked_out(&self) -> Sums {
-        let unrealized = self.open.iter().filter_map(|&slot| self.unrealized_of(slot)).sum();
+        let figures = || self.open.iter().filter_map(|&slot| self.unrealized_of(slot));
+        let places = figures().filter(|figure| !figure.is_zero()).map(|figure| figure.scale()).max();
+        let mut unrealized = figures().sum::<Decimal>();
+        // The sum has as many places as its figures, also where the first ones have added up to nothing.
+        if let Some(places) = places.filter(|&places| unrealized.scale() < places) {
+            unrealized.rescale(places);
+        }
         Sums { unrealized, equity: self.wallet(&Asset::usdt()) + unrealized }
     }
 

@@ -11,7 +11,7 @@ use crate::{
     gate::Gate,
     id::{ClientOrderId, InstrumentId, OrderPurpose, StrategyId},
     instrument::InstrumentSpec,
-    money::Qty,
+    money::{Qty, difference},
     order::{Exit, Leg, Portion},
     position::{Position, PositionKey, PositionSide},
     risk::{GateCheck, Verdict},
@@ -127,12 +127,25 @@ impl Engine {
         key: &PositionKey,
         portion: &Portion,
     ) -> bool {
+        let free = self.closable(key);
+        self.close_free(cx, strategy, key, portion, free)
+    }
+
+    /// Closes what is free of a leg; what is left of it after a piece is looked at anew.
+    fn close_free(
+        &mut self,
+        cx: &mut Cx<'_>,
+        strategy: Option<StrategyId>,
+        key: &PositionKey,
+        portion: &Portion,
+        mut free: Option<Position>,
+    ) -> bool {
         let mut sent = false;
         for _ in 0..16 {
-            let Some(position) = self.closable(key) else { break };
+            let Some(position) = free else { break };
+            let id = self.new_id(OrderPurpose::Close);
             let Some(spec) = self.spec_of(key) else { break };
             let gate = Gate::for_closing(spec, self.book.term());
-            let id = self.new_id(OrderPurpose::Close);
             match gate.close(id, &position, portion, &Exit::Market) {
                 Ok(close) => self.submit(cx, strategy, close),
                 Err(refusal) => {
@@ -145,6 +158,7 @@ impl Engine {
             if *portion != Portion::All {
                 break;
             }
+            free = self.closable(key);
         }
         sent
     }
@@ -159,25 +173,25 @@ impl Engine {
         exit: &Exit,
     ) {
         if *exit == Exit::Market {
-            let closable = self.closable(key).map_or(
-                Decision::Assessed {
-                    position: *key,
-                    checks: vec![GateCheck::holds(
+            let free = self.closable(key);
+            let (check, verdict) = match &free {
+                Some(position) => {
+                    (GateCheck::at_least("closable", position.qty().get(), Decimal::ZERO), Verdict::Approve)
+                }
+                None => (
+                    GateCheck::holds(
                         "closable",
                         false,
                         Cow::Borrowed("closing orders for the whole leg are live already"),
-                    )],
-                    verdict: Verdict::Refuse { rule: Cow::Borrowed("closable") },
-                },
-                |position| Decision::Assessed {
-                    position: *key,
-                    checks: vec![GateCheck::at_least("closable", position.qty().get(), Decimal::ZERO)],
-                    verdict: Verdict::Approve,
-                },
-            );
+                    ),
+                    Verdict::Refuse { rule: Cow::Borrowed("closable") },
+                ),
+            };
+            let checks = self.shapes.keep(&[check]);
+            let closable = Decision::Assessed { position: *key, checks, verdict };
             let seq = self.record(cx, Event::Decision(closable));
             let cx = &mut cx.because_of(seq);
-            self.close_at_market(cx, Some(strategy), key, portion);
+            self.close_free(cx, Some(strategy), key, portion, free);
             return;
         }
         let available = if exit.is_conditional() { self.position(key) } else { self.closable(key) };
@@ -226,7 +240,7 @@ impl Engine {
     /// The leg less what its own resting closes may still take.
     pub(super) fn closable(&self, key: &PositionKey) -> Option<Position> {
         let leg = self.book.leg(key)?;
-        let free = Qty::of(leg.qty - self.book.resting_closes(key))?;
+        let free = Qty::of(difference(&leg.qty, &self.book.resting_closes(key)))?;
         Some(Position::new(*key, free, leg.entry()?))
     }
 }

@@ -10,11 +10,38 @@ impl Engine {
     #[inline]
     pub fn deadline(&self) -> Option<Timestamp> {
         debug_assert_eq!(self.next_due, self.earliest_due(), "the kept deadline is the deadline");
+        debug_assert_eq!(
+            self.next_due,
+            self.earliest_among(self.book.open_legs()),
+            "a leg that is not looked at has nothing to fall due"
+        );
         self.next_due
     }
 
     /// Looks at everything that can fall due.
     pub(super) fn earliest_due(&self) -> Option<Timestamp> {
+        if self.is_idle() {
+            return None;
+        }
+        // Where no order is in doubt, only a leg that should have a stop and has none is waited for.
+        if self.book.doubtful_orders() == 0 {
+            self.earliest_among(self.book.bare_legs())
+        } else {
+            self.earliest_among(self.book.open_legs())
+        }
+    }
+
+    /// Whether there is nothing that could fall due: what most records leave behind.
+    #[inline]
+    fn is_idle(&self) -> bool {
+        self.book.waits_for_nothing()
+            && self.bridges.is_empty()
+            && self.unsent.is_empty()
+            && self.reread_at.is_none()
+            && self.take_profit_look_due().is_none()
+    }
+
+    fn earliest_among<'a>(&'a self, legs: impl Iterator<Item = &'a LegState>) -> Option<Timestamp> {
         let mut next: Option<Timestamp> = None;
         let mut consider = |at: Timestamp| next = Some(next.map_or(at, |known| known.min(at)));
         for order in self.book.questions() {
@@ -46,7 +73,7 @@ impl Engine {
                 consider(due);
             }
         }
-        for leg in self.book.open_legs() {
+        for leg in legs {
             let Some(since) = leg.unprotected_since else { continue };
             let due = since.plus(self.config.protect_within);
             let paced = || self.forced_at(&leg.key).map_or(due, |last| due.max(last.plus(CLOSE_PAUSE)));

@@ -19,23 +19,18 @@ use crate::{
 impl Engine {
     pub(super) fn owner_of(&self, key: &PositionKey) -> Option<usize> {
         let owner = self.book.leg(key)?.owner?;
-        self.ids.iter().position(|id| *id == owner)
-    }
-
-    pub(super) fn tell_owner(&mut self, cx: &mut Cx<'_>, key: &PositionKey, event: &StrategyEvent<'_>) {
-        if let Some(owner) = self.owner_of(key) {
-            self.ask(cx, owner, event);
-        }
+        let place = self.places.binary_search_by(|(id, _)| id.cmp(&owner)).ok()?;
+        self.places.get(place).map(|(_, strategy)| *strategy)
     }
 
     /// The leg's owner may already be released; every strategy that reads the instrument is told.
     pub(super) fn tell_flat(&mut self, cx: &mut Cx<'_>, key: &PositionKey) {
-        // One pass over the needs for each reader, not for each strategy: there may be one for every symbol.
+        let Some(ix) = self.book.ix(&key.instrument).map(|ix| usize::from(ix.0)) else { return };
         let mut from = 0;
         loop {
-            let bars = self.needs.iter().filter(|(_, need)| need.instrument == key.instrument);
-            let ticks = self.tick_needs.iter().filter(|(_, id)| *id == key.instrument);
-            let readers = bars.map(|(reader, _)| *reader).chain(ticks.map(|(reader, _)| *reader));
+            let bars = self.feeds.get(ix).into_iter().flatten().flat_map(|feed| &feed.readers);
+            let ticks = self.tick_readers.get(ix).into_iter().flatten();
+            let readers = bars.chain(ticks).copied();
             let Some(reader) = readers.filter(|reader| *reader >= from).min() else { return };
             from = reader + 1;
             self.ask(cx, reader, &StrategyEvent::Flat { position: *key });
@@ -106,8 +101,8 @@ impl Engine {
     ) {
         // Baselines that depend on the time of day must be today's, also when no mark has moved equity since.
         self.risk.mark(&self.book, cx.at);
-        // The record takes the list with it. The next one is as long, so it is made in one piece.
-        let mut checks = Vec::with_capacity(self.checks_at_most);
+        let mut checks = mem::take(&mut self.answers);
+        checks.clear();
         // The assessment takes the next place, the order the one after it.
         let order_seq = self.book.next_seq().next();
         let id = self.id_at(order_seq, OrderPurpose::Entry);
@@ -140,8 +135,9 @@ impl Engine {
             Ok(_) => Verdict::Approve,
             Err(verdict) => verdict.clone(),
         };
-        self.checks_at_most = self.checks_at_most.max(checks.len());
-        let assessed = Decision::Assessed { position: *position, checks, verdict };
+        let kept = self.shapes.keep(&checks);
+        self.answers = checks;
+        let assessed = Decision::Assessed { position: *position, checks: kept, verdict };
         let seq = self.record(cx, Event::Decision(assessed));
         let cx = &mut cx.because_of(seq);
         if let Ok((order, protection)) = result {
@@ -159,8 +155,8 @@ impl Engine {
             return true;
         }
         let note = owner.filter(|_| !mine).map(|owner| Cow::Owned(format!("leg belongs to {owner}")));
-        let checks =
-            vec![GateCheck::holds("leg_open", open, None), GateCheck::holds("leg_owner", mine, note)];
+        let checks = [GateCheck::holds("leg_open", open, None), GateCheck::holds("leg_owner", mine, note)];
+        let checks = self.shapes.keep(&checks);
         let rule = if open { "leg_owner" } else { "leg_open" };
         let verdict = Verdict::Refuse { rule: Cow::Borrowed(rule) };
         let assessed = Decision::Assessed { position: *position, checks, verdict };
@@ -181,7 +177,12 @@ impl Engine {
     }
 
     pub(super) fn id_at(&self, seq: Seq, purpose: OrderPurpose) -> ClientOrderId {
-        OrderIds::new(self.book.run(), self.book.term()).derive(seq, purpose)
+        let (run, term) = (self.book.run(), self.book.term());
+        if self.order_ids.are_of(run, term) {
+            self.order_ids.derive(seq, purpose)
+        } else {
+            OrderIds::new(run, term).derive(seq, purpose)
+        }
     }
 
     pub(super) fn submit(&mut self, cx: &mut Cx<'_>, strategy: Option<StrategyId>, close: Approved<Close>) {

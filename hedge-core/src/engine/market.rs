@@ -16,26 +16,26 @@ use crate::{
 };
 
 impl Engine {
-    pub(super) fn market(&mut self, cx: &mut Cx<'_>, event: MarketEvent) {
+    pub(super) fn market(&mut self, cx: &mut Cx<'_>, event: &MarketEvent) {
         let instrument = match event {
             MarketEvent::Bar { instrument, bar } | MarketEvent::History { instrument, bar } => {
-                if !self.is_new_bar(instrument, &bar) {
+                if !self.is_new_bar(*instrument, bar) {
                     return;
                 }
-                instrument
+                *instrument
             }
             MarketEvent::Mark { instrument, .. }
             | MarketEvent::Funding { instrument, .. }
             | MarketEvent::Book { instrument, .. }
             | MarketEvent::Trade { instrument, .. }
             | MarketEvent::Gap { instrument, .. }
-            | MarketEvent::Silent { instrument } => instrument,
+            | MarketEvent::Silent { instrument } => *instrument,
         };
         if self.config.journal_market {
-            let seq = self.record(cx, Event::Fact(Fact::Market { event }));
+            let seq = self.record(cx, Event::Fact(Fact::Market { event: *event }));
             cx.cause = Some(seq);
         } else {
-            self.book.apply_market(cx.at, &event);
+            self.book.apply_market(cx.at, event);
         }
         let old = matches!(event, MarketEvent::History { .. });
         let holds = self.book.holds(instrument);
@@ -46,11 +46,9 @@ impl Engine {
             self.risk.mark(&self.book, cx.at);
             self.update_posture(cx);
         }
-        match event {
-            MarketEvent::History { instrument, bar } => {
-                self.bar(cx, instrument, &bar, true);
-            }
-            MarketEvent::Bar { instrument, bar } => self.bar(cx, instrument, &bar, false),
+        match *event {
+            MarketEvent::History { ref bar, .. } => self.bar(cx, instrument, bar, true),
+            MarketEvent::Bar { ref bar, .. } => self.bar(cx, instrument, bar, false),
             MarketEvent::Book { instrument, bid, bid_qty, ask, ask_qty, .. } => {
                 self.tick(cx, instrument, &StrategyEvent::Quote { instrument, bid, bid_qty, ask, ask_qty });
             }
@@ -81,11 +79,15 @@ impl Engine {
     }
 
     /// A position of somebody else that waited for a price to be protected by.
+    #[inline]
     pub(super) fn adopt_waiting(&mut self, cx: &mut Cx<'_>, instrument: InstrumentIx) {
         let waits = |leg: &LegState| leg.unprotected_since.is_some() && leg.protection.is_none();
-        if !self.book.legs_of(instrument).iter().any(waits) {
-            return;
+        if self.book.legs_of(instrument).iter().any(waits) {
+            self.adopt_at_first_price(cx, instrument);
         }
+    }
+
+    fn adopt_at_first_price(&mut self, cx: &mut Cx<'_>, instrument: InstrumentIx) {
         let Some(id) = self.book.spec(instrument).map(|spec| spec.id) else { return };
         // One whose first price has come with this fact now wants a stop.
         self.next_due = self.earliest_due();
@@ -99,6 +101,7 @@ impl Engine {
     }
 
     /// Whether somebody reads such bars and has not seen this one.
+    #[inline]
     pub(super) fn is_new_bar(&self, instrument: InstrumentIx, bar: &Bar) -> bool {
         self.feeds
             .get(usize::from(instrument.0))
@@ -111,24 +114,26 @@ impl Engine {
         let Some(feeds) = self.feeds.get_mut(ix) else { return };
         let Some(place) = feeds.iter().position(|feed| feed.interval == bar.interval) else { return };
         let feed = &mut feeds[place];
-        let missing_ms = bar.open_time.ms() - feed.seen_until.ms();
-        let gap = feed.seen_until > Timestamp::EPOCH
-            && missing_ms >= (TOLERATED_MISSING_BARS + 1) * bar.interval.ms();
-        feed.seen_until = bar.end();
-        let readers = mem::take(&mut feed.readers);
-        if gap {
-            self.gaps += 1;
-            self.gap(cx, instrument, Some(&readers));
+        let seen_until = mem::replace(&mut feed.seen_until, bar.end());
+        // Most bars follow the one before them.
+        if bar.open_time > seen_until && seen_until > Timestamp::EPOCH {
+            let missing_ms = bar.open_time.ms() - seen_until.ms();
+            if missing_ms >= (TOLERATED_MISSING_BARS + 1) * bar.interval.ms() {
+                let readers = feed.readers.clone();
+                self.gaps += 1;
+                self.gap(cx, instrument, Some(&readers));
+            }
         }
-        for &reader in &readers {
-            let event = if history {
-                StrategyEvent::History { instrument, bar }
-            } else {
-                StrategyEvent::Bar { instrument, bar }
-            };
+        let event = if history {
+            StrategyEvent::History { instrument, bar }
+        } else {
+            StrategyEvent::Bar { instrument, bar }
+        };
+        let mut next = 0;
+        while let Some(&reader) = self.feeds[ix][place].readers.get(next) {
+            next += 1;
             self.ask(cx, reader, &event);
         }
-        self.feeds[ix][place].readers = readers;
     }
 
     pub(super) fn gap(&mut self, cx: &Cx<'_>, instrument: InstrumentIx, readers: Option<&[usize]>) {

@@ -467,14 +467,15 @@ impl Engine {
         ]
         .into_iter()
         .find(|(applies, _, _)| *applies);
-        let (verdict, checks) = match refused {
+        let (verdict, check) = match refused {
             Some((_, rule, note)) => (
                 Verdict::Refuse { rule: Cow::Borrowed(rule) },
-                vec![GateCheck::holds(rule, false, Cow::Borrowed(note))],
+                GateCheck::holds(rule, false, Cow::Borrowed(note)),
             ),
-            None => (Verdict::Approve, vec![GateCheck::holds("stop_move", true, None)]),
+            None => (Verdict::Approve, GateCheck::holds("stop_move", true, None)),
         };
         let approved = verdict == Verdict::Approve;
+        let checks = self.shapes.keep(&[check]);
         let assessed = Decision::Assessed { position: *key, checks, verdict };
         let seq = self.record(cx, Event::Decision(assessed));
         let cx = &mut cx.because_of(seq);

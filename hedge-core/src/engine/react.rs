@@ -6,6 +6,7 @@ use std::{borrow::Cow, mem};
 use crate::{
     book::Change,
     event::{Decision, Envelope, Event, Fact, OperatorCommand},
+    id::OrderIds,
     position::PositionKey,
     reconcile::{Difference, reconcile},
     risk::{Posture, Stance},
@@ -20,7 +21,8 @@ impl Engine {
         self.react(cx);
         let Some(Envelope { event: Event::Fact(fact), .. }) = cx.step.events.first() else { return };
         match fact {
-            Fact::RunStarted(_) => {
+            Fact::RunStarted(started) => {
+                self.order_ids = OrderIds::new(started.run, started.term);
                 self.fresh_process = true;
                 self.name_left_unknown(cx);
             }
@@ -80,8 +82,10 @@ impl Engine {
                 AccountEvent::Fill { fill } => {
                     if let Some(side) = fill.side.leg() {
                         let key = PositionKey::new(fill.instrument, side);
-                        let fill = fill.clone();
-                        self.tell_owner(cx, &key, &StrategyEvent::Fill { position: key, fill: &fill });
+                        if let Some(owner) = self.owner_of(&key) {
+                            let fill = fill.clone();
+                            self.ask(cx, owner, &StrategyEvent::Fill { position: key, fill: &fill });
+                        }
                     }
                 }
                 _ => {}
@@ -96,7 +100,14 @@ impl Engine {
     }
 
     /// Acts on what changed in the book: protection first, then housekeeping.
+    #[inline]
     pub(super) fn react(&mut self, cx: &mut Cx<'_>) {
+        if !self.changes.is_empty() {
+            self.work_off_changes(cx);
+        }
+    }
+
+    fn work_off_changes(&mut self, cx: &mut Cx<'_>) {
         let mut rounds = 0;
         while !self.changes.is_empty() && rounds < 8 {
             rounds += 1;

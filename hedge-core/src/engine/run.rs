@@ -5,17 +5,19 @@ use super::{
     step::{EngineConfig, Step},
     validator::Watch,
 };
-use std::{borrow::Cow, collections::BTreeSet, time::Duration};
+use std::{borrow::Cow, collections::BTreeSet, mem, time::Duration};
 
 use crate::{
     book::{Book, Change},
+    checks::Shapes,
     event::{Decision, Envelope, Event, Fact},
-    id::{ClientOrderId, InstrumentId, Seq, StrategyId},
+    id::{ClientOrderId, InstrumentId, OrderIds, RunId, Seq, StrategyId, Term},
     position::PositionKey,
     reconcile::Difference,
-    risk::RiskManager,
+    risk::{GateCheck, RiskManager},
     strategy::{DataNeed, Output, Strategy},
     time::{Interval, Timestamp},
+    venue::MarketEvent,
 };
 
 /// Bars of one length of one instrument, and who reads them.
@@ -39,6 +41,10 @@ pub struct Engine {
     pub(super) risk: Box<dyn RiskManager>,
     pub(super) strategies: Vec<Box<dyn Strategy>>,
     pub(super) ids: Vec<StrategyId>,
+    /// Which strategy has an id, sorted by id.
+    pub(super) places: Vec<(StrategyId, usize)>,
+    /// Derives the ids of this run and term.
+    pub(super) order_ids: OrderIds,
     pub(super) needs: Vec<(usize, DataNeed)>,
     pub(super) feeds: Vec<Vec<Feed>>,
     pub(super) tick_needs: Vec<(usize, InstrumentId)>,
@@ -48,8 +54,10 @@ pub struct Engine {
     pub(super) changes: Vec<Change>,
     /// The other buffer of changes, while these are worked on.
     pub(super) spare_changes: Vec<Change>,
-    /// The longest list of gate checks so far.
-    pub(super) checks_at_most: usize,
+    /// Memory for the answers of the rules.
+    pub(super) answers: Vec<GateCheck>,
+    /// What lists of answers have in common.
+    pub(super) shapes: Shapes,
     /// Legs whose forced close was last tried then.
     pub(super) forced: Vec<(PositionKey, Timestamp)>,
     /// Differences of the last snapshot that wait to be seen a second time.
@@ -92,7 +100,10 @@ impl Cx<'_> {
 impl Engine {
     /// An engine with an empty book. Strategies are asked in this order.
     pub fn new(config: EngineConfig, risk: Box<dyn RiskManager>, strategies: Vec<Box<dyn Strategy>>) -> Self {
-        let ids = strategies.iter().map(|strategy| strategy.id()).collect();
+        let ids: Vec<StrategyId> = strategies.iter().map(|strategy| strategy.id()).collect();
+        let mut places: Vec<(StrategyId, usize)> = ids.iter().enumerate().map(|(i, id)| (*id, i)).collect();
+        places.sort_unstable();
+        places.dedup_by_key(|(id, _)| *id);
         let needs = strategies
             .iter()
             .enumerate()
@@ -109,6 +120,8 @@ impl Engine {
             risk,
             strategies,
             ids,
+            places,
+            order_ids: OrderIds::new(RunId::default(), Term::default()),
             needs,
             feeds: Vec::new(),
             tick_needs,
@@ -116,7 +129,8 @@ impl Engine {
             output: Output::default(),
             changes: Vec::new(),
             spare_changes: Vec::new(),
-            checks_at_most: 0,
+            answers: Vec::new(),
+            shapes: Shapes::default(),
             forced: Vec::new(),
             suspects: Vec::new(),
             named: BTreeSet::new(),
@@ -173,15 +187,36 @@ impl Engine {
     ///
     /// `at` never goes backwards: an earlier one counts as the latest seen. The state has moved when this returns, before
     /// anything is durable: a failed append must end the process.
+    #[inline]
     pub fn step(&mut self, at: Timestamp, fact: Fact, step: &mut Step) {
+        if let Fact::Market { event } = &fact {
+            self.step_market(at, event, step);
+            // It owns nothing.
+            mem::forget(fact);
+        } else {
+            self.step_other(at, fact, step);
+        }
+    }
+
+    fn step_market(&mut self, at: Timestamp, event: &MarketEvent, step: &mut Step) {
+        self.market(&mut self.begin(at, step), event);
+        self.end(step);
+    }
+
+    fn step_other(&mut self, at: Timestamp, fact: Fact, step: &mut Step) {
+        self.other(&mut self.begin(at, step), fact);
+        self.end(step);
+    }
+
+    #[inline]
+    fn begin<'s>(&self, at: Timestamp, step: &'s mut Step) -> Cx<'s> {
         step.clear();
         step.expected_next = self.book.next_seq();
-        let at = at.max(self.book.last_fact_at());
-        let mut cx = Cx { at, cause: None, step };
-        match fact {
-            Fact::Market { event } => self.market(&mut cx, event),
-            other => self.other(&mut cx, other),
-        }
+        Cx { at: at.max(self.book.last_fact_at()), cause: None, step }
+    }
+
+    #[inline]
+    fn end(&mut self, step: &Step) {
         if !step.events.is_empty() {
             self.next_due = self.earliest_due();
         }
@@ -190,10 +225,12 @@ impl Engine {
     /// The only place where a record is made: folded, shown to the risk managers, and put into the step.
     pub(super) fn record(&mut self, cx: &mut Cx<'_>, event: Event) -> Seq {
         let seq = self.book.next_seq();
-        let envelope = Envelope { seq, at: cx.at, cause: cx.cause, event };
-        self.book.apply(&envelope, &mut self.changes);
-        self.risk.observe(&envelope, &self.book);
-        cx.step.events.push(envelope);
+        // Put in its place first: a record is large, and is moved only once.
+        cx.step.events.push(Envelope { seq, at: cx.at, cause: cx.cause, event });
+        if let Some(envelope) = cx.step.events.last() {
+            self.book.apply(envelope, &mut self.changes);
+            self.risk.observe(envelope, &self.book);
+        }
         seq
     }
 

@@ -309,7 +309,8 @@ fn decisions() -> Vec<Decision> {
             checks: vec![
                 GateCheck::at_most("max_positions", d("3"), d("2")),
                 GateCheck::holds("posture", false, Cow::Borrowed("posture is Halted")),
-            ],
+            ]
+            .into(),
             verdict,
         });
     }
@@ -502,7 +503,7 @@ fn the_text_of_the_journal_is_pinned() {
     golden(
         Event::Decision(Decision::Assessed {
             position: short(),
-            checks: vec![GateCheck::at_most("max_positions", d("3"), d("2"))],
+            checks: vec![GateCheck::at_most("max_positions", d("3"), d("2"))].into(),
             verdict: Verdict::Refuse { rule: Cow::Borrowed("max_positions") },
         }),
         r#"{"seq":7,"at":1732100000123000000,"cause":6,"event":{"decision":{"decision":"assessed","position":{"instrument":"binance:BTCUSDT","side":"SHORT"},"checks":[{"rule":"max_positions","value":"3","limit":"2","distance":"-1","verdict":"refuse"}],"verdict":{"refuse":{"rule":"max_positions"}}}}}"#,

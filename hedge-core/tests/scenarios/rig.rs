@@ -206,7 +206,7 @@ impl Outcomes {
     pub(crate) fn assessed(&self) -> (Vec<GateCheck>, Verdict) {
         self.decisions()
             .filter_map(|decision| match decision {
-                Decision::Assessed { checks, verdict, .. } => Some((checks.clone(), verdict.clone())),
+                Decision::Assessed { checks, verdict, .. } => Some((checks.to_vec(), verdict.clone())),
                 _ => None,
             })
             .last()

@@ -1,6 +1,6 @@
 //! The largest fall of equity from its peak.
 
-use hedge_core::money::compare;
+use hedge_core::money::{compare, is_same};
 use rust_decimal::Decimal;
 
 /// Watches equity. Between two peaks only the lowest equity matters, so nothing is divided until somebody asks or a new
@@ -12,16 +12,23 @@ pub(super) struct Drawdown {
     low: Decimal,
     /// Of earlier peaks, as a fraction.
     worst: Decimal,
+    /// Seen last: it mostly stays as it is.
+    seen: Decimal,
 }
 
 impl From<Decimal> for Drawdown {
     fn from(start: Decimal) -> Self {
-        Self { peak: start, low: start, worst: Decimal::ZERO }
+        Self { peak: start, low: start, worst: Decimal::ZERO, seen: start }
     }
 }
 
 impl Drawdown {
+    #[inline]
     pub(super) fn see(&mut self, equity: Decimal) {
+        if is_same(&equity, &self.seen) {
+            return;
+        }
+        self.seen = equity;
         if compare(&equity, &self.low).is_lt() {
             self.low = equity;
         } else if compare(&equity, &self.peak).is_gt() {

@@ -52,8 +52,12 @@ impl Backtest {
         at_ms: i64,
         order: &Order,
     ) -> Result<Option<(OrderRef, ReportedState, Decimal)>, VenueError> {
-        if translate::fill_in(&mut self.sent, order) {
+        let instrument = Some(order.position().instrument);
+        if translate::fill_in(&mut self.sent, order, self.sent_for == instrument) {
+            self.sent_for = instrument;
             let taken = self.venue.place_briefly(at_ms, &self.sent)?;
+            let text = self.sent.client_order_id.as_deref().unwrap_or_default();
+            self.lexicon.is_of(taken.order_id, order.client_id(), text);
             return Ok(Some(translate::placed(&taken)));
         }
         let reply = self.venue.apply(at_ms, &translate::place(order), &mut Vec::new())?;

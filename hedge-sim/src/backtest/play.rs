@@ -2,9 +2,7 @@
 
 use std::collections::VecDeque;
 
-use hedge_core::{
-    Bar, Engine, Envelope, Fact, InstrumentIx, MarketEvent, PositionKey, PositionSide, Step, Timestamp,
-};
+use hedge_core::{Engine, Envelope, Fact, InstrumentId, InstrumentIx, MarketEvent, Step, Timestamp};
 use rust_decimal::Decimal;
 
 use super::{
@@ -14,9 +12,9 @@ use super::{
     summary::VetoCounts,
 };
 use crate::{
-    market::{MarketStep, inner_path},
+    market::MarketStep,
     translate::Lexicon,
-    venue::{Command, NewOrder, Reply, Told, Venue},
+    venue::{Command, NewOrder, Reply, SymbolId, Told, Venue},
 };
 
 /// Sees what happens. For progress bars, reports and log lines.
@@ -41,6 +39,8 @@ pub struct Backtest {
     pub(super) told: Vec<Told>,
     /// The order being sent, its memory reused.
     pub(super) sent: NewOrder,
+    /// What the order before it was for.
+    pub(super) sent_for: Option<InstrumentId>,
     pub(super) step: Step,
     pub(super) records: Vec<Envelope>,
     /// Refusals among the records that are gone.
@@ -51,6 +51,8 @@ pub struct Backtest {
     pub(super) funding_mark_from_close: u64,
     pub(super) drawdown: Drawdown,
     pub(super) bar_time: Option<i64>,
+    /// What is leapt over: instruments and their ways in ticks, all but the last.
+    pub(super) ways: Vec<(SymbolId, [i64; 4])>,
     /// Every step is taken one by one, also where nothing can happen. For comparison.
     pub(super) walks_fully: bool,
     /// How many bar times were leapt over.
@@ -70,6 +72,11 @@ impl Backtest {
         if self.leap(observer) && self.close_bars(observer)? {
             return Ok(true);
         }
+        self.advance_step(observer)
+    }
+
+    /// Plays the next market step; `false` at the end.
+    fn advance_step(&mut self, observer: &mut dyn Observer) -> Result<bool, BacktestError> {
         let step = match &mut self.source {
             Source::Bars(schedule) => schedule.next(),
             Source::Ticks(_) => return self.advance_tick(observer),
@@ -103,7 +110,8 @@ impl Backtest {
                 self.settle(at_ms, observer)?;
             }
             MarketStep::BarClosed { symbol_ix, at_ms, bar } => {
-                self.close_bar(symbol_ix, at_ms, bar, observer)?
+                let event = MarketEvent::Bar { instrument: InstrumentIx(symbol_ix), bar };
+                self.close_bar(symbol_ix, at_ms, event, observer)?
             }
         }
         Ok(true)
@@ -117,22 +125,22 @@ impl Backtest {
             let Some((symbol_ix, at_ms, bar)) = schedule.next_close() else { return Ok(any) };
             self.played += 1;
             any = true;
-            self.close_bar(symbol_ix, at_ms, bar, observer)?;
+            let event = MarketEvent::Bar { instrument: InstrumentIx(symbol_ix), bar: *bar };
+            self.close_bar(symbol_ix, at_ms, event, observer)?;
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn close_bar(
         &mut self,
         symbol_ix: u16,
         at_ms: i64,
-        bar: Bar,
+        event: MarketEvent,
         observer: &mut dyn Observer,
     ) -> Result<(), BacktestError> {
-        let instrument = InstrumentIx(symbol_ix);
-        self.market(at_ms, MarketEvent::Bar { instrument, bar }, observer)?;
+        self.market(at_ms, event, observer)?;
         self.bar_time = Some(at_ms);
-        if self.is_hedged(instrument) {
+        if self.is_hedged(InstrumentIx(symbol_ix)) {
             self.hedged_bars += 1;
         }
         Ok(())
@@ -145,26 +153,31 @@ impl Backtest {
         if self.walks_fully {
             return false;
         }
-        let Source::Bars(schedule) = &mut self.source else { return false };
-        let Some(point_ms) = schedule.open_way() else { return false };
-        let (venue, tracks) = (&mut self.venue, &self.tracks);
-        let quiet = schedule.way().all(|(symbol_ix, bar)| {
-            let Some(track) = tracks.get(usize::from(symbol_ix)) else { return false };
-            let (Some(lo), Some(hi)) = (track.ticks(bar.low), track.ticks(bar.high)) else { return false };
-            track.is_on_grid(bar) && venue.is_quiet(track.id, lo, hi, point_ms[3])
-        });
-        if !quiet {
-            return false;
-        }
-        self.end_bar_time(Some(point_ms[3]), observer);
-        let Source::Bars(schedule) = &mut self.source else { return false };
+        let Self { source: Source::Bars(schedule), tracks, venue, ways, .. } = self else { return false };
+        let Some(end_ms) = schedule.open_way() else { return false };
+        ways.clear();
+        // The last way is not put down: where there is one symbol, there is nothing to come back to.
+        let mut last = None;
         for (symbol_ix, bar) in schedule.way() {
-            let Some(track) = self.tracks.get(usize::from(symbol_ix)) else { continue };
-            let path = inner_path(bar).map(|mantissa| track.ticks(mantissa).unwrap_or_default());
-            self.venue.stride(point_ms[3], track.id, path);
+            let Some(track) = tracks.get(usize::from(symbol_ix)) else { return false };
+            // Low and high are the two points between open and close.
+            let Some(path @ [_, one, other, _]) = track.path(bar) else { return false };
+            if !venue.is_quiet(track.id, one.min(other), one.max(other), end_ms) {
+                return false;
+            }
+            if let Some(way) = last.replace((track.id, path)) {
+                ways.push(way);
+            }
+        }
+        for &(symbol, path) in ways.iter() {
+            venue.stride(end_ms, symbol, path);
+        }
+        if let Some((symbol, path)) = last {
+            venue.stride(end_ms, symbol, path);
         }
         self.played += schedule.pass_way();
         self.leaps += 1;
+        self.end_bar_time(Some(end_ms), observer);
         true
     }
 
@@ -195,6 +208,7 @@ impl Backtest {
         }
     }
 
+    #[inline(always)]
     pub(super) fn market(
         &mut self,
         at_ms: i64,
@@ -204,11 +218,15 @@ impl Backtest {
         self.tick_if_due(at_ms, observer);
         let at = Timestamp::from_ms(at_ms);
         self.engine.step(at, Fact::Market { event }, &mut self.step);
-        self.after_step(at, observer);
+        observer.on_step(&self.engine, &self.step);
+        if !self.step.events.is_empty() || !self.step.effects.is_empty() {
+            self.take_in(at);
+        }
         self.settle(at_ms, observer)
     }
 
     /// Timers that fell due on the way run once, at the new time.
+    #[inline]
     pub(super) fn tick_if_due(&mut self, at_ms: i64, observer: &mut dyn Observer) {
         let at = Timestamp::from_ms(at_ms);
         if self.engine.deadline().is_some_and(|deadline| deadline <= at) {
@@ -217,24 +235,32 @@ impl Backtest {
     }
 
     /// Turns what the exchange told into facts and feeds them until nothing is left to react to.
+    #[inline(always)]
     pub(super) fn settle(&mut self, at_ms: i64, observer: &mut dyn Observer) -> Result<(), BacktestError> {
+        if !self.queue.is_empty() || self.venue.has_told() {
+            self.react(at_ms, observer);
+        }
+        Ok(())
+    }
+
+    fn react(&mut self, at_ms: i64, observer: &mut dyn Observer) {
         self.collect_events();
         if self.queue.is_empty() {
-            return Ok(());
+            return;
         }
         self.tick_if_due(at_ms, observer);
         while let Some(fact) = self.queue.pop_front() {
             self.decide(Timestamp::from_ms(at_ms), fact, observer);
         }
-        Ok(())
     }
 
     pub(super) fn collect_events(&mut self) {
         self.venue.told(&mut self.told);
         let queue = &mut self.queue;
-        for told in self.told.drain(..) {
-            self.lexicon.facts(&told, &mut |fact| queue.push_back(fact));
+        for told in &self.told {
+            self.lexicon.facts(told, &self.venue, &mut |fact| queue.push_back(fact));
         }
+        self.told.clear();
     }
 
     fn forget_told(&mut self) {
@@ -245,14 +271,12 @@ impl Backtest {
     /// One fact through the engine; its effects are performed at once, their results queue up.
     pub(super) fn decide(&mut self, at: Timestamp, fact: Fact, observer: &mut dyn Observer) {
         self.engine.step(at, fact, &mut self.step);
-        self.after_step(at, observer);
+        observer.on_step(&self.engine, &self.step);
+        self.take_in(at);
     }
 
-    fn after_step(&mut self, at: Timestamp, observer: &mut dyn Observer) {
-        observer.on_step(&self.engine, &self.step);
-        if self.step.events.is_empty() && self.step.effects.is_empty() {
-            return;
-        }
+    /// Performs the effects of a step and keeps its records.
+    fn take_in(&mut self, at: Timestamp) {
         if !self.step.effects.is_empty() {
             let mut effects = std::mem::take(&mut self.step.effects);
             for effect in effects.drain(..) {
@@ -280,20 +304,16 @@ impl Backtest {
     }
 
     fn is_hedged(&self, instrument: InstrumentIx) -> bool {
-        let book = self.engine.book();
-        book.holds(instrument)
-            && book.spec(instrument).is_some_and(|spec| {
-                PositionSide::BOTH
-                    .iter()
-                    .all(|&side| book.leg(&PositionKey::new(spec.id, side)).is_some_and(|leg| leg.is_open()))
-            })
+        matches!(self.engine.book().legs_of(instrument), [long, short] if long.is_open() && short.is_open())
     }
 
     /// When the closes of one bar time are over, equity is taken.
+    #[inline]
     pub(super) fn end_bar_time(&mut self, next_ms: Option<i64>, observer: &mut dyn Observer) {
-        let Some(at_ms) = self.bar_time.filter(|&at_ms| next_ms.is_none_or(|next| next > at_ms)) else {
+        let Some(at_ms) = self.bar_time else { return };
+        if next_ms.is_some_and(|next| next <= at_ms) {
             return;
-        };
+        }
         self.bar_time = None;
         self.drawdown.see(self.engine.book().equity());
         observer.on_bar_time(Timestamp::from_ms(at_ms), &self.engine);

@@ -49,6 +49,7 @@ pub(super) struct Track {
 
 impl Track {
     /// Ticks of a scaled price; `None` off the grid.
+    #[inline]
     pub(super) fn ticks(&self, mantissa: i64) -> Option<i64> {
         match self.mantissas_per_tick {
             Some(1) => Some(mantissa),
@@ -58,8 +59,15 @@ impl Track {
         }
     }
 
-    pub(super) fn is_on_grid(&self, bar: &Bar) -> bool {
-        self.mantissas_per_tick == Some(1) || inner_path(bar).iter().all(|&price| self.ticks(price).is_some())
+    /// The inner path of a bar in ticks; `None` where one of its prices is off the grid.
+    #[inline(always)]
+    pub(super) fn path(&self, bar: &Bar) -> Option<[i64; 4]> {
+        let path = inner_path(bar);
+        if self.mantissas_per_tick == Some(1) {
+            return Some(path);
+        }
+        let [open, first, second, close] = path;
+        Some([self.ticks(open)?, self.ticks(first)?, self.ticks(second)?, self.ticks(close)?])
     }
 }
 
@@ -132,6 +140,7 @@ impl Backtest {
             queue: VecDeque::new(),
             told: Vec::new(),
             sent: NewOrder::market(ACCOUNT, "", Side::Buy, Decimal::ZERO),
+            sent_for: None,
             step: Step::default(),
             records: Vec::with_capacity(RECORDS_AT_FIRST),
             forgotten: VetoCounts::new(),
@@ -141,6 +150,7 @@ impl Backtest {
             funding_mark_from_close: 0,
             drawdown: Drawdown::from(config.balance_usdt),
             bar_time: None,
+            ways: Vec::new(),
             walks_fully: false,
             leaps: 0,
         };

@@ -87,7 +87,10 @@ pub struct Schedule {
     start_ms: Option<i64>,
     started: bool,
     stage: Stage,
-    open_ms: i64,
+    /// The symbols with a bar at the current time, in their order.
+    present: Vec<u16>,
+    /// Where the four points and the end of a bar lie behind its open.
+    offsets_ms: ([i64; 4], i64),
     point_ms: [i64; 4],
     end_ms: i64,
     /// Time and symbol of the next funding; `i64::MAX` when there is none.
@@ -104,13 +107,14 @@ struct Track {
     last: Option<i64>,
 }
 
+/// Where in a bar time. What counts symbols counts those that are present.
 #[derive(Clone, Copy, Debug)]
 enum Stage {
     Pick,
-    Warmup(u16),
+    Warmup(usize),
     Due(u8),
-    Moves(u8, u16),
-    Closes(u16),
+    Moves(u8, usize),
+    Closes(usize),
 }
 
 impl Schedule {
@@ -165,7 +169,10 @@ impl Schedule {
                 last: None,
             })
             .collect();
+        let interval = data.interval;
         Self {
+            present: Vec::with_capacity(data.series.len()),
+            offsets_ms: (point_times_ms(0, interval), interval.ms()),
             data,
             tracks,
             history: 0,
@@ -174,7 +181,6 @@ impl Schedule {
             start_ms: None,
             started: false,
             stage: Stage::Pick,
-            open_ms: 0,
             point_ms: [0; 4],
             end_ms: 0,
             next_funding: (i64::MAX, 0),
@@ -241,69 +247,76 @@ impl Schedule {
     }
     /// The symbol's last price so far, scaled as its bars.
     pub fn last_price(&self, symbol_ix: u16) -> Option<i64> {
-        self.tracks.get(usize::from(symbol_ix)).and_then(|track| track.last)
+        let track = self.tracks.get(usize::from(symbol_ix))?;
+        let is_at_close = matches!(self.stage, Stage::Due(4) | Stage::Closes(_));
+        if is_at_close && track.next_open_ms == self.end_ms - self.offsets_ms.1 {
+            return self.next_bar(symbol_ix).map(|bar| bar.close);
+        }
+        track.last
     }
 
-    /// When the bars that come next reach the points of their paths, if the moves along these paths are all that is
-    /// left to happen until the last of them: no warm-up, no funding due on the way, no bar begun.
+    /// When the bars that come next reach the ends of their paths, if the moves along these paths are all that is left
+    /// to happen until then: no warm-up, no funding due on the way, no bar begun.
     ///
     /// Who knows that the whole way concerns nobody takes it with [`pass_way`](Self::pass_way) instead of step by step.
-    pub(crate) fn open_way(&mut self) -> Option<[i64; 4]> {
+    #[inline]
+    pub(crate) fn open_way(&mut self) -> Option<i64> {
         if let Stage::Warmup(from) | Stage::Closes(from) = self.stage
-            && self.present(from).is_none()
+            && from >= self.present.len()
         {
             self.end_bar_time();
         }
-        if matches!(self.stage, Stage::Pick) {
-            self.stage = self.pick()?;
+        if matches!(self.stage, Stage::Pick) && !self.pick() {
+            return None;
         }
         let clear = matches!(self.stage, Stage::Due(0)) && self.next_funding.0 > self.point_ms[3];
-        clear.then_some(self.point_ms)
+        clear.then_some(self.point_ms[3])
     }
     /// The bars of the open way, in the order of the symbols.
+    #[inline]
     pub(crate) fn way(&self) -> impl Iterator<Item = (u16, &Bar)> {
-        self.tracks
-            .iter()
-            .zip(&self.data.series)
-            .zip(0_u16..)
-            .filter(|((track, _), _)| track.next_open_ms == self.open_ms)
-            .filter_map(|((track, series), ix)| Some((ix, series.bars.get(track.next)?)))
+        let next = |&ix: &u16| Some((ix, self.next_bar(ix)?));
+        self.present.iter().filter_map(next)
     }
     /// Takes every move of the open way at once and returns how many there were.
+    #[inline]
     pub(crate) fn pass_way(&mut self) -> u64 {
-        let mut moves = 0;
-        for (track, series) in self.tracks.iter_mut().zip(&self.data.series) {
-            if track.next_open_ms == self.open_ms {
-                track.last = series.bars.get(track.next).map(|bar| bar.close);
-                moves += 4;
-            }
-        }
+        let moves = 4 * self.present.len() as u64;
         self.position += moves;
         self.stage = Stage::Due(4);
         moves
     }
-
     /// The next bar of this bar time to close, and when; `None` when something else comes first or all are closed.
     #[inline]
-    pub(crate) fn next_close(&mut self) -> Option<(u16, i64, Bar)> {
+    pub(crate) fn next_close(&mut self) -> Option<(u16, i64, &Bar)> {
         if matches!(self.stage, Stage::Due(4)) && self.next_funding.0 > self.end_ms {
             self.stage = Stage::Closes(0);
         }
         let Stage::Closes(from) = self.stage else { return None };
-        let symbol_ix = self.present(from)?;
-        self.stage = Stage::Closes(symbol_ix + 1);
+        let symbol_ix = *self.present.get(from)?;
+        self.stage = Stage::Closes(from + 1);
         self.position += 1;
-        Some((symbol_ix, self.end_ms, self.close_bar(symbol_ix)))
+        let end_ms = self.end_ms;
+        self.close_bar(symbol_ix).map(|bar| (symbol_ix, end_ms, bar))
+    }
+    #[inline]
+    fn next_bar(&self, symbol_ix: u16) -> Option<&Bar> {
+        let at = usize::from(symbol_ix);
+        self.data.series.get(at)?.bars.get(self.tracks.get(at)?.next)
     }
 
     fn advance(&mut self) -> Option<MarketStep> {
         loop {
             match self.stage {
-                Stage::Pick => self.stage = self.pick()?,
-                Stage::Warmup(from) => match self.present(from) {
+                Stage::Pick => {
+                    if !self.pick() {
+                        return None;
+                    }
+                }
+                Stage::Warmup(from) => match self.present.get(from).copied() {
                     Some(symbol_ix) => {
-                        self.stage = Stage::Warmup(symbol_ix + 1);
-                        return Some(MarketStep::Warmup { symbol_ix, bar: self.close_bar(symbol_ix) });
+                        self.stage = Stage::Warmup(from + 1);
+                        return Some(MarketStep::Warmup { symbol_ix, bar: *self.close_bar(symbol_ix)? });
                     }
                     None => self.end_bar_time(),
                 },
@@ -314,39 +327,55 @@ impl Schedule {
                     }
                     self.stage = if point < 4 { Stage::Moves(point, 0) } else { Stage::Closes(0) };
                 }
-                Stage::Moves(point, from) => match self.present(from) {
+                Stage::Moves(point, from) => match self.present.get(from).copied() {
                     Some(symbol_ix) => {
-                        self.stage = Stage::Moves(point, symbol_ix + 1);
+                        self.stage = Stage::Moves(point, from + 1);
                         return Some(self.go(symbol_ix, usize::from(point)));
                     }
                     None => self.stage = Stage::Due(point + 1),
                 },
-                Stage::Closes(from) => match self.present(from) {
+                Stage::Closes(from) => match self.present.get(from).copied() {
                     Some(symbol_ix) => {
-                        self.stage = Stage::Closes(symbol_ix + 1);
-                        let bar = self.close_bar(symbol_ix);
-                        return Some(MarketStep::BarClosed { symbol_ix, at_ms: self.end_ms, bar });
+                        self.stage = Stage::Closes(from + 1);
+                        let at_ms = self.end_ms;
+                        let bar = *self.close_bar(symbol_ix)?;
+                        return Some(MarketStep::BarClosed { symbol_ix, at_ms, bar });
                     }
                     None => self.end_bar_time(),
                 },
             }
         }
     }
-    /// Chooses the next bar time; `None` behind the last bar.
-    fn pick(&mut self) -> Option<Stage> {
-        let open_ms =
-            self.tracks.iter().map(|track| track.next_open_ms).min().filter(|ms| *ms != i64::MAX)?;
-        self.open_ms = open_ms;
-        self.point_ms = point_times_ms(open_ms, self.data.interval);
-        self.end_ms = open_ms + self.data.interval.ms();
+    /// Chooses the next bar time; false behind the last bar.
+    #[inline]
+    fn pick(&mut self) -> bool {
+        let mut open_ms = i64::MAX;
+        for (track, ix) in self.tracks.iter().zip(0_u16..) {
+            if track.next_open_ms < open_ms {
+                open_ms = track.next_open_ms;
+                self.present.clear();
+            }
+            if track.next_open_ms == open_ms {
+                self.present.push(ix);
+            }
+        }
+        if open_ms == i64::MAX {
+            self.present.clear();
+            return false;
+        }
+        let (points_ms, length_ms) = self.offsets_ms;
+        self.point_ms = points_ms.map(|after_ms| open_ms + after_ms);
+        self.end_ms = open_ms + length_ms;
         if self.bar_times_done < self.history {
-            return Some(Stage::Warmup(0));
+            self.stage = Stage::Warmup(0);
+            return true;
         }
         if !self.started {
             self.started = true;
             self.skip_funding_until(open_ms);
         }
-        Some(Stage::Due(0))
+        self.stage = Stage::Due(0);
+        true
     }
     /// Nobody holds a position before the start, so what falls due until then is not paid.
     fn skip_funding_until(&mut self, start_ms: i64) {
@@ -378,20 +407,16 @@ impl Schedule {
         track.last = Some(to);
         MarketStep::Move { symbol_ix, at_ms: self.point_ms[point], to, jump }
     }
-    fn close_bar(&mut self, symbol_ix: u16) -> Bar {
+    #[inline]
+    fn close_bar(&mut self, symbol_ix: u16) -> Option<&Bar> {
         let at = usize::from(symbol_ix);
-        let bars = &self.data.series[at].bars;
-        let track = &mut self.tracks[at];
-        let bar = bars[track.next];
-        track.last = Some(bar.close);
+        let track = self.tracks.get_mut(at)?;
+        let bars = &self.data.series.get(at)?.bars;
+        let bar = bars.get(track.next)?;
         track.next += 1;
         track.next_open_ms = bars.get(track.next).map_or(i64::MAX, |bar| bar.open_time.ms());
-        bar
-    }
-    /// The first symbol from `from` on that has a bar at the current time and has not closed it.
-    fn present(&self, from: u16) -> Option<u16> {
-        let mut tracks = self.tracks.iter().enumerate().skip(usize::from(from));
-        tracks.find(|(_, track)| track.next_open_ms == self.open_ms).map(|(ix, _)| ix as u16)
+        track.last = Some(bar.close);
+        Some(bar)
     }
     fn end_bar_time(&mut self) {
         self.bar_times_done += 1;

@@ -17,8 +17,9 @@ pub(crate) fn place(order: &Order) -> Command {
     place_as(order.client_id(), order.position(), order.leg(), order.qty())
 }
 
-/// Makes a plain order of this one, in the memory of an earlier one; false when it is a conditional order.
-pub(crate) fn fill_in(new: &mut NewOrder, order: &Order) -> bool {
+/// Makes a plain order of this one, in the memory of an earlier one; false when it is a conditional order. `on_same` when
+/// the earlier one was for the same instrument.
+pub(crate) fn fill_in(new: &mut NewOrder, order: &Order, on_same: bool) -> bool {
     let limit = match order.leg() {
         Leg::Open(Entry::Market) | Leg::Close(Exit::Market, _) => None,
         Leg::Open(Entry::Limit { price, tif }) | Leg::Close(Exit::Limit { price, tif }, _) => {
@@ -26,11 +27,15 @@ pub(crate) fn fill_in(new: &mut NewOrder, order: &Order) -> bool {
         }
         Leg::Close(..) => return false,
     };
+    if !on_same {
+        new.symbol.clear();
+        new.symbol.push_str(order.position().instrument.symbol.as_str());
+    }
     plain(new, order.client_id(), order.position(), order.leg(), order.qty(), limit);
     true
 }
 
-/// Overwrites everything that orders of the engine differ in.
+/// Overwrites everything that orders of the engine on one instrument differ in.
 fn plain(
     new: &mut NewOrder,
     client_id: &ClientOrderId,
@@ -39,8 +44,6 @@ fn plain(
     qty: Qty,
     limit: Option<(Price, Tif)>,
 ) {
-    new.symbol.clear();
-    new.symbol.push_str(position.instrument.symbol.as_str());
     let id = new.client_order_id.get_or_insert_default();
     id.clear();
     id.push_str(client_id.as_str());

@@ -9,6 +9,7 @@ use super::client_id::ClientIndex;
 use super::command::{AccountId, FeeRates, Restriction};
 use super::guard::Guard;
 use super::ledger::{IncomeRow, TradeRow};
+use super::rows::Rows;
 use super::switches::Switches;
 use super::view::{AmendmentView, MarginChangeView};
 use super::vocabulary::{MarginType, PositionSide};
@@ -35,8 +36,8 @@ pub(super) struct Account {
     /// Newest order of each client id.
     pub(super) by_client: ClientIndex,
     pub(super) by_client_algo: BTreeMap<String, u64>,
-    pub(super) trades: Vec<TradeRow>,
-    pub(super) income: Vec<IncomeRow>,
+    pub(super) trades: Rows<TradeRow>,
+    pub(super) income: Rows<IncomeRow>,
     pub(super) amendments: Vec<AmendmentView>,
     pub(super) margin_changes: Vec<MarginChangeView>,
     pub(super) update_ms: i64,
@@ -99,8 +100,8 @@ impl Account {
             algos: Vec::new(),
             by_client: ClientIndex::default(),
             by_client_algo: BTreeMap::new(),
-            trades: Vec::new(),
-            income: Vec::new(),
+            trades: Rows::default(),
+            income: Rows::default(),
             amendments: Vec::new(),
             margin_changes: Vec::new(),
             update_ms: now_ms,

@@ -1,9 +1,11 @@
 //! Records by the exchange's id.
 //!
-//! Ids are given in ascending order and hardly ever skipped, so the records stand in one array, and an id's place is
+//! Ids are given in ascending order and hardly ever skipped, so the records stand in a row, and an id's place is
 //! its distance from the first. Where ids were skipped (a seeded order brings its own) the place is searched for.
 
 use serde::{Deserialize, Serialize};
+
+use super::rows::Rows;
 
 /// A record that knows its id.
 pub(super) trait Identified {
@@ -14,12 +16,12 @@ pub(super) trait Identified {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct ById<T> {
-    records: Vec<T>,
+    records: Rows<T>,
 }
 
 impl<T> Default for ById<T> {
     fn default() -> Self {
-        Self { records: Vec::new() }
+        Self { records: Rows::default() }
     }
 }
 
@@ -57,7 +59,18 @@ impl<T: Identified> ById<T> {
         if self.records.get(guess).is_some_and(|record| record.id() == id) {
             return Ok(guess);
         }
-        self.records.binary_search_by_key(&id, Identified::id)
+        self.search(id)
+    }
+
+    #[cold]
+    fn search(&self, id: u64) -> Result<usize, usize> {
+        let (mut low, mut high) = (0, self.records.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.records[middle].id() < id { low = middle + 1 } else { high = middle }
+        }
+        let found = self.records.get(low).is_some_and(|record| record.id() == id);
+        if found { Ok(low) } else { Err(low) }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Source: fact sheet 3, 4.5, 14.6 item 2.
 
+use hedge_core::money::{compare, difference, greatest, product, sum};
 use rust_decimal::Decimal;
 
 use super::command::{AccountId, NewOrder, Restriction};
@@ -150,7 +151,7 @@ impl Venue {
     fn check_client_id(&self, ax: usize, client_id: Option<&str>) -> Result<(), VenueError> {
         let Some(text) = client_id else { return Ok(()) };
         filters::client_id(text)?;
-        let newest = self.accounts[ax].by_client.newest(text, &self.orders);
+        let newest = self.accounts[ax].by_client.newest(text.as_bytes(), &self.orders);
         let bearer = newest.and_then(|id| self.orders.get(&id));
         if bearer.is_some_and(|o| o.status.is_open()) {
             Err(Refusal::DuplicateClientId.into())
@@ -227,7 +228,7 @@ impl Venue {
         } else {
             market.rules.price_of(accepted.ticks)
         };
-        filters::min_notional(&market.rules, price * market.rules.qty_of(accepted.steps))
+        filters::min_notional(&market.rules, product(&price, &market.rules.qty_of(accepted.steps)))
     }
 
     /// A close needs a leg that is not yet spoken for by resting closes. Source: fact sheet 14.6 item 3.
@@ -258,15 +259,16 @@ impl Venue {
         let Accepted { ax, symbol, position_side, .. } = *accepted;
         let market = &self.markets[symbol];
         let slot = &self.accounts[ax].slots[symbol];
-        let held = super::margin::leg_value(market, slot, position_side, market.mark()).notional;
+        let held = super::margin::leg_notional(market, slot, position_side, market.mark());
         let open = self.open_notional(ax, symbol, position_side, exclude);
         let extra = self.order_notional(accepted, side);
         let after = match side {
-            Side::Buy => held + open.opening_bids + extra,
-            Side::Sell => held - open.opening_asks - extra,
+            Side::Buy => sum(&sum(&held, &open.opening_bids), &extra),
+            Side::Sell => difference(&difference(&held, &open.opening_asks), &extra),
         };
         let cap = market.rules.max_notional(slot.leverage);
-        if after.abs() > cap && after.abs() > held.abs() { Err(Refusal::AboveBracket.into()) } else { Ok(()) }
+        let is_more = |than: &Decimal| compare(&after.abs(), than).is_gt();
+        if is_more(&cap) && is_more(&held.abs()) { Err(Refusal::AboveBracket.into()) } else { Ok(()) }
     }
 
     /// The margin an opening order binds must be available, the loss it begins with included.
@@ -279,11 +281,20 @@ impl Venue {
         let Accepted { ax, symbol, position_side, steps, .. } = *accepted;
         let market = &self.markets[symbol];
         let notional = self.order_notional(accepted, side);
-        let available = self.asset_sums(ax, market.asset, exclude).available();
-        let at_mark = market.mark() * market.rules.qty_of(steps);
-        let open_loss = (Decimal::from(side.sign()) * (notional - at_mark)).max(Decimal::ZERO);
+        let account = &self.accounts[ax];
+        let available = if account.held.is_empty() && account.open_orders.is_empty() {
+            greatest(account.wallets[market.asset].balance, Decimal::ZERO)
+        } else {
+            self.asset_sums(ax, market.asset, exclude).available()
+        };
+        let at_mark = product(&market.mark(), &market.rules.qty_of(steps));
+        let open_loss = match side {
+            Side::Buy => difference(&notional, &at_mark),
+            Side::Sell => difference(&at_mark, &notional),
+        };
+        let open_loss = greatest(open_loss, Decimal::ZERO);
         // No order binds more than its notional: mostly that settles it.
-        if notional + open_loss <= available {
+        if compare(&sum(&notional, &open_loss), &available).is_le() {
             return Ok(());
         }
         let without = self.order_margin(ax, symbol, position_side, None, exclude);
@@ -297,7 +308,7 @@ impl Venue {
     fn order_notional(&self, accepted: &Accepted, side: Side) -> Decimal {
         let market = &self.markets[accepted.symbol];
         let ticks = if accepted.ticks > 0 { accepted.ticks } else { market.best_opposite(side) };
-        market.rules.price_of(ticks) * market.rules.qty_of(accepted.steps)
+        product(&market.rules.price_of(ticks), &market.rules.qty_of(accepted.steps))
     }
 
     /// What only the book can tell: no price for a market order, post-only that would take, FOK that cannot fill.
@@ -305,11 +316,11 @@ impl Venue {
         let Accepted { symbol, ticks, steps, tif, .. } = *accepted;
         if order_type == OrderType::Market {
             let bound = self.market_bound(symbol, side);
-            let any = self.takeable(symbol, side, bound, 1) > 0;
+            let any = self.is_takeable(symbol, side, bound);
             return if any { Ok(()) } else { Err(Refusal::NoOppositePrice.into()) };
         }
         match tif {
-            Tif::Gtx if self.takeable(symbol, side, ticks, 1) > 0 => Err(Refusal::PostOnlyRejected.into()),
+            Tif::Gtx if self.is_takeable(symbol, side, ticks) => Err(Refusal::PostOnlyRejected.into()),
             Tif::Fok if self.takeable(symbol, side, ticks, steps) < steps => Err(Refusal::FokRejected.into()),
             _ => Ok(()),
         }

@@ -31,6 +31,16 @@ impl From<&str> for ClientId {
     }
 }
 
+impl ClientId {
+    #[inline]
+    fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Text::Inline { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or_default(),
+            Text::Long(text) => text.as_bytes(),
+        }
+    }
+}
+
 impl Deref for ClientId {
     type Target = str;
 
@@ -88,20 +98,21 @@ impl Place {
 
 impl ClientIndex {
     /// The newest order with this client id.
-    pub(super) fn newest(&self, text: &str, orders: &ById<Order>) -> Option<u64> {
-        let place = self.places.get(self.find(hash_of(text), |id| bears(orders, id, text))?)?;
+    pub(super) fn newest(&self, text: &[u8], orders: &ById<Order>) -> Option<u64> {
+        let place = *self.places.get(self.find(hash_of(text), |id| bears(orders, id, text))?)?;
         (!place.is_free()).then_some(place.order_id)
     }
 
-    /// Enters an order that is known already; it takes the place of an older one with the same client id.
-    pub(super) fn note(&mut self, text: &str, order_id: u64, orders: &ById<Order>) {
+    /// Enters an order; it takes the place of an older one with the same client id.
+    pub(super) fn note(&mut self, order: &Order, orders: &ById<Order>) {
         if (self.taken + 1) * 2 > self.places.len() {
             self.grow();
         }
+        let text = order.client_id.as_bytes();
         let hash = hash_of(text);
         let Some(at) = self.find(hash, |id| bears(orders, id, text)) else { return };
         self.taken += usize::from(self.places[at].is_free());
-        self.places[at] = Place { hash, order_id };
+        self.places[at] = Place { hash, order_id: order.id };
     }
 
     /// The place of a hash whose order is the same, or the free one where it would be put.
@@ -129,13 +140,13 @@ impl ClientIndex {
     }
 }
 
-fn bears(orders: &ById<Order>, id: u64, text: &str) -> bool {
-    orders.get(&id).is_some_and(|order| &*order.client_id == text)
+fn bears(orders: &ById<Order>, id: u64, text: &[u8]) -> bool {
+    orders.get(&id).is_some_and(|order| order.client_id.as_bytes() == text)
 }
 
 /// Eight bytes at a time through a mixer; the same everywhere.
-fn hash_of(text: &str) -> u64 {
-    let (words, rest) = text.as_bytes().as_chunks::<8>();
+fn hash_of(text: &[u8]) -> u64 {
+    let (words, rest) = text.as_chunks::<8>();
     let mut tail = [0; 8];
     tail[..rest.len()].copy_from_slice(rest);
     let length = text.len() as u64;

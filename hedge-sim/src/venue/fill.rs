@@ -2,6 +2,7 @@
 //!
 //! Source: fact sheet 14.1, 14.2.
 
+use hedge_core::money::{difference, is_same, product, sum};
 use rust_decimal::Decimal;
 
 use super::account::Leg;
@@ -58,10 +59,10 @@ impl Venue {
         let asset = market.asset;
         let price = market.rules.price_of(execution.ticks);
         let qty = market.rules.qty_of(execution.steps);
-        let quote = price * qty;
+        let quote = product(&price, &qty);
 
         order.filled += execution.steps;
-        order.quote += quote;
+        order.quote = sum(&order.quote, &quote);
         order.filled_at = order.filled_at.and(execution.ticks);
         order.update_ms = now_ms;
         order.status =
@@ -71,8 +72,8 @@ impl Venue {
         let rates = self.accounts[ax].fee_rates(symbol);
         let fee = match (execution.forced, execution.maker) {
             (true, _) => Decimal::ZERO,
-            (false, true) => booked(quote * rates.maker),
-            (false, false) => booked(quote * rates.taker),
+            (false, true) => booked(product(&quote, &rates.maker)),
+            (false, false) => booked(product(&quote, &rates.taker)),
         };
         let signed = side.sign() * execution.steps;
         let outcome = self.move_leg(ax, symbol, position_side, signed, price, fee);
@@ -84,8 +85,8 @@ impl Venue {
         self.accounts[ax].trades.push(TradeRow {
             trade_id: execution.trade_id,
             order_id,
-            symbol,
-            asset,
+            symbol: symbol as u16,
+            asset: asset as u16,
             side,
             position_side,
             ticks: execution.ticks,
@@ -152,16 +153,19 @@ impl Venue {
         let now_ms = self.now_ms;
         let rules = &self.markets[symbol].rules;
         let slot = &mut self.accounts[ax].slots[symbol];
-        let (leverage, isolated) = (Decimal::from(slot.leverage), slot.is_isolated());
+        let (leverage, isolated) = (slot.leverage, slot.is_isolated());
         let leg = slot.leg_mut(position_side);
         leg.update_ms = now_ms;
 
         let opposite = leg.steps != 0 && leg.steps.signum() != signed.signum();
         let closing = if opposite { leg.steps.abs().min(signed.abs()) } else { 0 };
         let opening = signed.abs() - closing;
-        let realized =
-            if closing > 0 { close_part(leg, closing, price * rules.qty_of(closing)) } else { Decimal::ZERO };
-        leg.realized += realized;
+        let realized = if closing > 0 {
+            close_part(leg, closing, product(&price, &rules.qty_of(closing)))
+        } else {
+            Decimal::ZERO
+        };
+        leg.realized = sum(&leg.realized, &realized);
         // The fee of what is closed leaves with it; only fees of what is held stay in the break-even price.
         let opening_fee = match closing {
             0 => fee,
@@ -169,12 +173,12 @@ impl Venue {
             _ => booked(fee * Decimal::from(opening) / Decimal::from(signed.abs())),
         };
         if opening > 0 {
-            let notional = price * rules.qty_of(opening);
+            let notional = product(&price, &rules.qty_of(opening));
             leg.steps += signed.signum() * opening;
-            leg.cost += notional;
-            leg.fees += opening_fee;
+            leg.cost = sum(&leg.cost, &notional);
+            leg.fees = sum(&leg.fees, &opening_fee);
             if isolated {
-                leg.isolated_wallet += booked(notional / leverage);
+                leg.isolated_wallet += booked(notional / Decimal::from(leverage));
             }
         }
         self.accounts[ax].note_held(symbol);
@@ -268,12 +272,19 @@ fn close_part(leg: &mut Leg, closing: i64, exit: Decimal) -> Decimal {
         if closing == held { whole } else { booked(part_of(whole, closing, held)) }
     };
     let (cost, isolated, fees) = (share(leg.cost), share(leg.isolated_wallet), share(leg.fees));
-    leg.cost -= cost;
-    leg.isolated_wallet -= isolated;
-    leg.fees -= fees;
+    take(&mut leg.cost, cost);
+    take(&mut leg.isolated_wallet, isolated);
+    take(&mut leg.fees, fees);
     leg.steps -= leg.steps.signum() * closing;
     if leg.steps == 0 {
         leg.called = false;
     }
-    booked(if long { exit - cost } else { cost - exit })
+    booked(if long { difference(&exit, &cost) } else { difference(&cost, &exit) })
+}
+
+/// Takes a part away; nothing from nothing leaves it written as it is.
+fn take(whole: &mut Decimal, part: Decimal) {
+    if !(part.is_zero() && is_same(whole, &part)) {
+        *whole = difference(whole, &part);
+    }
 }

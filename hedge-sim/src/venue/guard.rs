@@ -38,6 +38,8 @@ pub(super) struct Guard {
     /// A margin call of the account is out.
     called: bool,
     has_isolated: bool,
+    /// How much of the pool counts, in ten-thousandths.
+    weight: i128,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -119,7 +121,7 @@ impl Venue {
             guard.floors[market.asset] = Some(others);
             return Some(());
         }
-        let weight = self.weight(false);
+        let weight = guard.weight;
         let wallet = money(account.wallets[market.asset].balance, weight, false)?;
         let worth = Self::worth(market, slot, weight)?;
         let spare = wallet.checked_add(others)?.checked_add(worth)?;
@@ -142,7 +144,7 @@ impl Venue {
         }
         let (lo, hi) = guard.of(symbol);
         let mark_e8 = self.markets[symbol].mark_e8;
-        let weight = self.weight(false);
+        let weight = guard.weight;
         let has_spare = |(wallet, floors): (&super::account::Wallet, &Option<i128>)| {
             let spare = money(wallet.balance, weight, false)?.checked_add((*floors)?)?;
             Some(spare > 0)
@@ -155,8 +157,8 @@ impl Venue {
 
     fn whole_guard(&self, ax: usize) -> Guard {
         let account = &self.accounts[ax];
-        let mut guard = Guard { floors: vec![Some(0); account.wallets.len()], ..Guard::default() };
         let weight = self.weight(account.is_called());
+        let mut guard = Guard { floors: vec![Some(0); account.wallets.len()], weight, ..Guard::default() };
         let isolated = |symbol: &&usize| account.slots[**symbol].is_isolated();
         for &symbol in account.held.iter().filter(isolated) {
             guard.has_isolated = true;
@@ -209,7 +211,8 @@ impl Venue {
         (worth, spare): (i128, i128),
         parts: usize,
     ) -> Stake {
-        let allowance = spare.max(0) / (2 * parts.max(1) as i128);
+        let half = spare.max(0) >> 1;
+        let allowance = if parts > 1 { half / parts as i128 } else { half };
         let (gross, net) = LEG_SIDES
             .iter()
             .map(|side| i128::from(slot.leg(*side).steps))
@@ -304,9 +307,21 @@ impl Venue {
     }
 }
 
-/// After so many single allowances all are made anew: as many as there are, and some for an account that holds little.
+/// Powers of ten, as many as an amount can lack places.
+const POWERS: [i128; (PLACES - 4) as usize + 1] = {
+    let mut powers = [1; (PLACES - 4) as usize + 1];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
+
+/// After so many single allowances all are made anew: as many as there are, and some for an account that holds little,
+/// where there is little to share out.
 fn most_refits(held: usize) -> usize {
-    held + 8
+    held + 64
 }
 
 /// An amount in multiples of 10^-26, weighed in ten-thousandths, rounded down or up; `None` when it does not fit.
@@ -315,7 +330,7 @@ fn money(amount: Decimal, weight: i128, up: bool) -> Option<i128> {
     let places = PLACES - 4;
     let (mantissa, scale) = (amount.mantissa(), amount.scale());
     let whole = match places.checked_sub(scale) {
-        Some(missing) => mantissa.checked_mul(10_i128.checked_pow(missing)?)?,
+        Some(missing) => mantissa.checked_mul(*POWERS.get(missing as usize)?)?,
         None => mantissa.div_euclid(10_i128.checked_pow(scale - places)?) + i128::from(up),
     };
     whole.checked_mul(weight)

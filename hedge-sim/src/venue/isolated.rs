@@ -66,7 +66,7 @@ impl Venue {
         } else {
             let value = leg_value(market, slot, side, market.mark());
             // Unrealised profit cannot be taken out, a loss has to stay covered.
-            let bound = value.initial - value.unrealized.min(Decimal::ZERO);
+            let bound = value.initial(slot.leverage) - value.unrealized.min(Decimal::ZERO);
             if -amount > leg.isolated_wallet - bound {
                 return Err(Refusal::IsolatedBalanceInsufficient.into());
             }

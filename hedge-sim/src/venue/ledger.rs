@@ -1,5 +1,6 @@
 //! Every movement of money: one function changes a wallet, and it always writes a ledger row.
 
+use hedge_core::money::sum;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +10,9 @@ use super::view::{IncomeView, TradeView};
 use super::vocabulary::{IncomeType, PositionSide, Side};
 
 /// Rounds to the eight decimals in which the exchange keeps money.
+#[inline]
 pub(super) fn booked(value: Decimal) -> Decimal {
-    value.round_dp(8)
+    if value.scale() <= 8 { value } else { value.round_dp(8) }
 }
 
 /// A ledger row to be written.
@@ -37,8 +39,8 @@ pub(super) enum Info {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct IncomeRow {
     pub(super) kind: IncomeType,
-    pub(super) symbol: Option<usize>,
-    pub(super) asset: usize,
+    pub(super) symbol: Option<u16>,
+    pub(super) asset: u16,
     pub(super) income: Decimal,
     pub(super) info: Info,
     pub(super) time_ms: i64,
@@ -50,8 +52,8 @@ pub(super) struct IncomeRow {
 pub(super) struct TradeRow {
     pub(super) trade_id: u64,
     pub(super) order_id: u64,
-    pub(super) symbol: usize,
-    pub(super) asset: usize,
+    pub(super) symbol: u16,
+    pub(super) asset: u16,
     pub(super) side: Side,
     pub(super) position_side: PositionSide,
     pub(super) ticks: i64,
@@ -72,13 +74,13 @@ impl Venue {
         self.next_tran_id += 1;
         let account = &mut self.accounts[ax];
         let wallet = &mut account.wallets[booking.asset];
-        wallet.balance += booking.amount;
+        wallet.balance = sum(&wallet.balance, &booking.amount);
         wallet.update_ms = self.now_ms;
         account.update_ms = self.now_ms;
         account.income.push(IncomeRow {
             kind: booking.kind,
-            symbol: booking.symbol,
-            asset: booking.asset,
+            symbol: booking.symbol.map(|at| at as u16),
+            asset: booking.asset as u16,
             income: booking.amount,
             info: booking.info,
             time_ms: self.now_ms,
@@ -94,10 +96,12 @@ impl Venue {
             Info::Liquidation => ("liquidation".to_owned(), String::new()),
         };
         IncomeView {
-            symbol: row.symbol.map_or_else(String::new, |at| self.markets[at].rules.symbol.clone()),
+            symbol: row
+                .symbol
+                .map_or_else(String::new, |at| self.markets[usize::from(at)].rules.symbol.clone()),
             income_type: row.kind,
             income: row.income,
-            asset: self.assets[row.asset].clone(),
+            asset: self.assets[usize::from(row.asset)].clone(),
             info,
             time_ms: row.time_ms,
             tran_id: row.tran_id,
@@ -106,7 +110,7 @@ impl Venue {
     }
 
     pub(super) fn trade_view(&self, row: &TradeRow) -> TradeView {
-        let rules = &self.markets[row.symbol].rules;
+        let rules = &self.markets[usize::from(row.symbol)].rules;
         let (price, qty) = (rules.price_of(row.ticks), rules.qty_of(row.steps));
         TradeView {
             trade_id: row.trade_id,
@@ -119,7 +123,7 @@ impl Venue {
             quote_qty: price * qty,
             realized_pnl: row.realized,
             commission: row.fee,
-            commission_asset: self.assets[row.asset].clone(),
+            commission_asset: self.assets[usize::from(row.asset)].clone(),
             time_ms: row.time_ms,
             maker: row.maker,
         }

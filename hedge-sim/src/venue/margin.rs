@@ -2,6 +2,7 @@
 //!
 //! Source: fact sheet 14.2, 14.5.
 
+use hedge_core::money::{difference, greatest, product, sum};
 use rust_decimal::Decimal;
 
 use super::account::{LEG_SIDES, Slot};
@@ -15,8 +16,14 @@ pub(super) struct LegValue {
     /// Signed.
     pub(super) notional: Decimal,
     pub(super) unrealized: Decimal,
-    pub(super) initial: Decimal,
     pub(super) maint: Decimal,
+}
+
+impl LegValue {
+    /// What the leg binds.
+    pub(super) fn initial(&self, leverage: u32) -> Decimal {
+        if self.notional.is_zero() { Decimal::ZERO } else { self.notional.abs() / Decimal::from(leverage) }
+    }
 }
 
 /// Notional of an account's open orders on one row.
@@ -61,16 +68,17 @@ pub(super) struct AssetSums {
 
 impl AssetSums {
     pub(super) fn cross_wallet(&self) -> Decimal {
-        self.wallet - self.isolated_wallets
+        difference(&self.wallet, &self.isolated_wallets)
     }
 
     /// What is not bound; negative when more is bound than there is.
     pub(super) fn free(&self) -> Decimal {
-        self.cross_wallet() + self.cross_unrealized - self.cross_initial - self.order_margin
+        let worth = sum(&self.cross_wallet(), &self.cross_unrealized);
+        difference(&difference(&worth, &self.cross_initial), &self.order_margin)
     }
 
     pub(super) fn available(&self) -> Decimal {
-        self.free().max(Decimal::ZERO)
+        greatest(self.free(), Decimal::ZERO)
     }
 
     /// Unrealised profit cannot be withdrawn.
@@ -85,21 +93,26 @@ pub(super) fn leg_value(market: &Market, slot: &Slot, side: PositionSide, mark: 
     if leg.is_flat() {
         return LegValue::default();
     }
-    let size = market.rules.qty_of(leg.steps.abs());
-    let absolute = size * mark;
-    let (notional, unrealized) =
-        if leg.steps > 0 { (absolute, absolute - leg.cost) } else { (-absolute, leg.cost - absolute) };
-    LegValue {
-        notional,
-        unrealized,
-        initial: absolute / Decimal::from(slot.leverage),
-        maint: maintenance(market, absolute),
-    }
+    let absolute = product(&market.rules.qty_of(leg.steps.abs()), &mark);
+    let (notional, unrealized) = if leg.steps > 0 {
+        (absolute, difference(&absolute, &leg.cost))
+    } else {
+        (-absolute, difference(&leg.cost, &absolute))
+    };
+    LegValue { notional, unrealized, maint: maintenance(market, absolute) }
+}
+
+/// Notional of a leg at `mark`, signed.
+pub(super) fn leg_notional(market: &Market, slot: &Slot, side: PositionSide, mark: Decimal) -> Decimal {
+    let steps = slot.leg(side).steps;
+    if steps == 0 { Decimal::ZERO } else { product(&market.rules.qty_of(steps), &mark) }
 }
 
 fn maintenance(market: &Market, notional: Decimal) -> Decimal {
     let bracket = market.rules.bracket(notional);
-    bracket.map_or(Decimal::ZERO, |b| (notional * b.maint_ratio - b.cum).max(Decimal::ZERO))
+    bracket.map_or(Decimal::ZERO, |b| {
+        greatest(difference(&product(&notional, &b.maint_ratio), &b.cum), Decimal::ZERO)
+    })
 }
 
 impl Venue {
@@ -118,7 +131,7 @@ impl Venue {
             if order.symbol != symbol || order.position_side != position_side || exclude == Some(*id) {
                 continue;
             }
-            let notional = rules.price_of(order.ticks) * rules.qty_of(order.remaining());
+            let notional = product(&rules.price_of(order.ticks), &rules.qty_of(order.remaining()));
             let opening = if order.reduces { Decimal::ZERO } else { notional };
             match order.side {
                 Side::Buy => {
@@ -153,7 +166,7 @@ impl Venue {
         let slot = &self.accounts[ax].slots[symbol];
         let bound = if position_side == PositionSide::Both {
             let market = &self.markets[symbol];
-            let held = leg_value(market, slot, position_side, market.mark()).notional;
+            let held = leg_notional(market, slot, position_side, market.mark());
             let worst = (held + open.opening_bids).abs().max((held - open.opening_asks).abs());
             (worst - held.abs()).max(Decimal::ZERO)
         } else {
@@ -178,10 +191,10 @@ impl Venue {
                 sums.isolated_wallets += slot.leg(side).isolated_wallet;
                 if slot.is_isolated() {
                     sums.isolated_unrealized += value.unrealized;
-                    sums.isolated_initial += value.initial;
+                    sums.isolated_initial += value.initial(slot.leverage);
                 } else {
                     sums.cross_unrealized += value.unrealized;
-                    sums.cross_initial += value.initial;
+                    sums.cross_initial += value.initial(slot.leverage);
                 }
             }
         }
@@ -218,8 +231,8 @@ impl Venue {
                     pool.balance -= slot.leg(side).isolated_wallet;
                 } else {
                     let value = leg_value(market, slot, side, mark);
-                    pool.balance += value.unrealized;
-                    pool.maint += value.maint;
+                    pool.balance = sum(&pool.balance, &value.unrealized);
+                    pool.maint = sum(&pool.maint, &value.maint);
                 }
             }
         }

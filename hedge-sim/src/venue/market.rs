@@ -12,7 +12,7 @@ use super::band::Band;
 use super::given_book::GivenBook;
 use super::maintenance::Maintenance;
 use super::matching::reaches;
-use super::rules::{InstrumentRules, MARK_SCALE};
+use super::rules::{InstrumentRules, MARK_SCALE, scaled};
 use super::vocabulary::Side;
 
 const NEAR_LEVELS: i64 = 20;
@@ -142,8 +142,9 @@ impl Market {
         }
     }
 
+    #[inline]
     pub(super) fn mark(&self) -> Decimal {
-        Decimal::new(self.mark_e8, MARK_SCALE)
+        scaled(self.mark_e8, MARK_SCALE)
     }
 
     pub(super) fn last_e8(&self) -> i64 {
@@ -207,6 +208,23 @@ impl Market {
         }
     }
 
+    /// Puts prices at each of these in turn, mark at last, as [`shift`](Self::shift) would.
+    #[inline]
+    pub(super) fn stride(&mut self, now_ms: i64, path: [i64; 4]) {
+        for to in path {
+            if to > self.last {
+                self.bid = to - self.spread;
+            } else if to < self.last {
+                self.bid = to;
+            }
+            self.last = to;
+        }
+        self.mark_e8 = self.last * self.tick_e8;
+        self.moved_ms = now_ms;
+        self.book_seq += path.len() as u64;
+        self.eaten.clear();
+    }
+
     /// Takes over the prices of another market: `best` is bid and ask.
     pub(super) fn follow(&mut self, now_ms: i64, best: (i64, i64), last: i64, mark_e8: i64) {
         (self.bid, self.spread) = (best.0, best.1 - best.0);
@@ -262,6 +280,14 @@ impl Market {
         (self.full_steps(side, level) - eaten).max(0)
     }
 
+    /// Whether anything is left of a level of the standing book.
+    pub(super) fn stands(&self, side: Side, level: Level) -> bool {
+        // A made-up level that nobody took from is never empty.
+        let untouched =
+            self.given.is_none() && self.eaten.is_empty() && self.book_side(side.opposite()).is_empty();
+        untouched || self.level_steps(side, level) > 0
+    }
+
     fn full_steps(&self, side: Side, level: Level) -> i64 {
         if let Some(book) = &self.given {
             return book.steps(side, level.ticks);
@@ -269,12 +295,29 @@ impl Market {
         let place = (level.ticks as u64).wrapping_mul(2).wrapping_add(u64::from(side == Side::Buy));
         let fixed = mix(self.seed ^ place.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let epoch = (self.stirs + fixed % 8) / 8;
-        let pct = 60 + i128::from(mix(fixed ^ epoch) % 81);
-        let notional_e8 = i128::from(self.top_e8) * i128::from(4 + level.depth) / 4 * pct / 100;
-        let price_e8 = i128::from(level.ticks) * i128::from(self.tick_e8);
-        let per_step_e16 = price_e8 * i128::from(self.step_e8);
-        let steps = notional_e8 * E8 / per_step_e16.max(1);
-        i64::try_from(steps).unwrap_or(i64::MAX / 4).max(1)
+        let pct = 60 + (mix(fixed ^ epoch) % 81) as i64;
+        let steps = self.quick_steps(level, pct).unwrap_or_else(|| {
+            let notional_e8 =
+                i128::from(self.top_e8) * i128::from(4 + level.depth) / 4 * i128::from(pct) / 100;
+            let price_e8 = i128::from(level.ticks) * i128::from(self.tick_e8);
+            let per_step_e16 = price_e8 * i128::from(self.step_e8);
+            i64::try_from(notional_e8 * E8 / per_step_e16.max(1)).unwrap_or(i64::MAX / 4)
+        });
+        steps.max(1)
+    }
+
+    /// The size of a level in words; `None` where they do not hold it.
+    #[inline]
+    fn quick_steps(&self, level: Level, pct: i64) -> Option<i64> {
+        let notional_e8 = (self.top_e8.checked_mul(4 + level.depth)? / 4).checked_mul(pct)? / 100;
+        let price_e8 = level.ticks.checked_mul(self.tick_e8)?;
+        // Dividing by the whole step first leaves the quotient as it is where nothing is cut off.
+        let step_e8 =
+            u64::try_from(self.step_e8).ok().filter(|&step| step > 0 && (E8 as u64).is_multiple_of(step))?;
+        let steps_of_one = E8 as u64 / step_e8;
+        let notional = u64::try_from(notional_e8).ok()?.checked_mul(steps_of_one)?;
+        let price = u64::try_from(price_e8).ok().filter(|&price| price > 0)?;
+        i64::try_from(notional / price).ok()
     }
 
     /// Removes quantity from a level until the book is replenished.

@@ -9,7 +9,8 @@ use super::command::SymbolId;
 use super::event::{EventBody, MarketTrade, VenueEvent};
 use super::exchange::Venue;
 use super::fill::Execution;
-use super::market::{Resting, to_e8};
+use super::market::{Market, Resting, to_e8};
+use super::order::Order;
 use super::vocabulary::{ExpiryReason, OrderStatus, OrderType, Side, Stp, Tif};
 
 const ONE_E8: i128 = 100_000_000;
@@ -26,7 +27,7 @@ impl Venue {
     /// Matches a fresh (or amended) order and then rests or ends what is left of it.
     pub(super) fn match_incoming(&mut self, order_id: u64, out: &mut Vec<VenueEvent>) {
         let Some(order) = self.orders.get(&order_id) else { return };
-        let (symbol, side, limit) = (order.symbol, order.side, self.taker_limit(order_id));
+        let (symbol, side, limit) = (order.symbol, order.side, self.taker_limit(order));
         let self_trade = self.take(order_id, symbol, side, limit, out);
         let Some(order) = self.orders.get(&order_id).filter(|o| o.status.is_open()) else { return };
         let ticks = order.ticks;
@@ -49,8 +50,7 @@ impl Venue {
     }
 
     /// Worst price an order may take: its limit, or for a market order the take bound around mark.
-    fn taker_limit(&self, order_id: u64) -> i64 {
-        let Some(order) = self.orders.get(&order_id) else { return 0 };
+    fn taker_limit(&self, order: &Order) -> i64 {
         if order.order_type == OrderType::Market {
             self.market_bound(order.symbol, order.side)
         } else {
@@ -61,10 +61,15 @@ impl Venue {
     /// Worst price a market order may fill at, in ticks. Source: fact sheet 4.2, `marketTakeBound`.
     pub(super) fn market_bound(&self, symbol: usize, side: Side) -> i64 {
         let market = &self.markets[symbol];
-        let Some(bound) = market.rules.market_take_bound.filter(|b| *b > Decimal::ZERO) else {
+        let Some(bound) = market.rules.market_take_bound.filter(|b| b.is_sign_positive() && !b.is_zero())
+        else {
             return if side == Side::Buy { i64::MAX } else { 0 };
         };
-        let worst_e16 = to_e8(bound).and_then(|bound_e8| {
+        let bound_e8 = to_e8(bound);
+        if let Some(worst) = bound_e8.and_then(|bound_e8| quick_bound(market, side, bound_e8)) {
+            return worst;
+        }
+        let worst_e16 = bound_e8.and_then(|bound_e8| {
             let share_e8 = ONE_E8 + i128::from(side.sign()) * i128::from(bound_e8);
             i128::from(market.mark_e8).checked_mul(share_e8)
         });
@@ -79,6 +84,16 @@ impl Venue {
             Side::Buy => ticks.floor().to_i64().unwrap_or(i64::MAX),
             Side::Sell => ticks.ceil().to_i64().unwrap_or(0),
         }
+    }
+
+    /// Whether anything could be taken up to `limit` without looking at self-trade prevention.
+    pub(super) fn is_takeable(&self, symbol: usize, side: Side, limit: i64) -> bool {
+        let market = &self.markets[symbol];
+        let opposite = side.opposite();
+        let mut resting = market.book_side(opposite).iter().take_while(|r| reaches(side, limit, r.ticks));
+        let left = |r: &Resting| self.orders.get(&r.order_id).is_some_and(|o| o.remaining() > 0);
+        let mut levels = market.ladder(opposite).take_while(|level| reaches(side, limit, level.ticks));
+        resting.any(left) || levels.any(|level| market.stands(opposite, level))
     }
 
     /// Steps that could be taken up to `limit` without looking at self-trade prevention, at most `want`.
@@ -205,7 +220,20 @@ impl Venue {
     }
 }
 
+/// The bound of a market order where mark stands on the grid and 64 bits hold the product.
+#[inline]
+fn quick_bound(market: &Market, side: Side, bound_e8: i64) -> Option<i64> {
+    if market.mark_e8 <= 0 || market.mark_e8 % market.tick_e8 != 0 {
+        return None;
+    }
+    let share_e8 = (ONE_E8 as i64).checked_add(side.sign().checked_mul(bound_e8)?)?;
+    let worst = (market.mark_e8 / market.tick_e8).checked_mul(share_e8)?;
+    let up = i64::from(side == Side::Sell && worst.rem_euclid(ONE_E8 as i64) != 0);
+    Some(worst.div_euclid(ONE_E8 as i64) + up)
+}
+
 /// Whether a taker of this side with this limit accepts the price.
+#[inline]
 pub(super) fn reaches(side: Side, limit: i64, price: i64) -> bool {
     match side {
         Side::Buy => price <= limit,

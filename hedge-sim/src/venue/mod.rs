@@ -38,6 +38,7 @@ mod place_algo;
 mod query;
 mod query_account;
 mod quote;
+mod rows;
 mod rules;
 mod seed;
 mod settings;
@@ -67,7 +68,7 @@ pub(crate) use rules::multiple_of;
 pub use rules::{Bracket, InstrumentRules, LotRule, RulesError};
 pub use seed::{Child, Due, Seed};
 pub use switches::AccountSwitch;
-pub(crate) use told::{FillTold, OrderTold, Taken, Told};
+pub(crate) use told::{Average, FillTold, OrderTold, Taken, Told};
 pub use view::{
     AccountConfigView, AlgoView, AmendmentView, AssetView, BestView, DepthView, IncomeView, MarginChangeView,
     OrderView, PositionView, PricesView, SymbolConfigView, TradeView, Window,

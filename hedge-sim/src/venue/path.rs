@@ -14,7 +14,7 @@ use super::exchange::Venue;
 use super::margin::Pool;
 use super::market::to_e8;
 use super::matching::reaches;
-use super::rules::MARK_SCALE;
+use super::rules::{MARK_SCALE, scaled};
 use super::trigger::Watch;
 use super::vocabulary::{PositionSide, Side, WorkingType};
 
@@ -119,13 +119,12 @@ impl Venue {
     pub(crate) fn stride(&mut self, now_ms: i64, symbol: SymbolId, path: [i64; 4]) {
         self.now_ms = self.now_ms.max(now_ms);
         let Some(market) = self.markets.get_mut(usize::from(symbol.0)) else { return };
-        for to in path {
-            debug_assert!(market.band.allows(to, to * market.tick_e8));
-            market.shift(self.now_ms, to, to * market.tick_e8);
-        }
+        debug_assert!(path.iter().all(|to| market.band.allows(*to, to * market.tick_e8)));
+        market.stride(self.now_ms, path);
     }
 
     /// Whether an order or an algo order ends by its date until a time.
+    #[inline]
     fn has_dated(&self, until_ms: i64) -> bool {
         let due = |first: Option<&(i64, u64)>| first.is_some_and(|(date, _)| *date <= until_ms);
         due(self.gtd_orders.first()) || due(self.gtd_algos.first())
@@ -248,14 +247,14 @@ impl Venue {
             let asset = self.markets[symbol].asset;
             let called = account.wallets[asset].called;
             return path.first(|step| {
-                let mark = Decimal::new(path.mark_at(step), MARK_SCALE);
+                let mark = scaled(path.mark_at(step), MARK_SCALE);
                 self.is_critical(self.cross_pool(ax, asset, Some((symbol, mark))), called)
             });
         }
         let legs = LEG_SIDES.into_iter().filter(|side| !slot.leg(*side).is_flat());
         legs.filter_map(|side: PositionSide| {
             path.first(|step| {
-                let mark = Decimal::new(path.mark_at(step), MARK_SCALE);
+                let mark = scaled(path.mark_at(step), MARK_SCALE);
                 self.is_critical(self.isolated_pool(ax, symbol, side, mark), slot.leg(side).called)
             })
         })

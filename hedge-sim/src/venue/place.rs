@@ -75,10 +75,9 @@ impl Venue {
         if order.good_till_ms > 0 {
             self.gtd_orders.insert((order.good_till_ms, id));
         }
-        let client_id = order.client_id.clone();
-        self.orders.insert(order);
         let account = &mut self.accounts[ax];
-        account.by_client.note(&client_id, id, &self.orders);
+        account.by_client.note(&order, &self.orders);
+        self.orders.insert(order);
         account.open_orders.push(id);
         account.orders.push(id);
     }
@@ -106,7 +105,7 @@ impl Venue {
     pub(super) fn find_order(&self, ax: usize, symbol: usize, order: &OrderRef) -> Option<&Order> {
         let id = match order {
             OrderRef::Id(id) => Some(*id),
-            OrderRef::Client(text) => self.accounts[ax].by_client.newest(text, &self.orders),
+            OrderRef::Client(text) => self.accounts[ax].by_client.newest(text.as_bytes(), &self.orders),
         };
         let found = id.and_then(|id| self.orders.get(&id));
         found.filter(|o| o.ax() == ax && o.symbol == symbol)
@@ -159,7 +158,7 @@ impl Venue {
         }
         let accepted = self.check_modify(&order, change, ax)?;
         let id = order.id;
-        let would_take = self.takeable(symbol, order.side, accepted.ticks, 1) > 0;
+        let would_take = self.is_takeable(symbol, order.side, accepted.ticks);
         let nothing_left = order.filled > 0 && accepted.steps <= order.filled;
         if nothing_left || order.tif == Tif::Gtx && would_take {
             self.end_order(id, OrderStatus::Canceled, ExpiryReason::None, out);

@@ -93,7 +93,8 @@ impl Venue {
         let ax = self.account_index(account)?;
         let symbol = self.symbol_index(symbol)?;
         let trades = self.accounts[ax].trades.iter();
-        let wanted = trades.filter(|t| t.symbol == symbol && order_id.is_none_or(|id| t.order_id == id));
+        let wanted =
+            trades.filter(|t| usize::from(t.symbol) == symbol && order_id.is_none_or(|id| t.order_id == id));
         let rows = window.cut(wanted, |t| (t.trade_id, t.time_ms));
         Ok(rows.into_iter().map(|row| self.trade_view(row)).collect())
     }
@@ -147,8 +148,9 @@ impl Venue {
     ) -> Result<Vec<IncomeView>, VenueError> {
         let (ax, symbol) = self.scope(account, symbol)?;
         let rows = self.accounts[ax].income.iter();
-        let wanted =
-            rows.filter(|r| symbol.is_none_or(|s| r.symbol == Some(s)) && kind.is_none_or(|k| r.kind == k));
+        let wanted = rows.filter(|r| {
+            symbol.is_none_or(|s| r.symbol.map(usize::from) == Some(s)) && kind.is_none_or(|k| r.kind == k)
+        });
         let rows = window.cut(wanted, |r| (r.tran_id, r.time_ms));
         Ok(rows.into_iter().map(|row| self.income_view(row)).collect())
     }

@@ -130,6 +130,7 @@ impl Venue {
         let open = self.open_notional(ax, symbol, side, None);
         let order_margin = self.order_margin(ax, symbol, side, None, None);
         let isolated = slot.is_isolated() && !leg.is_flat();
+        let initial = value.initial(slot.leverage);
         PositionView {
             symbol: rules.symbol.clone(),
             position_side: side,
@@ -148,14 +149,14 @@ impl Venue {
                 Decimal::ZERO
             },
             isolated_wallet: leg.isolated_wallet,
-            initial_margin: (value.initial + order_margin).round_dp(8),
+            initial_margin: (initial + order_margin).round_dp(8),
             maint_margin: value.maint.round_dp(8),
-            position_initial_margin: value.initial.round_dp(8),
+            position_initial_margin: initial.round_dp(8),
             open_order_initial_margin: order_margin.round_dp(8),
             max_notional: rules.max_notional(slot.leverage),
             bid_notional: open.bids,
             ask_notional: open.asks,
-            adl: adl_rank(value.unrealized, value.initial),
+            adl: adl_rank(value.unrealized, initial),
             accumulated_realized: leg.realized,
             margin_asset: rules.margin_asset.clone(),
             update_ms: leg.update_ms,

@@ -2,6 +2,7 @@
 //!
 //! Source: Binance USD-M docs, Exchange Information and Notional and Leverage Brackets; fact sheet 4.2, 4.9.
 
+use hedge_core::money::compare;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
@@ -160,13 +161,14 @@ impl InstrumentRules {
 
     /// Largest notional that may be held at this leverage; zero when no bracket allows it.
     pub fn max_notional(&self, leverage: u32) -> Decimal {
-        let allowed = self.brackets.iter().filter(|b| b.initial_leverage >= leverage);
-        allowed.map(|b| b.notional_cap).max().unwrap_or(Decimal::ZERO)
+        // Caps rise from bracket to bracket.
+        let allowed = self.brackets.iter().rfind(|b| b.initial_leverage >= leverage);
+        allowed.map_or(Decimal::ZERO, |b| b.notional_cap)
     }
 
     /// The bracket a notional falls into; beyond the last cap the last bracket goes on.
     pub fn bracket(&self, notional: Decimal) -> Option<&Bracket> {
-        self.brackets.iter().find(|b| notional <= b.notional_cap).or(self.brackets.last())
+        self.brackets.iter().find(|b| compare(&notional, &b.notional_cap).is_le()).or(self.brackets.last())
     }
 
     /// Price of a whole number of ticks.
@@ -209,23 +211,49 @@ fn within(value: Decimal, most: Decimal) -> bool {
     value >= Decimal::ZERO && value <= most
 }
 
+/// `mantissa / 10^scale`, as [`Decimal::new`] has it.
+#[inline]
+pub(crate) fn scaled(mantissa: i64, scale: u32) -> Decimal {
+    let digits = mantissa.unsigned_abs();
+    Decimal::from_parts(digits as u32, (digits >> 32) as u32, 0, mantissa < 0, scale)
+}
+
 /// So many times a grid: the same decimal that multiplying gives, without widening what fits one word.
+#[inline]
 pub(crate) fn multiple_of(grid: Decimal, count: i64) -> Decimal {
-    let product = i64::try_from(grid.mantissa()).ok().and_then(|mantissa| mantissa.checked_mul(count));
-    match product {
-        Some(product) if product != 0 => Decimal::new(product, grid.scale()),
-        _ => Decimal::from(count) * grid,
+    match word(&grid).and_then(|mantissa| mantissa.checked_mul(count)) {
+        Some(product) if product != 0 => scaled(product, grid.scale()),
+        _ => wide_multiple(grid, count),
+    }
+}
+
+#[cold]
+fn wide_multiple(grid: Decimal, count: i64) -> Decimal {
+    Decimal::from(count) * grid
+}
+
+/// The mantissa; `None` when it does not fit one word.
+#[inline]
+fn word(value: &Decimal) -> Option<i64> {
+    let parts = value.unpack();
+    let digits = i64::try_from(u64::from(parts.lo) | u64::from(parts.mid) << 32).ok()?;
+    (parts.hi == 0).then_some(if parts.negative { -digits } else { digits })
+}
+
+/// The mantissa on a scale that is at least the decimal's own; `None` when it is not or does not fit one word.
+#[inline]
+pub(super) fn on_scale(value: Decimal, scale: u32) -> Option<i64> {
+    match scale.checked_sub(value.scale())? {
+        0 => word(&value),
+        missing => word(&value)?.checked_mul(10_i64.checked_pow(missing)?),
     }
 }
 
 /// Mantissas of two decimals on one scale; `None` when they do not fit one word.
+#[inline]
 fn on_one_scale(a: Decimal, b: Decimal) -> Option<(i64, i64)> {
     let scale = a.scale().max(b.scale());
-    let whole = |value: Decimal| {
-        let missing = 10_i64.checked_pow(scale - value.scale())?;
-        i64::try_from(value.mantissa()).ok()?.checked_mul(missing)
-    };
-    Some((whole(a)?, whole(b)?))
+    Some((on_scale(a, scale)?, on_scale(b, scale)?))
 }
 
 /// Whether a value is so many times a grid, for the remainder alone.

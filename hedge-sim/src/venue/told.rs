@@ -6,7 +6,6 @@
 
 use rust_decimal::Decimal;
 
-use super::client_id::ClientId;
 use super::command::{AccountId, NewOrder, SymbolId};
 use super::error::{Refusal, VenueError};
 use super::event::VenueEvent;
@@ -31,7 +30,6 @@ const FIRST: AccountId = AccountId(0);
 pub(crate) struct OrderTold {
     pub(crate) symbol: SymbolId,
     pub(crate) id: u64,
-    pub(crate) client_id: ClientId,
     pub(crate) status: OrderStatus,
     pub(crate) side: Side,
     pub(crate) position_side: PositionSide,
@@ -42,11 +40,21 @@ pub(crate) struct OrderTold {
     pub(crate) close_position: bool,
     pub(crate) steps: i64,
     pub(crate) filled: i64,
-    /// Zero without a fill.
-    pub(crate) avg_price: Decimal,
+    pub(crate) average: Average,
     pub(crate) expiry: ExpiryReason,
     pub(crate) update_ms: i64,
     pub(crate) fill: Option<FillTold>,
+}
+
+/// The average price of what is filled.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Average {
+    /// Nothing is filled.
+    None,
+    /// One price, in ticks.
+    At(i64),
+    /// Of several prices.
+    Of(Decimal),
 }
 
 /// The fill that a change of an order is.
@@ -72,6 +80,12 @@ impl Venue {
     /// From now on everything is told through [`told`](Self::told) and nothing as events.
     pub(crate) fn tell_briefly(&mut self) {
         self.told = Some(Vec::new());
+    }
+
+    /// Whether anything was told since the last time.
+    #[inline]
+    pub(crate) fn has_told(&self) -> bool {
+        self.told.as_ref().is_some_and(|told| !told.is_empty())
     }
 
     /// Exchanges what was told since the last time for an empty list.
@@ -110,7 +124,6 @@ impl Venue {
         told.push(Told::Order(OrderTold {
             symbol: SymbolId(order.symbol as u16),
             id: order.id,
-            client_id: order.client_id.clone(),
             status: order.status,
             side: order.side,
             position_side: order.position_side,
@@ -120,12 +133,21 @@ impl Venue {
             close_position: parent.is_some_and(|algo| algo.close_position),
             steps: order.steps,
             filled: order.filled,
-            avg_price: average(order, &self.markets[order.symbol].rules),
+            average: match order.filled_at {
+                FilledAt::Nothing => Average::None,
+                FilledAt::One(ticks) => Average::At(ticks),
+                FilledAt::Several => Average::Of(average(order, &self.markets[order.symbol].rules)),
+            },
             expiry,
             update_ms: order.update_ms,
             fill: booked.map(Booked::told),
         }));
         true
+    }
+
+    /// The client id of a plain order; empty for a number that none has.
+    pub(crate) fn client_id_of(&self, order_id: u64) -> &str {
+        self.orders.get(&order_id).map_or("", |order| &order.client_id)
     }
 
     /// Counts an event that a brief telling leaves out; false when it has to be made.

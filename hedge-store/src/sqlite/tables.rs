@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use hedge_core::{
-    Action, Book, CashFlow, CashFlowKind, CheckVerdict, Decimal, Entry, Envelope, Exit, Fill, GateCheck,
+    Action, Book, CashFlow, CashFlowKind, CheckVerdict, Decimal, Entry, Envelope, Exit, Fill, GateChecks,
     InstrumentId, Leg, LegState, OperatorCommand, OrderPurpose, OrderRecord, OrderRef, OrderState,
     PositionSide, Posture, Price, ReportedId, ReportedSide, RunStarted, Seq, StrategyId, Timestamp,
 };
@@ -274,7 +274,7 @@ pub(super) fn decision(
 }
 
 /// One row for each rule, in the order in which they answered.
-pub(super) fn checks(conn: &Connection, origin: Origin, checks: &[GateCheck]) -> rusqlite::Result<()> {
+pub(super) fn checks(conn: &Connection, origin: Origin, checks: &GateChecks) -> rusqlite::Result<()> {
     let sql = "INSERT INTO gate_checks (seq, n, rule, value, bound, distance, verdict, note)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let mut insert = conn.prepare_cached(sql)?;

@@ -86,7 +86,7 @@ impl OperatorLog {
                 None => self.hand_over(*strategy, intent),
             },
             Decision::Assessed { position, checks, verdict } => {
-                self.sink.line(&lines::assessed(position, checks, verdict));
+                self.sink.line(&lines::assessed(position, &checks.to_vec(), verdict));
                 let place = self.pending.iter().position(|(_, intent)| intent.position() == Some(position));
                 if let Some((strategy, intent)) = place.map(|place| self.pending.remove(place))
                     && !matches!(verdict, Verdict::Refuse { .. })

@@ -401,9 +401,11 @@ mod tests {
             panic!("an assessment follows an intent")
         };
         let key = *position;
-        let check = checks.iter_mut().find(|check| check.rule == "max_positions").unwrap();
+        let mut all = checks.to_vec();
+        let check = all.iter_mut().find(|check| check.rule == "max_positions").unwrap();
         check.verdict = hedge_core::CheckVerdict::Refuse;
         check.value = 9.into();
+        *checks = all.into();
         *verdict = hedge_core::Verdict::Refuse { rule: "max_positions".into() };
         let why = explain(&records, key.instrument.symbol, key.side, None).unwrap();
         assert!(

@@ -119,7 +119,7 @@ fn leaf(envelope: &Envelope, lines: &Lines, book: &Book) -> Node {
     let mut is_routine = false;
     match &envelope.event {
         Event::Decision(Decision::Assessed { checks: all, .. }) => {
-            checks = all.iter().map(check_words).collect();
+            checks = all.iter().map(|check| check_words(&check)).collect();
         }
         Event::Decision(Decision::OrderApproved { client_id, .. }) => {
             fate = book.order(client_id).map(fate_words);
