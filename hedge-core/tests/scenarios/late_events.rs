@@ -290,3 +290,23 @@ fn a_cancel_that_finds_no_order_is_no_proof_that_it_was_cancelled() {
     assert!(stop.is_close_all_stop());
     assert_eq!(rig.state(&entry.id), OrderState::Filled);
 }
+
+#[test]
+fn a_leg_that_closed_and_opened_again_unheard_keeps_no_closing_order_of_the_old_position() {
+    let mut rig = Rig::new();
+    rig.opened();
+    let exit = Exit::TakeProfitMarket { trigger: px("120"), by: TriggerBy::Mark };
+    let because = std::borrow::Cow::Borrowed("target");
+    let profit = rig.want(Intent::Close { position: long(), portion: Portion::All, exit, because }).only();
+    rig.ack(&profit);
+    // The stream is silent: only the answers tell that both have filled.
+    let close = rig.want(Intent::close(long(), "out")).only();
+    rig.ack_as(&close, ReportedState::Filled, "1");
+    let entry = rig.open(long(), "95").only();
+    rig.ack_as(&entry, ReportedState::Filled, "1");
+    let fills = vec![rig.fill_of(&close, "1", "100"), rig.fill_of(&entry, "1", "100")];
+    let report = rig.report_of(&close, ReportedState::Filled, "1");
+    let outcomes = rig.answer(&close, Some(report), fills, "1");
+    assert!(outcomes.cancels().contains(&profit.id), "it would close the new position: {outcomes:?}");
+    assert!(outcomes.submits().iter().any(Sent::is_close_all_stop), "the new position has no stop");
+}
