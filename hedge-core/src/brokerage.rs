@@ -92,7 +92,8 @@ pub trait VenueReader: fmt::Debug + Send + Sync + 'static {
         instrument: &InstrumentId,
         since: Timestamp,
     ) -> Result<Vec<Fill>, BrokerError>;
-    /// Funding, fees, transfers at or after an instant, oldest first.
+    /// Funding, transfers and whatever else moved money at or after an instant, oldest first. The fees of fills may be
+    /// listed too, as [`CashFlowKind::Fee`](crate::CashFlowKind::Fee): they are compared with what the fills say, not booked again.
     async fn cash_flows_since(&self, since: Timestamp) -> Result<Vec<CashFlow>, BrokerError>;
     /// Closed bars, oldest first.
     async fn bars(&self, query: &BarQuery) -> Result<Vec<crate::bar::Bar>, BrokerError>;
