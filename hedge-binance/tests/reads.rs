@@ -7,8 +7,8 @@ use std::{sync::Arc, time::Duration};
 
 use hedge_binance::{Span, wire::text::FundingRateType};
 use hedge_core::{
-    BarQuery, BrokerError, ClientOrderId, Decimal, Interval, OrderRef, OrderSpace, PositionMode,
-    PositionSide, RejectReason, ReportedState, Timestamp, VenueOrderId, VenueReader,
+    BarQuery, BrokerError, CashFlowKind, ClientOrderId, Decimal, Interval, OrderRef, OrderSpace,
+    PositionMode, PositionSide, RejectReason, ReportedState, Timestamp, VenueOrderId, VenueReader,
 };
 use serde_json::{Value, json};
 use support::*;
@@ -471,7 +471,7 @@ async fn old_fills_are_read_in_weeks() {
 }
 
 #[tokio::test]
-async fn cash_flows_leave_out_what_comes_with_fills() {
+async fn cash_flows_name_the_fees_of_fills_as_such_and_leave_out_their_profits() {
     let server = server().await;
     let rows = json!([
         income_row("FUNDING_FEE", 1, NOW_MS - 3),
@@ -481,8 +481,13 @@ async fn cash_flows_leave_out_what_comes_with_fills() {
     ]);
     mock(&server, "GET", "/fapi/v1/income", 200, rows).await;
     let flows = client(&server).cash_flows_since(Timestamp::from_ms(NOW_MS - 10)).await.unwrap();
-    let ids: Vec<&str> = flows.iter().map(|flow| flow.id.as_str()).collect();
-    assert_eq!(ids, ["FUNDING_FEE:1:ETHUSDT", "TRANSFER:4:ETHUSDT"]);
+    let told: Vec<(&str, &CashFlowKind)> = flows.iter().map(|flow| (flow.id.as_str(), &flow.kind)).collect();
+    let expected = [
+        ("FUNDING_FEE:1:ETHUSDT", &CashFlowKind::Funding),
+        ("COMMISSION:2:ETHUSDT", &CashFlowKind::Fee),
+        ("TRANSFER:4:ETHUSDT", &CashFlowKind::Transfer),
+    ];
+    assert_eq!(told, expected, "in the order of their times; the book compares fees and books the rest");
 }
 
 #[tokio::test]
