@@ -99,9 +99,12 @@ impl Strategy for Opens {
     }
 }
 
-/// When the leg was covered by which stop, and when it was bare.
+/// From when on the leg was covered or bare, and by which stop.
+type Stretch = (Timestamp, bool, Option<String>);
+
+/// The stretches of a run, in order.
 #[derive(Clone, Debug, Default)]
-struct Seen(Arc<Mutex<Vec<(Timestamp, bool, Option<String>)>>>);
+struct Seen(Arc<Mutex<Vec<Stretch>>>);
 
 impl Observer for Seen {
     fn on_step(&mut self, at: Timestamp, _: &Step, book: &Book) {
@@ -117,7 +120,7 @@ impl Observer for Seen {
 }
 
 impl Seen {
-    async fn until(&self, what: &str, holds: impl Fn(&[(Timestamp, bool, Option<String>)]) -> bool) {
+    async fn until(&self, what: &str, holds: impl Fn(&[Stretch]) -> bool) {
         let patience = Instant::now() + Duration::from_secs(60);
         while !holds(&self.0.lock().unwrap()) {
             assert!(Instant::now() < patience, "never {what}: {:?}", self.0.lock().unwrap());

@@ -246,9 +246,7 @@ async fn clean_up(client: &Binance<Live>, place: &Place) -> Option<String> {
             Ok(()) => remains(client, instrument).await.unwrap_or_else(|error| Some(error.to_string())),
             Err(error) => Some(error.to_string()),
         };
-        if left.is_none() {
-            return None;
-        }
+        left.as_ref()?;
     }
     left
 }
