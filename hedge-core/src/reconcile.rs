@@ -89,6 +89,16 @@ pub enum Difference {
     },
 }
 
+impl Difference {
+    /// The leg whose size differs.
+    pub(crate) const fn leg(&self) -> Option<PositionKey> {
+        match self {
+            Self::LegSize { position, .. } => Some(*position),
+            _ => None,
+        }
+    }
+}
+
 /// Compares. The snapshot's fills and flows must have been folded before.
 ///
 /// Pure and ordered: the same book and snapshot give the same list.

@@ -8,6 +8,9 @@ use std::{
     time::Duration,
 };
 
+/// However long a server asks for.
+const LONGEST_FREEZE: Duration = Duration::from_secs(600);
+
 /// Name of a budget, e.g. `weight-1m`.
 pub type PoolName = &'static str;
 
@@ -211,7 +214,8 @@ impl Limiter {
         Some(self.state().frozen_until_ms).filter(|until_ms| *until_ms > now_ms)
     }
 
-    /// Lets nothing of one budget through for `retry_after`, or until its window ends when the server named no time.
+    /// Lets nothing of one budget through for `retry_after`, or until its window ends when the server named no time. At most
+    /// ten minutes: a damaged answer must not silence closes, and a server that means it says so again.
     ///
     /// Returns how long that is.
     pub fn freeze_pool(&self, now_ms: i64, name: PoolName, retry_after: Option<Duration>) -> Duration {
@@ -219,7 +223,10 @@ impl Limiter {
         let Some(pool) = state.pool(name) else { return retry_after.unwrap_or_default() };
         pool.roll(now_ms);
         let until_ms = match retry_after {
-            Some(wait) => now_ms.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)),
+            Some(wait) => {
+                let wait = wait.min(LONGEST_FREEZE);
+                now_ms.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
+            }
             None => pool.window_end_ms(),
         };
         pool.frozen_until_ms = pool.frozen_until_ms.max(until_ms);

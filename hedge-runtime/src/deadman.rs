@@ -23,8 +23,10 @@ use tracing::{info, warn};
 
 use crate::fence::{Fence, while_leading};
 
-/// How long a call that failed waits before the next attempt.
-const RETRY: Duration = Duration::from_millis(500);
+/// How long calls wait after one that failed; doubled from failure to failure, for each costs weight that stops may need.
+const FIRST_RETRY: Duration = Duration::from_millis(500);
+/// The longest of these pauses.
+const LAST_RETRY: Duration = Duration::from_secs(15);
 /// How long a stop may spend on taking the timer off.
 const DISARM_WITHIN: Duration = Duration::from_secs(2);
 
@@ -42,7 +44,7 @@ pub(crate) fn wanted(book: &Book) -> BTreeSet<InstrumentId> {
         .filter(|order| is_resting_entry(order))
         .map(|order| order.position.instrument)
         .collect();
-    symbols.into_iter().filter(|instrument| !has_plain_close(book, instrument)).collect()
+    symbols.into_iter().filter(|instrument| !is_spared(book, instrument)).collect()
 }
 
 /// One that the venue has, or may have: a timer too many cancels nothing that should stay.
@@ -54,19 +56,16 @@ fn is_resting_entry(order: &OrderRecord) -> bool {
     rests && (order.state.is_confirmed_live() || order.state == OrderState::Unknown)
 }
 
-/// Whether a plain order, ours or a person's, is to close something there: the timer would take it away.
-fn has_plain_close(book: &Book, instrument: &InstrumentId) -> bool {
+/// Whether the timer would take away what must stay: a plain order of ours that closes something, or any of a person's.
+fn is_spared(book: &Book, instrument: &InstrumentId) -> bool {
     let ours = book.live_orders().any(|order| {
         order.position.instrument == *instrument
             && order.leg.action() == Action::Close
             && order.space() == OrderSpace::Plain
     });
-    let closes = |report: &OrderReport| {
-        report.instrument == *instrument
-            && report.order.space() == OrderSpace::Plain
-            && report.is_close() != Some(false)
-    };
-    ours || book.foreign_orders().iter().any(closes)
+    let rests =
+        |report: &OrderReport| report.instrument == *instrument && report.order.space() == OrderSpace::Plain;
+    ours || book.foreign_orders().iter().any(rests)
 }
 
 /// What the venue was told, and what it must be told next.
@@ -164,11 +163,16 @@ async fn run(
     mut wishes: watch::Receiver<BTreeSet<InstrumentId>>,
     mut stopped: watch::Receiver<Option<BTreeSet<InstrumentId>>>,
 ) {
+    let mut pause = FIRST_RETRY;
     loop {
         let wanted = wishes.borrow_and_update().clone();
         let mut failed = false;
         for (instrument, call) in plan.calls(&wanted, tools.clock.now()) {
-            failed |= !say(&mut plan, &tools, instrument, call).await;
+            match say(&mut plan, &tools, instrument, call).await {
+                Said::Taken => {}
+                Said::Failed => failed = true,
+                Said::Fenced => return,
+            }
         }
         tokio::select! {
             biased;
@@ -179,11 +183,15 @@ async fn run(
                 }
                 return;
             }
-            changed = wishes.changed() => if changed.is_err() {
+            // A renewal that failed is overdue, and would be due again at once.
+            () = sleep(pause), if failed => pause = (pause * 2).min(LAST_RETRY),
+            changed = wishes.changed(), if !failed => if changed.is_err() {
                 return;
             },
-            () = sleep(RETRY), if failed => {}
-            () = tools.clock.sleep_until(plan.due(&wanted)) => {}
+            () = tools.clock.sleep_until(plan.due(&wanted)), if !failed => {}
+        }
+        if !failed {
+            pause = FIRST_RETRY;
         }
     }
 }
@@ -194,9 +202,20 @@ async fn ended(stopped: &mut watch::Receiver<Option<BTreeSet<InstrumentId>>>) ->
     held.ok().and_then(|held| held.clone()).unwrap_or_default()
 }
 
-/// Whether the venue took it.
-async fn say(plan: &mut Plan, tools: &Tools, instrument: InstrumentId, call: Call) -> bool {
-    let Some(broker) = tools.venues.get(&instrument.venue) else { return true };
+/// What became of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    Taken,
+    Failed,
+    /// Another process leads: nothing more is said.
+    Fenced,
+}
+
+async fn say(plan: &mut Plan, tools: &Tools, instrument: InstrumentId, call: Call) -> Said {
+    let Some(broker) = tools.venues.get(&instrument.venue) else {
+        plan.done(instrument, call, tools.clock.now());
+        return Said::Taken;
+    };
     let timer = (call == Call::Arm).then_some(plan.timer);
     // From before the call on: the venue counts from when it takes it.
     let at = tools.clock.now();
@@ -212,15 +231,15 @@ async fn say(plan: &mut Plan, tools: &Tools, instrument: InstrumentId, call: Cal
                 Call::Disarm => info!(%instrument, "dead-man timer taken off"),
             }
             plan.done(instrument, call, at);
-            true
+            Said::Taken
         }
         Ok(Err(error)) => {
             warn!(%instrument, %error, ?call, "the dead-man timer could not be set; trying on");
-            false
+            Said::Failed
         }
         Err(because) => {
             warn!(%instrument, because, "the dead-man timer is left as it is");
-            true
+            Said::Fenced
         }
     }
 }

@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use hedge_core::{
     AccountEvent, Coverage, Decimal, Entry, Fill, OrderRef, OrderReport, OrderSide, PositionSide, Price, Qty,
@@ -90,6 +90,26 @@ async fn where_a_plain_order_closes_something_it_is_never_armed() {
     bench.until("sent", |bench| bench.venue.called("submit") == 1).await;
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(bench.venue.called(ARMED), 0, "it would take that order away");
+    bench.stop(run).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_fails_is_tried_on_ever_more_patiently() {
+    let bench = bench();
+    let run = bench.start();
+    bench.live().await;
+    bench.close_bar(0, 0);
+    bench.until("armed", |bench| bench.venue.called(ARMED) == 1).await;
+    bench.venue.refuses_timers.store(true, Ordering::SeqCst);
+    // Long after the renewal was due: what was due once stays due.
+    tokio::time::sleep(Duration::from_secs(160)).await;
+    let failed = bench.venue.called(ARMED) - 1;
+    assert!((8..=20).contains(&failed), "{failed} attempts in two minutes");
+    bench.venue.refuses_timers.store(false, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let renewed = bench.venue.called(ARMED);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert!(bench.venue.called(ARMED) <= renewed + 1, "the next renewal is due after forty seconds");
     bench.stop(run).await;
 }
 

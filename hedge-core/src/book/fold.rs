@@ -376,12 +376,13 @@ impl Book {
                 self.legs[slot].taken_over_at = Some(self.snapshot_venue_time);
                 self.set_leg(slot, *venue, cost, at);
             }
-            Difference::Wallet { asset, book, venue } => {
-                self.wallet.insert(*asset, *venue);
+            Difference::Wallet { asset, venue, .. } => {
+                // By what this book holds: a flow that came late may have been booked in another way by the writer.
+                let held = self.wallet.insert(*asset, *venue).unwrap_or_default();
                 self.wallet_taken_over.insert(*asset, self.snapshot_venue_time);
                 self.kept.wallet_moved();
                 if *asset == Asset::usdt() {
-                    self.totals.corrections += venue - book;
+                    self.totals.corrections += venue - held;
                 }
             }
             Difference::Mode { venue } => self.mode = Some(*venue),

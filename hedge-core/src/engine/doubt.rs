@@ -178,6 +178,7 @@ impl Engine {
 
     pub(super) fn settle(&mut self, cx: &mut Cx<'_>, differences: Vec<Difference>) {
         let mut suspects = Vec::new();
+        let differing: Vec<PositionKey> = differences.iter().filter_map(Difference::leg).collect();
         for difference in differences {
             match &difference {
                 Difference::LegSize { .. } | Difference::Wallet { .. } => {
@@ -221,7 +222,7 @@ impl Engine {
                     self.query(cx, &order);
                 }
                 Difference::OwnOrder { report } | Difference::ForeignOrder { report } => {
-                    self.meet(cx, report)
+                    self.meet(cx, report, &differing)
                 }
                 Difference::ForeignPosition { instrument, detail } => {
                     let text = format!(

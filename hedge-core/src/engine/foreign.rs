@@ -19,8 +19,10 @@ const CANCEL_SHOWS_WITHIN: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// Names an order once, and adopts it where that is configured and possible.
-    pub(super) fn meet(&mut self, cx: &mut Cx<'_>, report: &OrderReport) {
-        if self.is_leftover(report) {
+    ///
+    /// `differing` are the legs whose size the same reading tells otherwise than the book.
+    pub(super) fn meet(&mut self, cx: &mut Cx<'_>, report: &OrderReport, differing: &[PositionKey]) {
+        if self.is_leftover(report, differing) {
             self.clear_away(cx, report);
             return;
         }
@@ -50,14 +52,17 @@ impl Engine {
     }
 
     /// Whether an order of ours, from a journal that is lost, would close the next position of a leg that is flat.
-    fn is_leftover(&self, report: &OrderReport) -> bool {
+    fn is_leftover(&self, report: &OrderReport, differing: &[PositionKey]) -> bool {
         let Some(side) = report.side.leg().filter(|_| report.client_id.ours().is_some()) else {
             return false;
         };
-        let leg = self.book.leg(&PositionKey::new(report.instrument, side));
-        report.is_close() == Some(true)
-            && leg.is_some_and(|leg| !leg.is_open())
-            && !report.state.is_terminal()
+        let key = PositionKey::new(report.instrument, side);
+        let is_flat = self.book.leg(&key).is_some_and(|leg| !leg.is_open());
+        // The venue may know better: then the order may be the only stop of a position that the book does not have yet.
+        let is_sure = !self.book.has_unsettled_doubt(&key)
+            && !self.book.has_live_entry(&key)
+            && !differing.contains(&key);
+        report.is_close() == Some(true) && is_flat && is_sure && !report.state.is_terminal()
     }
 
     /// Seen twice it is no race with a fill that is on its way: it goes.

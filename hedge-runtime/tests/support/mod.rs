@@ -4,7 +4,10 @@
 use std::{
     collections::VecDeque,
     num::NonZeroU32,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -187,6 +190,8 @@ pub struct ScriptedVenue {
     /// Symbols that have stopped trading, and the announcement of it.
     pub stopped: Mutex<Vec<InstrumentId>>,
     pub announced: tokio::sync::Notify,
+    /// Whether the timer over resting entries can be set.
+    pub refuses_timers: AtomicBool,
     account: Mutex<Option<UnboundedSender<AccountEvent>>>,
     market: Mutex<Option<UnboundedSender<MarketEvent>>>,
 }
@@ -358,6 +363,9 @@ impl Brokerage for ScriptedVenue {
     }
     async fn dead_man(&self, instrument: &InstrumentId, timer: Option<Duration>) -> Result<(), BrokerError> {
         self.call(format!("dead_man {} {:?}", instrument.symbol, timer.map(|timer| timer.as_secs())));
+        if self.refuses_timers.load(Ordering::SeqCst) {
+            return Err(BrokerError::OutcomeUnknown { source: "timed out".into() });
+        }
         Ok(())
     }
 }
@@ -493,6 +501,7 @@ impl Bench {
             orders: Mutex::default(),
             stopped: Mutex::default(),
             announced: tokio::sync::Notify::new(),
+            refuses_timers: AtomicBool::new(false),
             account: Mutex::default(),
             market: Mutex::default(),
         };
