@@ -540,6 +540,21 @@ async fn an_execution_whose_order_could_not_be_found_out_is_not_told_before_it_i
 }
 
 #[tokio::test]
+async fn an_order_that_a_replica_does_not_show_yet_is_nobody_elses() {
+    let mut rig = Rig::start().await;
+    let hidden = answer(400, json!({"code":-2013,"msg":"Order does not exist."}));
+    let answers = in_turn(vec![hidden, answer(200, order_named(9_001, LIQUIDATION))]);
+    Mock::given(method("GET")).and(path("/fapi/v1/order")).respond_with(answers).mount(&rig.rest).await;
+    rig.backfill(json!([]), json!([close_of(77, 9_001)]), json!([])).await;
+    let mut events = rig.client(quick_streams()).account_events().await.unwrap();
+    drop(rig.venue.accept().await);
+    let _first = rig.venue.accept().await;
+    let _second = rig.venue.accept().await;
+    let seen = until_reconnected(&mut events).await;
+    assert_eq!(liquidated(&seen), (vec![77], vec![77]), "{seen:?}");
+}
+
+#[tokio::test]
 async fn a_liquidation_while_nobody_looked_is_named_in_the_executions_that_a_start_reads() {
     let rig = Rig::start().await;
     mock(

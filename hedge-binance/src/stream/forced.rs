@@ -12,6 +12,7 @@ use hedge_core::{
 
 use crate::{
     client::{Shared, Span},
+    config::VISIBILITY_DELAY,
     decode,
     wire::order::OrderRow,
 };
@@ -21,11 +22,12 @@ const PAGE: u32 = 1_000;
 /// Rows of forced orders. What is not among them is found by its execution.
 const FORCED_PAGE: u32 = 100;
 
-/// Orders of an instrument that nobody here knows, and when the first of them executed.
+/// Orders of an instrument that nobody here knows, and when the first and the last of them executed.
 #[derive(Debug)]
 struct Unexplained {
     orders: BTreeSet<i64>,
     since: Timestamp,
+    newest: Timestamp,
 }
 
 /// Puts the venue's name of the order into each execution by which it closed a leg itself.
@@ -42,11 +44,14 @@ pub(crate) async fn name_forced(shared: &Shared, fills: &mut [Fill]) -> Result<(
             continue;
         }
         let since = fill.venue_time;
-        let entry = unexplained
-            .entry(fill.instrument)
-            .or_insert_with(|| Unexplained { orders: BTreeSet::new(), since });
+        let entry = unexplained.entry(fill.instrument).or_insert_with(|| Unexplained {
+            orders: BTreeSet::new(),
+            since,
+            newest: since,
+        });
         entry.orders.insert(fill.order.0);
         entry.since = entry.since.min(since);
+        entry.newest = entry.newest.max(since);
     }
     for (instrument, unexplained) in unexplained {
         for (order, maker) in explain(shared, &instrument, unexplained).await? {
@@ -74,7 +79,7 @@ fn needs_a_name(fill: &Fill) -> bool {
 async fn explain(
     shared: &Shared,
     instrument: &InstrumentId,
-    Unexplained { orders: mut missing, since }: Unexplained,
+    Unexplained { orders: mut missing, since, newest }: Unexplained,
 ) -> Result<BTreeMap<VenueOrderId, Option<ReportedId>>, BrokerError> {
     let (rest, name) = (&shared.rest, instrument.symbol.as_str());
     let mut found = BTreeMap::new();
@@ -105,6 +110,14 @@ async fn explain(
             Ok(row) => {
                 let id = row.client_order_id.as_deref().map(ReportedId::parse);
                 found.insert(order, id);
+            }
+            // A replica may not show yet what has just executed (fact sheet 14.6): that proves nothing.
+            Err(error)
+                if error.reason() == Some(RejectReason::NotFound)
+                    && rest.venue_now() < newest.plus(VISIBILITY_DELAY) =>
+            {
+                let source = format!("order {number} of a fresh execution cannot be seen yet").into();
+                return Err(BrokerError::OutcomeUnknown { source });
             }
             // Somebody else's that has been forgotten (fact sheet 4.4, retention). The venue's own executes at once.
             Err(error) if error.reason() == Some(RejectReason::NotFound) => {
