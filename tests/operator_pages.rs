@@ -62,7 +62,8 @@ fn ours(word: &str) -> Option<&'static str> {
 
 /// `journal show`, `config check` and `probe deadman` have two words, the others one.
 fn subcommands(words: &[&str]) -> Vec<String> {
-    let count = if words.first().is_some_and(|word| ["journal", "config", "probe"].contains(word)) { 2 } else { 1 };
+    let count =
+        if words.first().is_some_and(|word| ["journal", "config", "probe"].contains(word)) { 2 } else { 1 };
     words
         .iter()
         .take(count)
