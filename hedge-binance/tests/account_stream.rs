@@ -63,6 +63,15 @@ impl Rig {
         until_reconnected(&mut events).await
     }
 
+    /// The same where the first back-fill fails, and with it its connection.
+    async fn after_a_failed_back_fill(&mut self) -> Vec<AccountEvent> {
+        let mut events = self.client(quick_streams()).account_events().await.unwrap();
+        drop(self.venue.accept().await);
+        let _first = self.venue.accept().await;
+        let _second = self.venue.accept().await;
+        until_reconnected(&mut events).await
+    }
+
     fn client(&self, streams: StreamConfig) -> Binance<ReadOnly> {
         client_at(&self.rest.uri(), &self.venue.url, TestClock::at(NOW_MS), streams)
     }
@@ -530,11 +539,7 @@ async fn an_execution_whose_order_could_not_be_found_out_is_not_told_before_it_i
         Mock::given(method("GET")).and(path(broken)).respond_with(answers).mount(&rig.rest).await;
         mock(&rig.rest, "GET", "/fapi/v1/allOrders", 200, json!([order_named(9_001, LIQUIDATION)])).await;
         rig.backfill(json!([]), json!([close_of(77, 9_001)]), json!([])).await;
-        let mut events = rig.client(quick_streams()).account_events().await.unwrap();
-        drop(rig.venue.accept().await);
-        let _first = rig.venue.accept().await;
-        let _second = rig.venue.accept().await;
-        let seen = until_reconnected(&mut events).await;
+        let seen = rig.after_a_failed_back_fill().await;
         assert_eq!(liquidated(&seen), (vec![77], vec![77]), "{broken}: {seen:?}");
     }
 }
@@ -546,11 +551,7 @@ async fn an_order_that_a_replica_does_not_show_yet_is_nobody_elses() {
     let answers = in_turn(vec![hidden, answer(200, order_named(9_001, LIQUIDATION))]);
     Mock::given(method("GET")).and(path("/fapi/v1/order")).respond_with(answers).mount(&rig.rest).await;
     rig.backfill(json!([]), json!([close_of(77, 9_001)]), json!([])).await;
-    let mut events = rig.client(quick_streams()).account_events().await.unwrap();
-    drop(rig.venue.accept().await);
-    let _first = rig.venue.accept().await;
-    let _second = rig.venue.accept().await;
-    let seen = until_reconnected(&mut events).await;
+    let seen = rig.after_a_failed_back_fill().await;
     assert_eq!(liquidated(&seen), (vec![77], vec![77]), "{seen:?}");
 }
 

@@ -1,5 +1,7 @@
 //! Pure comparison of the book with what the venue says. Differences are journalled; the venue's word is taken.
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -72,7 +74,7 @@ pub enum Difference {
     Fee {
         /// The ledger's row; its amount is negative when paid.
         flow: Box<CashFlow>,
-        /// What the book holds; positive is paid.
+        /// What the execution states in the same reading; positive is paid.
         book: Decimal,
     },
     /// The account is not in hedge mode.
@@ -121,13 +123,18 @@ pub fn reconcile(book: &Book, snapshot: &VenueSnapshot) -> Vec<Difference> {
 
 /// The ledger's fees against those that the executions of the same read state.
 fn fees(book: &Book, snapshot: &VenueSnapshot, found: &mut Vec<Difference>) {
-    for flow in snapshot.flows.iter().filter(|flow| flow.kind == CashFlowKind::Fee) {
-        let is_of = |fill: &&Fill| {
-            flow.instrument == Some(fill.instrument)
-                && flow.amount.asset == fill.fee.asset
-                && flow.id == CashFlow::fee_id(&fill.instrument, fill.trade_id)
-        };
-        let Some(fill) = snapshot.fills.iter().find(is_of) else { continue };
+    let mut charges = snapshot.flows.iter().filter(|flow| flow.kind == CashFlowKind::Fee).peekable();
+    if charges.peek().is_none() {
+        return;
+    }
+    let mut executions: BTreeMap<String, &Fill> = BTreeMap::new();
+    for fill in &snapshot.fills {
+        executions.insert(CashFlow::fee_id(&fill.instrument, fill.trade_id), fill);
+    }
+    for flow in charges {
+        let is_of =
+            |fill: &&&Fill| flow.instrument == Some(fill.instrument) && flow.amount.asset == fill.fee.asset;
+        let Some(fill) = executions.get(&flow.id).filter(is_of) else { continue };
         let (booked, charged) = (fill.fee.value.get(), Decimal::ZERO - flow.amount.value.get());
         if booked != charged && book.knows_trade(fill) && !book.knows_flow(&flow.id) {
             found.push(Difference::Fee { flow: Box::new(flow.clone()), book: booked });

@@ -338,6 +338,15 @@ mod tests {
     }
 
     #[test]
+    fn however_long_a_server_asks_for_a_pool_thaws_after_ten_minutes() {
+        let limiter = limiter();
+        let frozen = limiter.freeze_pool(T, WEIGHT, Some(Duration::MAX));
+        assert_eq!(frozen, Duration::from_secs(600));
+        assert!(!granted(&limiter, T + 599_999, Priority::Urgent, 1));
+        assert!(granted(&limiter, T + 600_000, Priority::Urgent, 1));
+    }
+
+    #[test]
     fn what_is_urgent_waits_for_the_venue_and_never_for_our_own_count() {
         let limiter = limiter();
         assert!(granted(&limiter, T, Priority::Protect, 100));

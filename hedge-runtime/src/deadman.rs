@@ -1,7 +1,7 @@
 //! The venue's dead-man timer for resting entries: armed while one of ours rests, renewed in time, disarmed when none does.
 //!
 //! The timer is the venue's and per symbol: when nobody renews it, the venue cancels the symbol's open orders. Whether it
-//! spares untriggered conditional orders is not documented, so it is never armed where a plain order closes something, and
+//! spares untriggered conditional orders is not documented, so it is never armed where a plain order of ours closes something or one of a person rests, and
 //! a process that stops on purpose takes it off every symbol on which it holds a leg.
 
 use std::{

@@ -325,6 +325,19 @@ fn a_stop_of_ours_from_a_lost_journal_goes_once_its_leg_is_seen_flat_twice() {
 }
 
 #[test]
+fn a_stop_of_ours_stays_while_the_venue_tells_another_size_of_its_leg() {
+    let mut rig = Rig::new();
+    let mut found = rig.agreeing_snapshot(&[]);
+    found.orders = vec![leftover("h0sn8www00111s")];
+    // Another gap in each reading: it is not taken over, and the book's leg stays flat.
+    for held in ["1", "2", "3", "4"] {
+        found.positions = vec![Position::new(long(), q(held), px("100")).with_prices(Some(px("100")), None)];
+        assert!(rig.snapshot(found.clone()).cancels().is_empty(), "it may be the only stop of {held}");
+        rig.run_for(Duration::from_secs(10));
+    }
+}
+
+#[test]
 fn a_stop_of_ours_that_guards_a_leg_or_one_of_a_person_is_never_cancelled() {
     for (client_id, holds) in [("h0sn8www00111s", true), ("web_person", false)] {
         let mut rig = Rig::cold(EngineConfig::default(), Box::new(PermitAll), 0);

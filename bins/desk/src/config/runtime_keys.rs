@@ -268,7 +268,7 @@ pub const RUNTIME_KEYS: &[RuntimeKey] = &[
         Kind::Word(&["off", "armed"]),
         "word",
         "off",
-        "Whether the venue's countdown cancels a symbol's open orders when it is not renewed. armed: while one of our entries rests there and no plain order closes anything. Ask hedgectl probe deadman first whether it spares stops. Not in a run bar after bar.",
+        "Whether the venue's countdown cancels a symbol's open orders when it is not renewed. armed: while one of our entries rests there, no plain order of ours closes anything, and no plain order of anybody else rests. Ask hedgectl probe deadman first whether it spares stops. Not in a run bar after bar.",
     ),
     key(
         "deadman.countdown_s",
