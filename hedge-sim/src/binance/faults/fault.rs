@@ -68,6 +68,13 @@ pub enum FaultKind {
         /// Orders that close are exempt, as on the venue.
         spare_closes: bool,
     },
+    /// 400 with this code: the exchange looked at the request and said no; not executed.
+    Refuse {
+        /// The venue's number, below zero.
+        code: i64,
+        /// The venue's text.
+        msg: String,
+    },
     /// The server clock is off: `serverTime` and the check of timestamps follow it.
     Skew {
         /// How far ahead of the venue clock; negative: behind. Units: milliseconds.
@@ -177,7 +184,7 @@ pub(crate) enum Scope {
 
 impl FaultKind {
     /// Every name, in the order of the documentation.
-    pub const NAMES: [&'static str; 19] = [
+    pub const NAMES: [&'static str; 20] = [
         "accept_then_drop",
         "drop",
         "delay",
@@ -187,6 +194,7 @@ impl FaultKind {
         "http_503_unavailable",
         "http_503_internal",
         "http_503_overload",
+        "refuse",
         "skew",
         "duplicate",
         "reorder",
@@ -211,6 +219,7 @@ impl FaultKind {
             Self::Http503Unavailable => "http_503_unavailable",
             Self::Http503Internal => "http_503_internal",
             Self::Http503Overload { .. } => "http_503_overload",
+            Self::Refuse { .. } => "refuse",
             Self::Skew { .. } => "skew",
             Self::Duplicate => "duplicate",
             Self::Reorder { .. } => "reorder",
@@ -235,6 +244,7 @@ impl FaultKind {
             | Self::Http503Unavailable
             | Self::Http503Internal
             | Self::Http503Overload { .. }
+            | Self::Refuse { .. }
             | Self::Skew { .. } => Scope::Requests,
             Self::Duplicate | Self::Reorder { .. } | Self::Late { .. } | Self::Lose => Scope::Events,
             Self::Silence => Scope::State,

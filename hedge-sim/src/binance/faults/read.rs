@@ -10,6 +10,8 @@ use super::fault::{Fault, FaultKind, FilterChange, Matching, OrderPool, When};
 use crate::venue::SymbolStatus;
 
 const DEFAULT_WAIT_MS: i64 = 1_000;
+/// What a made-up refusal says when nobody gives it words.
+const REFUSED: &str = "Refused by a fault of the simulated exchange.";
 
 /// Reads a request body; an error is one line that says what was expected.
 pub(super) fn fault(body: &str) -> Result<Fault, String> {
@@ -69,6 +71,13 @@ fn kind(name: &str, fields: &mut Fields) -> Result<FaultKind, String> {
         "http_503_internal" => FaultKind::Http503Internal,
         "http_503_overload" => {
             FaultKind::Http503Overload { spare_closes: fields.truth("spare_closes")?.unwrap_or(true) }
+        }
+        "refuse" => {
+            let code = fields.whole("code")?.filter(|code| *code < 0);
+            FaultKind::Refuse {
+                code: code.ok_or("refuse needs \"code\", the venue's number, such as -2021")?,
+                msg: fields.text("msg")?.unwrap_or_else(|| REFUSED.to_owned()),
+            }
         }
         "skew" => FaultKind::Skew {
             skew_ms: fields

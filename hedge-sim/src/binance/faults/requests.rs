@@ -109,6 +109,7 @@ fn end(kind: &FaultKind, seen: Request<'_>, now_ms: i64) -> Option<End> {
         FaultKind::Http503Overload { spare_closes } if !(*spare_closes && reduces(seen)) => {
             End::Refused(overload())
         }
+        FaultKind::Refuse { code, msg } => End::Refused(ApiError::new(400, *code, msg.clone())),
         _ => return None,
     })
 }

@@ -118,6 +118,10 @@ fn parameters(kind: &FaultKind, row: &mut Map<String, Value>) {
         }
         FaultKind::Http503Unknown { executed } => put("executed", json!(executed)),
         FaultKind::Http503Overload { spare_closes } => put("spare_closes", json!(spare_closes)),
+        FaultKind::Refuse { code, msg } => {
+            put("code", json!(code));
+            put("msg", json!(msg));
+        }
         FaultKind::Skew { skew_ms } => put("skew_ms", json!(skew_ms)),
         FaultKind::Reorder { wait_ms } => put("wait_ms", json!(wait_ms)),
         FaultKind::Late { delay_ms } => put("delay_ms", json!(delay_ms)),

@@ -155,6 +155,23 @@ async fn the_503s_say_what_the_venue_says_and_one_of_them_may_have_executed() {
 }
 
 #[tokio::test]
+async fn a_refusal_bears_the_code_that_was_asked_for_and_executes_nothing() {
+    let desk = Desk::hedged(config()).await;
+    let moved = "Order type not supported for this endpoint.";
+    desk.arm(json!({"fault": "refuse", "code": -4120, "msg": moved, "match": order_match()})).await;
+    assert_eq!(desk.order(BUY).await.refused(400, -4120), moved);
+    assert!(!desk.has_order("chaos-1"));
+    desk.order(BUY).await.ok();
+    for (wrong, expected) in [
+        (json!({"fault": "refuse"}), "needs \"code\""),
+        (json!({"fault": "refuse", "code": 200}), "needs \"code\""),
+    ] {
+        let told = Fault::parse(&wrong.to_string()).unwrap_err().to_string();
+        assert!(told.contains(expected), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn overload_spares_what_closes_unless_it_is_told_not_to() {
     let desk = Desk::hedged(config()).await;
     desk.order(BUY).await.ok();
