@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hedge_core::Clock;
+use hedge_core::{Clock, Failpoints, SendGuard};
 use hedge_http::{HttpConfig, retry::RetryPolicy};
 
 use crate::{
@@ -134,6 +134,10 @@ pub struct BinanceConfig<W> {
     pub streams: StreamConfig,
     /// How orders travel.
     pub order_path: OrderPath,
+    /// Asked immediately before each command is written; nobody by default.
+    pub guard: Option<Arc<dyn SendGuard>>,
+    /// Places at which a test may end or stop the process; none outside of tests.
+    pub failpoints: Failpoints,
 }
 
 impl<W: World> BinanceConfig<W> {
@@ -149,6 +153,8 @@ impl<W: World> BinanceConfig<W> {
             retry: RetryPolicy::default(),
             streams: StreamConfig::default(),
             order_path: OrderPath::default(),
+            guard: None,
+            failpoints: Failpoints::NONE,
         }
     }
 }

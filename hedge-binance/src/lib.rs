@@ -9,6 +9,7 @@ pub mod encode;
 pub mod environment;
 pub mod filters;
 pub mod hot;
+mod last_look;
 pub mod order_book;
 pub mod stream;
 pub mod wire;

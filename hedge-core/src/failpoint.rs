@@ -52,6 +52,8 @@ failpoints! {
     StepDurable, "step.durable", false, "A step with commands is durable; none of them was handed to its worker.";
     StepDispatched, "step.dispatched", false, "The commands of a step are with their workers, not sent.";
     SubmitBeforeSend, "submit.before_send", false, "Every check of the loop has passed an order; the client is called next.";
+    RequestBeforeWrite, "request.before_write", false, "The fence has admitted a command whose timestamp is taken; its first byte is written next.";
+    RequestAfterAnswer, "request.after_answer", false, "The venue has answered a command, or there will be no answer; nothing of it was read.";
     SubmitAfterSend, "submit.after_send", false, "The client has answered about an order; the loop does not know yet.";
     CancelBeforeSend, "cancel.before_send", false, "As submit.before_send, for a cancel.";
     CancelAfterSend, "cancel.after_send", false, "As submit.after_send, for a cancel.";

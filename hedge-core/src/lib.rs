@@ -22,6 +22,7 @@ pub mod reconcile;
 pub mod replay;
 pub mod report;
 pub mod risk;
+pub mod send_guard;
 pub mod store;
 pub mod strategy;
 pub mod time;
@@ -58,6 +59,7 @@ pub use risk::{
     CheckVerdict, GateCheck, PermitAll, Posture, Proposal, RiskManager, Stance, Verdict, Watches,
 };
 pub use rust_decimal::Decimal;
+pub use send_guard::{SendGuard, Sending};
 pub use store::{Page, StateStore, View, ViewName};
 pub use strategy::{DataNeed, Output, Strategy, StrategyEvent, StrategyView};
 pub use time::{Clock, Interval, InvalidTime, Timestamp};

@@ -29,6 +29,7 @@ use crate::{
     config::{RecvWindow, VISIBILITY_DELAY},
     decode::json,
     encode::{ApiRequest, POOLS, Params, Security},
+    last_look::LastLook,
     wire::market::{RateLimit, ServerTime},
     ws_api::{self, Deadline, Stamp},
 };
@@ -71,6 +72,7 @@ pub struct Rest {
     clock_failed: Mutex<Option<Instant>>,
     ws_api: ws_api::Link,
     orders_over_ws: bool,
+    last_look: LastLook,
 }
 
 impl fmt::Debug for Rest {
@@ -92,6 +94,7 @@ pub(crate) struct RestParts {
     pub(crate) visibility_delay: Duration,
     pub(crate) ws_api: ws_api::Link,
     pub(crate) orders_over_ws: bool,
+    pub(crate) last_look: LastLook,
 }
 
 /// One finished exchange, and until when the venue may still accept it.
@@ -127,6 +130,7 @@ impl Rest {
             clock_failed: Mutex::new(None),
             ws_api: parts.ws_api,
             orders_over_ws: parts.orders_over_ws,
+            last_look: parts.last_look,
         }
     }
 
@@ -223,7 +227,7 @@ impl Rest {
             ..ApiRequest::public("/fapi/v1/time", 1, Params::new())
         };
         let sent_ms = self.clock.now().ms();
-        let response = self.send_by_rest(&request).await.result?;
+        let response = self.send_by_rest(&request, None).await.result?;
         let received_ms = self.clock.now().ms();
         let time: ServerTime = json("time", &response.body)?;
         if !PLAUSIBLE_MS.contains(&time.server_time) {
@@ -316,7 +320,9 @@ impl Rest {
     }
 
     async fn send_once(&self, request: &ApiRequest, deadline: Option<&Deadline>) -> Exchange {
-        let Some(method) = self.method_over_ws(request) else { return self.send_by_rest(request).await };
+        let Some(method) = self.method_over_ws(request) else {
+            return self.send_by_rest(request, deadline).await;
+        };
         let error = match self.send_over_ws(request, method, deadline).await {
             Sent::Once(exchange) => return exchange,
             Sent::NotAtAll(error) => error,
@@ -330,7 +336,7 @@ impl Rest {
         }
         let error = BrokerError::from(error);
         tracing::warn!(method, %error, "the WebSocket API did not take it; sending by REST");
-        self.send_by_rest(request).await
+        self.send_by_rest(request, deadline).await
     }
 
     fn permit(&self, request: &ApiRequest, now_ms: i64) -> Result<Permit, CallError> {
@@ -351,13 +357,16 @@ impl Rest {
         }
     }
 
-    async fn send_by_rest(&self, request: &ApiRequest) -> Exchange {
+    /// The last look comes after the timestamp and the signature, and nothing stands between it and the transport. A
+    /// connection that must be opened first delays the write; then the window, which began before the look and ends with the
+    /// approval, is over at the venue.
+    async fn send_by_rest(&self, request: &ApiRequest, deadline: Option<&Deadline>) -> Exchange {
         let now_ms = self.venue_now_ms();
         let permit = match self.permit(request, now_ms) {
             Ok(permit) => permit,
             Err(error) => return Exchange::unsent(error),
         };
-        let (http, acceptable_until) = match self.sign(request) {
+        let (http, acceptable_until) = match self.sign(request, deadline) {
             Ok(signed) => signed,
             Err(error) => {
                 self.limiter.refund(permit);
@@ -365,7 +374,20 @@ impl Rest {
             }
         };
         tracing::trace!(method = ?request.method, path = %request.path, query = %shown(&request.params), "request");
-        let result = match self.http.send(http).await {
+        if deadline.is_some_and(Deadline::is_over) {
+            self.limiter.refund(permit);
+            return Exchange::unsent(CallError::Stale);
+        }
+        let look = self.last_look.at(request);
+        if let Some(because) = look.and_then(|(look, what)| look.admits(what).err()) {
+            self.limiter.refund(permit);
+            return Exchange::unsent(CallError::Guarded(because));
+        }
+        let answer = self.http.send(http).await;
+        if let Some((look, _)) = look {
+            look.answered();
+        }
+        let result = match answer {
             Ok(response) => self.receive(request, now_ms, response),
             Err(error) if error.may_have_been_sent() => Err(CallError::Http(error)),
             Err(error) => {
@@ -376,12 +398,24 @@ impl Rest {
         Exchange { acceptable_until, result }
     }
 
-    fn stamp(&self) -> Stamp<'_> {
+    fn stamp(&self, deadline: Option<&Deadline>) -> Stamp<'_> {
         let at = Timestamp::from_ms(self.stamp_ms());
-        Stamp { at, window_ms: self.recv_window.ms(), key: &self.key }
+        Stamp { at, window_ms: self.window_ms(deadline), key: &self.key }
     }
 
-    fn sign(&self, request: &ApiRequest) -> Result<(Request, Option<Timestamp>), SignError> {
+    /// How long the venue may accept a request that is stamped now: no longer than it is good.
+    fn window_ms(&self, deadline: Option<&Deadline>) -> u32 {
+        let window_ms = self.recv_window.ms();
+        let left_ms = deadline.map_or(i64::MAX, |deadline| deadline.left_ms());
+        // The venue takes no window of nothing; what is over is not sent.
+        u32::try_from(left_ms.max(1)).map_or(window_ms, |left_ms| left_ms.min(window_ms))
+    }
+
+    fn sign(
+        &self,
+        request: &ApiRequest,
+        deadline: Option<&Deadline>,
+    ) -> Result<(Request, Option<Timestamp>), SignError> {
         let mut until = None;
         let room = request.path.len() + request.params.encoded().len() + SIGNATURE_BYTES;
         let mut url = Vec::with_capacity(self.base.len() + room);
@@ -394,11 +428,11 @@ impl Rest {
                 url.extend_from_slice(request.params.encoded().as_bytes());
             }
             Security::Signed => {
-                let stamp_ms = self.stamp_ms();
-                let window_ends = Timestamp::from_ms(stamp_ms + i64::from(self.recv_window.ms()));
+                let (stamp_ms, window_ms) = (self.stamp_ms(), self.window_ms(deadline));
+                let window_ends = Timestamp::from_ms(stamp_ms + i64::from(window_ms));
                 until = Some(window_ends.plus(self.extra_visibility));
                 url.push(b'?');
-                request.append_signed_query(&mut url, self.recv_window.ms(), stamp_ms, &self.signer)?;
+                request.append_signed_query(&mut url, window_ms, stamp_ms, &self.signer)?;
             }
         }
         // The base is text and the rest is ASCII, so this always works; an empty URL is refused before sending.

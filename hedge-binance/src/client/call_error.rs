@@ -16,6 +16,8 @@ pub(crate) enum CallError {
     TooDear(&'static str),
     /// It was only good until an instant that has passed; nothing was sent.
     Stale,
+    /// The guard did not let it leave, and why; nothing was sent.
+    Guarded(String),
     /// The key cannot sign.
     Sign(SignError),
     /// No complete answer.
@@ -74,6 +76,9 @@ impl From<CallError> for BrokerError {
             }
             CallError::Stale => {
                 Self::NotSent { source: "its approval went stale before it could be sent".into() }
+            }
+            CallError::Guarded(because) => {
+                Self::NotSent { source: format!("it must not leave any more: {because}").into() }
             }
             CallError::Sign(error) => Self::NotSent { source: error.into() },
             CallError::Http(error) if error.may_have_been_sent() => {

@@ -269,6 +269,7 @@ fn error_text(error: &CallError) -> String {
         CallError::Budget(wait) => format!("not sent: our request budget is used up for {wait:?}"),
         CallError::TooDear(pool) => format!("not sent: it costs more than its share of {pool}"),
         CallError::Stale => "not sent: its approval went stale".to_owned(),
+        CallError::Guarded(because) => format!("not sent: {because}"),
         CallError::Sign(error) => format!("not sent: {error}"),
         CallError::Http(error) => error.to_string(),
         CallError::Answer { body: Some(body), .. } => body.msg.clone(),

@@ -29,6 +29,7 @@ use crate::{
     config::{BinanceConfig, StreamConfig},
     credentials::Credentials,
     environment::{Mainnet, World},
+    last_look::LastLook,
     stream::{Streams, Tracker},
     ws_api::{self, OrderPath},
 };
@@ -172,6 +173,7 @@ impl Binance<ReadOnly> {
                 logon: config.order_path == OrderPath::WsApi { logon: true },
             }),
             orders_over_ws: matches!(config.order_path, OrderPath::WsApi { .. }),
+            last_look: LastLook::new(config.guard, config.failpoints),
         });
         Ok(Self::of(Arc::new(Shared {
             rest,

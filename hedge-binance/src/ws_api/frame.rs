@@ -126,7 +126,7 @@ struct WaitData {
 /// The id that a response is for, and the HTTP answer that it stands for; `None` for a frame that is no response.
 ///
 /// `now_ms` is the venue's clock, for waits that are stated as an instant.
-pub(super) fn response(text: &str, now_ms: i64) -> Option<(String, Response)> {
+pub fn response(text: &str, now_ms: i64) -> Option<(String, Response)> {
     let frame: Frame<'_> = serde_json::from_str(text).ok()?;
     let id = match frame.id {
         Value::String(id) => id,

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use hedge_core::{Clock, Timestamp};
+use hedge_core::{Clock, Sending, Timestamp};
 use hedge_http::{HttpError, Response};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -19,6 +19,7 @@ use tokio::{
 use super::frame;
 use crate::{
     config::StreamConfig,
+    last_look::LastLook,
     stream::socket::{Frame, Socket},
 };
 
@@ -74,6 +75,8 @@ pub(crate) struct Outgoing {
     /// The venue's time, for waits that an answer states as an instant.
     pub(crate) now_ms: i64,
     pub(crate) deadline: Option<Deadline>,
+    /// Who is asked where it is written.
+    pub(crate) look: Option<(LastLook, Sending)>,
 }
 
 /// The instant after which a request must not leave any more.
@@ -88,6 +91,11 @@ impl Deadline {
     pub(crate) fn is_over(&self) -> bool {
         self.clock.now() > self.until
     }
+
+    /// How long it is still good. Units: milliseconds of our clock, 0 when it is over.
+    pub(crate) fn left_ms(&self) -> i64 {
+        (self.until.ms() - self.clock.now().ms()).max(0)
+    }
 }
 
 /// One request on its way.
@@ -97,6 +105,7 @@ struct Command {
     text: String,
     now_ms: i64,
     deadline: Option<Deadline>,
+    look: Option<(LastLook, Sending)>,
     reply: oneshot::Sender<Result<Response, Lost>>,
 }
 
@@ -105,10 +114,21 @@ struct Command {
 pub(crate) enum Lost {
     /// Its deadline had passed before it was written; no byte of it left.
     Stale,
+    /// The guard did not let it leave, and why; no byte of it left.
+    Guarded(String),
     /// No byte of it left.
     Unwritten(String),
     /// It was written, or the attempt was made.
     Unanswered(String),
+}
+
+/// Why a request was not to leave, by whatever way.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Withheld {
+    /// It was too late.
+    Stale,
+    /// The guard forbade it, and why.
+    Guarded(String),
 }
 
 /// Why there is no connection.
@@ -125,12 +145,13 @@ fn unwritten(target: &str, why: String) -> HttpError {
 }
 
 impl Lost {
-    /// As an exchange by HTTP would have failed; `None` for a request that was too late.
-    pub(crate) fn into_http(self, method: &str) -> Option<HttpError> {
+    /// As an exchange by HTTP would have failed. Errors: it was not to leave at all.
+    pub(crate) fn into_http(self, method: &str) -> Result<HttpError, Withheld> {
         match self {
-            Self::Stale => None,
-            Self::Unwritten(why) => Some(unwritten(method, why)),
-            Self::Unanswered(why) => Some(HttpError::Unknown {
+            Self::Stale => Err(Withheld::Stale),
+            Self::Guarded(because) => Err(Withheld::Guarded(because)),
+            Self::Unwritten(why) => Ok(unwritten(method, why)),
+            Self::Unanswered(why) => Ok(HttpError::Unknown {
                 target: format!("WebSocket {method}"),
                 status: None,
                 source: why.into(),
@@ -214,7 +235,7 @@ impl Link {
         tokio::spawn(Reader::new(socket, self.config.streams).run(queue));
         let is_logged_on = logon.is_some();
         if let Some((id, text)) = logon {
-            let request = Outgoing { id, text, now_ms: 0, deadline: None };
+            let request = Outgoing { id, text, now_ms: 0, deadline: None, look: None };
             let answer = exchange(&commands, request, self.config.answer_within)
                 .await
                 .map_err(|lost| unreachable(format!("no answer to the log-on: {lost:?}")))?;
@@ -254,8 +275,8 @@ async fn exchange(
 ) -> Result<Response, Lost> {
     let until = Instant::now() + within;
     let (reply, answer) = oneshot::channel();
-    let Outgoing { id, text, now_ms, deadline } = request;
-    match timeout(within, commands.send(Command { id, text, now_ms, deadline, reply })).await {
+    let Outgoing { id, text, now_ms, deadline, look } = request;
+    match timeout(within, commands.send(Command { id, text, now_ms, deadline, look, reply })).await {
         Ok(Ok(())) => {}
         Ok(Err(_)) => return Err(Lost::Unwritten("the connection has just ended".to_owned())),
         Err(_) => return Err(Lost::Unwritten(format!("the connection took no request within {within:?}"))),
@@ -366,6 +387,10 @@ impl Reader {
             let _ = command.reply.send(Err(Lost::Stale));
             return Ok(());
         }
+        if let Some(because) = command.look.and_then(|(look, what)| look.admits(what).err()) {
+            let _ = command.reply.send(Err(Lost::Guarded(because)));
+            return Ok(());
+        }
         if self.open.len() >= OPEN_REQUESTS {
             self.open.retain(|_, (reply, _)| !reply.is_closed());
         }
@@ -427,7 +452,7 @@ mod tests {
     }
 
     fn request(id: &str, text: String, deadline: Option<Deadline>) -> Outgoing {
-        Outgoing { id: id.to_owned(), text, now_ms: 0, deadline }
+        Outgoing { id: id.to_owned(), text, now_ms: 0, deadline, look: None }
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@
 //!
 //! A connection that ends, or an answer that does not come in time, leaves the outcome unknown, and nothing is sent again. A
 //! connection that did not answer in time takes no further request. Nothing leaves after its approval went stale, however long
-//! handshake, log-on or queue have taken.
+//! handshake, log-on or queue have taken, and a guard is asked where the frame is written.
 
 mod calls;
 mod frame;
@@ -24,8 +24,9 @@ use hedge_core::Timestamp;
 use hedge_http::secret::Secret;
 
 pub use calls::WsApi;
+pub use frame::response;
 pub(crate) use frame::{Auth, request};
-pub(crate) use link::{Deadline, Line, Link, LinkConfig, NoLine, Outgoing};
+pub(crate) use link::{Deadline, Line, Link, LinkConfig, NoLine, Outgoing, Withheld};
 pub(crate) use methods::{METHODS, command_of, method_of};
 
 use crate::environment::{Endpoints, Mainnet, World};

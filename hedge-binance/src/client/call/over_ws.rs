@@ -1,5 +1,7 @@
 //! The same exchange on the open connection of the WebSocket API. The outcome is judged as that of an HTTP exchange.
 
+use std::time::Duration;
+
 use hedge_core::{BrokerError, RejectReason};
 use hedge_http::{HttpError, Response, limiter::Priority};
 use serde::de::DeserializeOwned;
@@ -11,7 +13,7 @@ use crate::{
     codes::Verdict,
     decode::json,
     encode::{ApiRequest, POOLS, Security},
-    ws_api::{self, Auth, Deadline, Line, NoLine, Outgoing},
+    ws_api::{self, Auth, Deadline, Line, NoLine, Outgoing, Withheld},
 };
 
 /// The venue's word for a parameter that is not there: on a connection that has logged on, key and signature are not.
@@ -85,7 +87,7 @@ impl Rest {
             self.limiter.refund(permit);
             return Sent::refused(CallError::Stale);
         }
-        let stamp = self.stamp();
+        let stamp = self.stamp(deadline);
         let id = self.ws_api.new_id();
         let auth = match request.security {
             Security::Open => Auth::Open,
@@ -100,26 +102,36 @@ impl Rest {
                 return Sent::refused(CallError::Sign(error));
             }
         };
-        let window_ends = stamp.at.plus(self.recv_window.duration());
+        let window_ends = stamp.at.plus(Duration::from_millis(stamp.window_ms.into()));
         let acceptable_until =
             (request.security == Security::Signed).then(|| window_ends.plus(self.extra_visibility));
         tracing::trace!(method, query = %shown(&request.params), "request");
-        let outgoing = Outgoing { id, text, now_ms, deadline: deadline.cloned() };
-        let lost = match self.ws_api.call(&line, outgoing).await {
+        let look = self.last_look.at(request);
+        let asked = look.map(|(look, what)| (look.clone(), what));
+        let outgoing = Outgoing { id, text, now_ms, deadline: deadline.cloned(), look: asked };
+        let answer = self.ws_api.call(&line, outgoing).await;
+        if let Some((look, _)) = look {
+            look.answered();
+        }
+        let lost = match answer {
             Ok(response) => return self.answered(request, &line, now_ms, acceptable_until, response),
             Err(lost) => lost.into_http(method),
         };
         match lost {
-            Some(error) if error.may_have_been_sent() => {
+            Ok(error) if error.may_have_been_sent() => {
                 Sent::Once(Exchange { acceptable_until, result: Err(CallError::Http(error)) })
             }
-            Some(error) => {
+            Ok(error) => {
                 self.limiter.refund(permit);
                 Sent::NotAtAll(CallError::Http(error))
             }
-            None => {
+            Err(Withheld::Stale) => {
                 self.limiter.refund(permit);
                 Sent::refused(CallError::Stale)
+            }
+            Err(Withheld::Guarded(because)) => {
+                self.limiter.refund(permit);
+                Sent::refused(CallError::Guarded(because))
             }
         }
     }
@@ -179,7 +191,7 @@ impl Rest {
         let _spent = self.acquire(request.priority, now_ms, &[(POOLS[0].name, ws_api::HANDSHAKE_WEIGHT)])?;
         let logon = if self.ws_api.logs_on() {
             let id = self.ws_api.new_id();
-            let auth = Auth::Signed(self.stamp(), &self.signer);
+            let auth = Auth::Signed(self.stamp(None), &self.signer);
             let text = ws_api::request(&id, "session.logon", &[], auth).map_err(CallError::Sign)?;
             Some((id, text))
         } else {

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
+use hedge_core::{SendGuard, Sending};
 use hedge_http::{Method, limiter::Priority};
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
@@ -72,13 +73,109 @@ async fn an_approval_that_still_holds_is_signed_once_more() {
     let (exchange, sent) = refused_order(2_000, 10).await;
     assert_eq!(sent, 2);
     // Six questions of ten milliseconds each; half a round trip is taken for the way there, and ten milliseconds are
-    // the bias into the past. The window is three seconds.
+    // the bias into the past. The window is three seconds, but the approval ends in two, of which three questions are over.
     let stamp_ms = NOW_MS + 60 - 5 - 10;
     assert_eq!(
         exchange.acceptable_until,
-        Some(Timestamp::from_ms(stamp_ms + 3_000)),
+        Some(Timestamp::from_ms(stamp_ms + 1_970)),
         "of the second signature"
     );
+}
+
+/// Notes what it is asked, and refuses what it is told to.
+#[derive(Debug)]
+pub(super) struct Doorman {
+    pub(super) refuses: fn(usize, Sending) -> bool,
+    pub(super) asked: Mutex<Vec<Sending>>,
+}
+
+impl Doorman {
+    pub(super) fn new(refuses: fn(usize, Sending) -> bool) -> Arc<Self> {
+        Arc::new(Self { refuses, asked: Mutex::default() })
+    }
+
+    pub(super) fn asked(&self) -> Vec<Sending> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+impl SendGuard for Doorman {
+    fn admits(&self, what: Sending) -> Result<(), String> {
+        let mut asked = self.asked.lock().unwrap();
+        asked.push(what);
+        if (self.refuses)(asked.len(), what) { Err("somebody else leads".to_owned()) } else { Ok(()) }
+    }
+}
+
+/// A venue that answers each POST of an order with `order`, a client with that guard, and what has arrived.
+async fn guarded(guard: Arc<Doorman>, order: ResponseTemplate) -> (MockServer, Binance<crate::ReadOnly>) {
+    let server = MockServer::start().await;
+    let time = ResponseTemplate::new(200).set_body_json(serde_json::json!({ "serverTime": NOW_MS }));
+    Mock::given(method("GET")).and(path_is("/fapi/v1/time")).respond_with(time).mount(&server).await;
+    Mock::given(path_is("/fapi/v1/order")).respond_with(order).mount(&server).await;
+    let endpoints = Endpoints::<Mainnet>::new(Some(&server.uri()), Some("ws://127.0.0.1:9")).unwrap();
+    let clock = Arc::new(TestClock(AtomicI64::new(NOW_MS)));
+    let mut config = BinanceConfig::new(endpoints, clock as Arc<dyn Clock>);
+    config.guard = Some(guard);
+    let credentials = Credentials::<Mainnet>::new("key".into(), "secret-of-a-test".into()).unwrap();
+    (server, Binance::connect(config, credentials).unwrap())
+}
+
+async fn orders_at(server: &MockServer) -> Vec<wiremock::Request> {
+    let all = server.received_requests().await.unwrap();
+    all.into_iter().filter(|request| request.url.path() == "/fapi/v1/order").collect()
+}
+
+#[tokio::test]
+async fn what_the_guard_refuses_does_not_leave_and_costs_nothing() {
+    let guard = Doorman::new(|_, what| what == Sending::Opening);
+    let done = ResponseTemplate::new(200).set_body_json(serde_json::json!({}));
+    let (server, client) = guarded(Arc::clone(&guard), done).await;
+    let priced = ApiRequest { cost: crate::encode::Cost::Order, ..order() };
+    let exchange = client.rest().exchange(&priced).await;
+    let error = BrokerError::from(exchange.result.unwrap_err());
+    assert!(matches!(&error, BrokerError::NotSent { .. }), "{error}");
+    assert!(error.to_string().contains("somebody else leads"), "{error}");
+    assert_eq!(client.rest().budget_used("order-count-10s"), Some(0));
+    assert!(orders_at(&server).await.is_empty() && exchange.acceptable_until.is_none());
+    // A close passes, and nobody is asked about questions.
+    let close = ApiRequest { priority: Priority::Protect, ..order() };
+    client.rest().exchange(&close).await.result.unwrap();
+    client.rest().sync_clock().await.unwrap();
+    client
+        .rest()
+        .exchange(&ApiRequest::signed_read("/fapi/v1/order", 1, Params::new()))
+        .await
+        .result
+        .unwrap();
+    assert_eq!(guard.asked(), [Sending::Opening, Sending::Exit]);
+    assert_eq!(orders_at(&server).await.len(), 2);
+}
+
+#[tokio::test]
+async fn the_guard_is_asked_anew_for_the_second_signature_of_a_call() {
+    let guard = Doorman::new(|nth, _| nth == 2);
+    let refused =
+        serde_json::json!({"code":-1021,"msg":"Timestamp for this request is outside of the recvWindow."});
+    let refused = ResponseTemplate::new(400).set_body_json(refused);
+    let (server, client) = guarded(Arc::clone(&guard), refused).await;
+    let exchange = client.rest().exchange(&order()).await;
+    assert!(matches!(exchange.result, Err(CallError::Guarded(_))), "{exchange:?}");
+    assert_eq!((guard.asked().len(), orders_at(&server).await.len()), (2, 1));
+}
+
+#[tokio::test]
+async fn the_venue_may_accept_an_opening_no_longer_than_its_approval_lasts() {
+    let guard = Doorman::new(|_, _| false);
+    let done = ResponseTemplate::new(200).set_body_json(serde_json::json!({}));
+    let (server, client) = guarded(guard, done).await;
+    for (valid_for_ms, window) in [(1_250, "1250"), (2_999, "2999"), (60_000, "3000"), (0, "1")] {
+        let until = Timestamp::from_ms(NOW_MS + valid_for_ms);
+        client.rest().exchange_until(&order(), Some(until)).await.result.unwrap();
+        let last = orders_at(&server).await.pop().unwrap();
+        let sent = last.url.query_pairs().find(|(name, _)| name == "recvWindow").unwrap().1.into_owned();
+        assert_eq!(sent, window);
+    }
 }
 
 /// An RSA key that can be read and whose computations do not verify: its exponent modulo p - 1 is damaged.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures_util::{SinkExt, StreamExt};
-use hedge_core::{Clock, Timestamp};
+use hedge_core::{Clock, SendGuard, Sending, Timestamp};
 use hedge_http::Method;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,7 +22,7 @@ use wiremock::{
 use super::*;
 use crate::{
     Binance, BinanceConfig, Credentials, Endpoints, Mainnet, OrderPath, ReadOnly,
-    client::call::tests::{NOW_MS, TestClock},
+    client::call::tests::{Doorman, NOW_MS, TestClock},
     encode::Params,
 };
 
@@ -38,6 +38,10 @@ struct Bench {
 
 impl Bench {
     async fn start(logon: bool) -> Self {
+        Self::guarded(logon, None).await
+    }
+
+    async fn guarded(logon: bool, guard: Option<Arc<dyn SendGuard>>) -> Self {
         let (rest, clock) = (MockServer::start().await, Arc::new(TestClock(AtomicI64::new(NOW_MS))));
         let time = ResponseTemplate::new(200).set_body_json(json!({ "serverTime": NOW_MS }));
         Mock::given(method("GET")).and(path("/fapi/v1/time")).respond_with(time).mount(&rest).await;
@@ -48,6 +52,7 @@ impl Bench {
         let endpoints = Endpoints::<Mainnet>::new(Some(&rest.uri()), Some(&ws)).unwrap();
         let mut config = BinanceConfig::new(endpoints, Arc::clone(&clock) as Arc<dyn Clock>);
         config.order_path = OrderPath::WsApi { logon };
+        config.guard = guard;
         let credentials = Credentials::<Mainnet>::new("key".into(), "secret-of-a-test".into()).unwrap();
         let client = Arc::new(Binance::connect(config, credentials).unwrap());
         client.rest().sync_clock().await.unwrap();
@@ -120,6 +125,28 @@ async fn an_opening_whose_approval_went_stale_during_the_log_on_does_not_leave()
     answer(&mut socket, &frame, 200, json!({})).await;
     done(next).await.unwrap();
     assert_eq!(bench.client.rest().budget_used("order-count-10s"), Some(0), "the test's orders cost nothing");
+    assert!(bench.by_rest().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_the_guard_refuses_at_the_socket_goes_no_other_way() {
+    let guard = Doorman::new(|nth, _| nth <= 2);
+    let bench = Bench::guarded(false, Some(Arc::clone(&guard) as Arc<dyn SendGuard>)).await;
+    let opening = bench.send("opening", Priority::Open, None);
+    let mut socket = bench.accept().await;
+    for task in [opening, bench.send("close", Priority::Protect, None)] {
+        let failed = done(task).await.unwrap_err();
+        assert!(
+            matches!(&failed, CallError::Guarded(because) if because == "somebody else leads"),
+            "{failed:?}"
+        );
+    }
+    assert_eq!(guard.asked(), [Sending::Opening, Sending::Exit]);
+    let next = bench.send("next", Priority::Open, None);
+    let frame = asked(&mut socket).await;
+    assert_eq!(frame["params"]["newClientOrderId"], "next", "the first thing that was written");
+    answer(&mut socket, &frame, 200, json!({})).await;
+    done(next).await.unwrap();
     assert!(bench.by_rest().await.is_empty());
 }
 
