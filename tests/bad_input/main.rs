@@ -3,12 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
 mod bodies;
+mod corpus;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-};
+use std::fs;
 
 use hedge_binance::decode::{Explainer, Source};
 use hedge_core::{Seq, StateStore};
@@ -18,27 +15,7 @@ use hedge_testkit::records::every_kind;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// A folder of its own, gone afterwards.
-struct Dir(PathBuf);
-
-impl Dir {
-    fn new() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let name = format!("hedge-bad-input-{}-{}", std::process::id(), NEXT.fetch_add(1, Relaxed));
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-    fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Dir {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use bodies::{body, exchange, files, honest::zero, scratch, socket};
 
 /// Some damage: bytes changed, taken away, put in, pieces repeated, the end cut off.
 fn damaged(good: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
@@ -113,23 +90,6 @@ fn samples() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// The first value that is zero, by its path.
-fn zero(value: &Value, path: &str) -> Option<String> {
-    let is_zero = |text: &str| {
-        let digits = text.trim_start_matches('-');
-        digits.starts_with('0') && digits.bytes().all(|byte| matches!(byte, b'0' | b'.'))
-    };
-    match value {
-        Value::Number(number) if number.as_f64() == Some(0.0) => Some(path.to_owned()),
-        Value::String(text) if is_zero(text) => Some(path.to_owned()),
-        Value::Object(fields) => {
-            fields.iter().find_map(|(name, value)| zero(value, &format!("{path}.{name}")))
-        }
-        Value::Array(rows) => rows.iter().find_map(|row| zero(row, path)),
-        _ => None,
-    }
-}
-
 /// Every field of a value, as a pointer.
 fn fields(value: &Value, pointer: &str, found: &mut Vec<String>) {
     match value {
@@ -191,13 +151,14 @@ fn what_a_message_leaves_out_is_never_a_zero() {
 
 /// A journal with records of many kinds, as its store writes it.
 fn journal_bytes() -> Vec<u8> {
-    let dir = Dir::new();
-    let store = FileStore::open(dir.path(), FileOptions::default()).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(store.append(Seq(0), &every_kind()[..24])).unwrap();
-    drop(store);
-    let segment = fs::read_dir(dir.path().join("journal")).unwrap().next().unwrap().unwrap();
-    fs::read(segment.path()).unwrap()
+    scratch::with(|dir| {
+        let store = FileStore::open(dir, FileOptions::default()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(store.append(Seq(0), &every_kind()[..24])).unwrap();
+        drop(store);
+        let segment = fs::read_dir(dir.join("journal")).unwrap().next().unwrap().unwrap();
+        fs::read(segment.path()).unwrap()
+    })
 }
 
 const KLINES: &str = "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,\
@@ -218,9 +179,44 @@ const REQUESTS: [&str; 3] = [
     r#"{"command":"flatten"}"#,
 ];
 
+const MARKET: [&str; 6] = [
+    r#"{"e":"bookTicker","u":400900217,"s":"BTCUSDT","b":"25.3519","B":"31.21","a":"25.3652","A":"40.66","T":1568014460891,"E":1568014460893}"#,
+    r#"{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":1795168800001,"a":5933014,"s":"BTCUSDT","p":"0.001","q":"100","f":100,"l":105,"T":1795168800000,"m":true}}"#,
+    r#"{"e":"markPriceUpdate","E":1795168800000,"s":"BTCUSDT","p":"11794.15","ap":"11794.1","i":"11784.62659091","P":"11784.25641265","r":"-0.00038167","T":1795190400000}"#,
+    r#"{"e":"kline","E":1795168800000,"s":"BTCUSDT","k":{"t":1795168740000,"T":1795168799999,"s":"BTCUSDT","i":"1m","f":100,"L":200,"o":"0.0010","c":"0.0020","h":"0.0025","l":"0.0015","v":"1000","n":100,"x":true,"q":"1.5","V":"500","Q":"0.5","B":"0"}}"#,
+    "{\"lastUpdateId\":10,\"bids\":[[\"1.19\",\"3\"]],\"asks\":[[\"1.21\",\"5\"]]}\n{\"e\":\"depthUpdate\",\"E\":1,\"T\":1,\"s\":\"ABCUSDT\",\"U\":8,\"u\":12,\"pu\":7,\"b\":[[\"1.18\",\"4\"]],\"a\":[]}",
+    r#"{"e":"forceOrder","E":1795168800000,"o":{"s":"BTCUSDT","S":"SELL","o":"LIMIT","f":"IOC","q":"0.014","p":"9910","ap":"9910","X":"FILLED","l":"0.014","z":"0.014","T":1795168800000}}"#,
+];
+const DOCUMENT: &str = r#"{"mapValue":{"fields":{"qty":{"stringValue":"0.250"},"seq":{"integerValue":"17"},
+    "at":{"timestampValue":"2026-11-20T08:15:00.123456Z"},"rows":{"arrayValue":{"values":[{"nullValue":null},
+    {"booleanValue":true},{"doubleValue":0.5},{"bytesValue":"aGVkZ2U="}]}}}}}"#;
+const FENCE: &str = r#"{"term":7,"posture":"halted","because":"panic close","by":"hedge-panic-close","at":"2026-11-20T08:15:00.123Z"}"#;
+const CONSENT: &str = r#"{"venue":"binance","environment":"mainnet","host":"fapi.binance.com","key_digest":"1f2e3d4c",
+    "config_hash":"a1b2c3","operator":"someone","given_at":"2026-11-20T08:15:00Z","expires_at":"2026-11-27T08:15:00Z"}"#;
+
 /// So many cases, or as many as `BAD_INPUT_CASES` says: for a long run.
 fn cases(few: u32) -> u32 {
     std::env::var("BAD_INPUT_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(few)
+}
+
+/// A message with a first line that says what it is.
+fn headed(head: &str, bytes: &[u8]) -> Vec<u8> {
+    [head.as_bytes(), b"\n", bytes].concat()
+}
+
+/// Every surface of the exchange with the same bytes; one endpoint of many.
+fn every_source(bytes: &[u8], endpoint: &str) {
+    exchange::stream(bytes);
+    exchange::ws_api(bytes);
+    exchange::ws_api(&[br#"{"id":"1","status":200,"result":"#.as_slice(), bytes, b"}"].concat());
+    exchange::rest(&headed(endpoint, bytes));
+}
+
+fn endpoints() -> Vec<String> {
+    exchange::sources()
+        .into_iter()
+        .filter_map(|source| source.strip_prefix("rest:").map(str::to_owned))
+        .collect()
 }
 
 proptest! {
@@ -228,35 +224,57 @@ proptest! {
 
     #[test]
     fn no_bytes_from_the_exchange_make_a_decoder_panic(bytes in anything(), which in any::<prop::sample::Index>()) {
-        let sources = bodies::sources();
-        bodies::messages("ws", &bytes);
-        bodies::messages("wsapi", &bytes);
-        bodies::messages(which.get::<String>(&sources), &bytes);
+        every_source(&bytes, which.get::<String>(&endpoints()));
+        exchange::hot(&bytes);
+        exchange::order_book(&bytes);
+        body("fold")(&bytes);
     }
 
     #[test]
-    fn no_damage_to_a_message_makes_a_decoder_panic(
+    fn no_damage_to_a_message_makes_a_decoder_panic_or_lie(
         (source, bytes) in prop::sample::select(samples()).prop_flat_map(|(source, sample)| {
             (Just(source), damaged(sample.to_string().into_bytes()))
         }),
         other in any::<prop::sample::Index>(),
     ) {
-        bodies::messages(source, &bytes);
-        bodies::messages(other.get::<String>(&bodies::sources()), &bytes);
-        let wrapped = [br#"{"id":"1","status":200,"result":"#.as_slice(), &bytes, b"}"].concat();
-        bodies::messages("wsapi", &wrapped);
+        exchange::messages(Source::parse(source).unwrap(), &bytes);
+        every_source(&bytes, other.get::<String>(&endpoints()));
+        body("fold")(&bytes);
+    }
+
+    #[test]
+    fn no_damage_to_a_market_event_makes_the_fast_reader_say_something_else(
+        bytes in prop::sample::select(&MARKET[..]).prop_flat_map(|text| damaged(text.into())),
+    ) {
+        exchange::hot(&bytes);
+        exchange::stream(&bytes);
+        exchange::order_book(&bytes);
     }
 
     #[test]
     fn no_bytes_on_the_control_socket_make_it_panic(
         bytes in prop_oneof![anything(), prop::sample::select(&REQUESTS[..]).prop_flat_map(|text| damaged(text.into()))],
     ) {
-        bodies::control(&bytes);
+        socket::control(&bytes);
     }
 
     #[test]
-    fn no_file_of_candles_makes_the_reader_panic(bytes in prop_oneof![anything(), damaged(KLINES.into())]) {
-        bodies::klines(&bytes);
+    fn no_file_of_candles_makes_the_reader_panic_or_lie(bytes in prop_oneof![anything(), damaged(KLINES.into())]) {
+        files::klines(&bytes);
+    }
+
+    #[test]
+    fn no_damage_to_a_record_makes_it_another_one_when_it_is_written_again(
+        bytes in prop::sample::select(every_kind()).prop_flat_map(|record| damaged(serde_json::to_vec(&record).unwrap())),
+    ) {
+        body("record")(&bytes);
+    }
+
+    #[test]
+    fn no_document_is_another_one_when_it_is_written_again(
+        bytes in prop_oneof![anything(), damaged(DOCUMENT.into())],
+    ) {
+        files::firestore(&bytes);
     }
 }
 
@@ -268,7 +286,7 @@ proptest! {
     fn no_journal_makes_the_store_panic_and_what_counts_can_be_read(
         bytes in prop_oneof![1 => anything(), 3 => damaged(journal_bytes())],
     ) {
-        bodies::journal(Dir::new().path(), &bytes);
+        files::journal(&bytes);
     }
 
     #[test]
@@ -279,12 +297,12 @@ proptest! {
             damaged(UNIVERSE.into()).prop_map(|bytes| (FileKind::Universe, bytes)),
         ],
     ) {
-        bodies::configuration(Dir::new().path(), kind, &bytes);
+        files::configuration(kind, &bytes);
     }
 
     #[test]
     fn no_file_of_variables_makes_reading_panic(bytes in prop_oneof![anything(), damaged(VARIABLES.into())]) {
-        bodies::variables(Dir::new().path(), &bytes);
+        files::variables(&bytes);
     }
 
     #[test]
@@ -295,6 +313,14 @@ proptest! {
             damaged(QUOTES.into()).prop_map(|bytes| ("bookTicker", bytes)),
         ],
     ) {
-        bodies::ticks(Dir::new().path(), kind, &bytes);
+        files::ticks(&headed(kind, &bytes));
+    }
+
+    #[test]
+    fn no_fence_and_no_consent_make_their_readers_panic(
+        bytes in prop_oneof![anything(), damaged(FENCE.into()), damaged(CONSENT.into())],
+    ) {
+        files::fence(&bytes);
+        files::consent(&bytes);
     }
 }

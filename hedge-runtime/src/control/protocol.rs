@@ -35,6 +35,22 @@ pub enum Answer {
     Done(Done),
 }
 
+impl Answer {
+    /// Reads an answer's line: what the executor says, or that it refuses. Errors: what cannot be understood.
+    pub fn parse(line: &[u8]) -> Result<Result<Self, String>, String> {
+        match parse_answer(line) {
+            Ok(answer) => Ok(Ok(answer)),
+            Err(Ok(refusal)) => Ok(Err(refusal)),
+            Err(Err(detail)) => Err(detail),
+        }
+    }
+
+    /// The line of an answer or a refusal, with its end.
+    pub fn to_text(answer: &Result<Self, String>) -> String {
+        answer_text(answer)
+    }
+}
+
 /// A command that was carried out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {

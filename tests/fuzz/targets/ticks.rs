@@ -1,0 +1,7 @@
+#![no_main]
+#![doc = "The surface `ticks` of tests/bad_input."]
+
+#[path = "../../bad_input/bodies/mod.rs"]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bodies::body("ticks")(bytes));
