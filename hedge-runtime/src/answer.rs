@@ -75,6 +75,7 @@ impl Runtime {
             started_at: Some(running.started_at),
             hold: self.settings.hold.clone(),
             venue: venues.join(", "),
+            lease: self.fence.lease(),
             standing: self.views.standing().clone(),
         };
         Status::of(self.engine.book(), origin, self.clock.now())

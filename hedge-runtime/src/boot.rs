@@ -56,6 +56,10 @@ impl Runtime {
         for (command, because) in orders_at_start(self.engine.book(), leader, self.settings.hold.as_deref()) {
             ticket = self.take(&running, Fact::Operator { command, because }).await?;
         }
+        if let Some(because) = self.closing_at_first() {
+            ticket =
+                self.take(&running, Fact::Operator { command: OperatorCommand::ExitOnly, because }).await?;
+        }
         // Only what is in the journal may be forgotten by the fence.
         running.journal.durable(ticket).await?;
         self.settings.failpoints.pass(Failpoint::LeadBeforeFence);
@@ -109,6 +113,12 @@ impl Runtime {
         }
         self.clock.not_before(self.engine.book().last_fact_at());
         Ok(self.store.next_seq().await?)
+    }
+
+    /// What a person or another guard has ordered says at least as much.
+    fn closing_at_first(&self) -> Option<String> {
+        let (posture, _) = self.engine.book().operator();
+        self.settings.closing_at_first.clone().filter(|_| posture == Posture::Normal)
     }
 
     fn run_started(&self, leader: Option<&Leader>) -> RunStarted {

@@ -5,6 +5,8 @@ use std::{fmt, time::Duration};
 use hedge_core::{Posture, Term, Timestamp};
 use tokio::time::sleep;
 
+use crate::lease::LeaseStatus;
+
 /// How often the fence is read while nothing is sent or journalled. Real time, whatever clock the run goes by.
 const IDLE_LOOK: Duration = Duration::from_millis(200);
 
@@ -33,6 +35,10 @@ pub trait Fence: fmt::Debug + Send + Sync + 'static {
     fn admits(&self, term: Term) -> Result<(), String>;
     /// Tells the new leader that this process has stopped: nothing of it is on its way to the venue or the journal.
     fn acknowledge(&self, at: Timestamp);
+    /// The lease behind it, for people; `None` where there is none.
+    fn lease(&self) -> Option<LeaseStatus> {
+        None
+    }
 }
 
 /// No fence: this process is the only one that can write.

@@ -47,6 +47,9 @@ pub struct Settings {
     /// Why this process must not open anything, if it must not: openings stay forbidden, and nobody can resume them. The
     /// next process without such a reason lifts what this one has forbidden.
     pub hold: Option<String>,
+    /// Why nothing may be opened at first, if nothing may: an order to close only, as long as no other one stands. Whoever
+    /// gave the reason lifts it.
+    pub closing_at_first: Option<String>,
     /// Whether the money is not real although the market is: every row of every view says so.
     pub simulated: bool,
     /// The state directory whose control socket is served; `None` serves none.
@@ -73,6 +76,7 @@ impl Settings {
             dead_man: None,
             drain_within: Duration::from_secs(3),
             hold: None,
+            closing_at_first: None,
             simulated: false,
             control: None,
             failpoints: Failpoints::NONE,

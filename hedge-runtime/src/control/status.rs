@@ -6,6 +6,7 @@ use hedge_core::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::lease::LeaseStatus;
 use crate::views::{Standing, StopFigures, unknown_age_seconds};
 
 /// What a status says besides the book.
@@ -23,6 +24,8 @@ pub struct Origin {
     pub hold: Option<String>,
     /// The venue and its environment, for example `binance loopback (127.0.0.1:4000)`.
     pub venue: String,
+    /// The lease of the process that answers.
+    pub lease: Option<LeaseStatus>,
     /// What stands besides the book.
     pub standing: Standing,
 }
@@ -65,6 +68,9 @@ pub struct Status {
     pub connected: bool,
     /// The venue and its environment.
     pub venue: String,
+    /// Who leads the account, and for how long; absent where nobody runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<LeaseStatus>,
     /// Wallet and unrealised profit. Units: USDT.
     pub equity: Decimal,
     /// Open legs, LONG before SHORT.
@@ -172,6 +178,7 @@ impl Status {
             hold: origin.hold,
             connected: book.is_connected(),
             venue: origin.venue,
+            lease: origin.lease,
             equity: tidy(book.equity()),
             legs: book.open_legs().map(|leg| leg_status(book, leg, at)).collect(),
             live_orders: book.live_order_count(),

@@ -97,6 +97,7 @@ pub fn stopped(
         started_at: folded.started.as_ref().map(|(_, at)| *at),
         hold: None,
         venue: owner.venue.clone(),
+        lease: None,
         standing: folded.standing,
     };
     // A book that is not connected any more says so; what is open at the venue may have changed since.

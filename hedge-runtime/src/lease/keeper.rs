@@ -1,0 +1,298 @@
+//! Renews a lease beside the loop, on a thread of its own: neither of the two waits for the other.
+
+use std::{io, sync::Arc, thread::JoinHandle, time::Duration};
+
+use hedge_core::Clock;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep_until, timeout},
+};
+use tracing::{error, info, warn};
+
+use super::{LeaseRefusal, LeaseState, LeaseStore, Taken};
+use crate::clock::SystemClock;
+
+/// How long giving a lease back may take at the end of a process.
+const RELEASE_WITHIN: Duration = Duration::from_secs(5);
+/// Longest distance of the warnings about a store that does not answer.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+
+/// How often a lease is looked after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beat {
+    /// From one renewal to the next.
+    pub renew_every: Duration,
+    /// After one that failed.
+    pub retry_every: Duration,
+    /// How long the first opening waits under a lease that nobody gave back.
+    pub first_opening_after: Duration,
+}
+
+#[derive(Debug)]
+enum Ask {
+    Take(oneshot::Sender<Result<Taken, LeaseRefusal>>),
+    Release(oneshot::Sender<()>),
+}
+
+/// Holds a lease for as long as it lives. Dropped without [`release`](Self::release), the lease runs out.
+#[derive(Debug)]
+pub struct Keeper {
+    asks: Option<mpsc::UnboundedSender<Ask>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Keeper {
+    /// Starts the thread. Nothing is taken yet. Errors: the operating system gives no thread.
+    pub fn start(store: impl LeaseStore, state: Arc<LeaseState>, beat: Beat) -> io::Result<Self> {
+        let (asks, queue) = mpsc::unbounded_channel();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let keeping = Keeping { store, state, beat, told_at: None };
+        let thread = std::thread::Builder::new()
+            .name("lease".to_owned())
+            .spawn(move || runtime.block_on(keeping.run(queue)))?;
+        Ok(Self { asks: Some(asks), thread: Some(thread) })
+    }
+
+    /// Takes the lease; from then on it is renewed. Errors: [`LeaseRefusal`].
+    pub async fn take(&self) -> Result<Taken, LeaseRefusal> {
+        let (reply, answer) = oneshot::channel();
+        let gone = || LeaseRefusal::Unreachable { because: "the thread that keeps it has ended".to_owned() };
+        self.asks.as_ref().ok_or_else(gone)?.send(Ask::Take(reply)).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    /// Gives the lease back, within five seconds. Nothing may leave any more when this is called.
+    pub async fn release(mut self) {
+        let (reply, done) = oneshot::channel();
+        if let Some(asks) = self.asks.take()
+            && asks.send(Ask::Release(reply)).is_ok()
+        {
+            // It runs out by itself where this fails.
+            let _ = timeout(RELEASE_WITHIN, done).await;
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        // The thread ends with its queue; a request of it that hangs is not waited for.
+        self.asks = None;
+        self.thread = None;
+    }
+}
+
+struct Keeping<S> {
+    store: S,
+    state: Arc<LeaseState>,
+    beat: Beat,
+    told_at: Option<Instant>,
+}
+
+impl<S: LeaseStore> Keeping<S> {
+    async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Ask>) {
+        // Nothing is renewed, and nothing tried again, before somebody has asked for it.
+        let mut next: Option<Instant> = None;
+        loop {
+            let due = next.unwrap_or_else(Instant::now);
+            tokio::select! {
+                biased;
+                ask = queue.recv() => match ask {
+                    None => return,
+                    Some(Ask::Take(reply)) => {
+                        let taken = self.take().await;
+                        next = taken.is_ok().then(|| Instant::now() + self.beat.renew_every);
+                        if matches!(taken, Err(LeaseRefusal::Unreachable { .. })) {
+                            // Whoever goes on without it gets it as soon as it is to be had.
+                            next = Some(Instant::now() + self.beat.retry_every);
+                        }
+                        let _ = reply.send(taken);
+                    }
+                    Some(Ask::Release(reply)) => {
+                        self.release().await;
+                        let _ = reply.send(());
+                        return;
+                    }
+                },
+                () = self.state.wanted.notified(), if next.is_some() => next = self.look_after().await,
+                () = sleep_until(due), if next.is_some() => next = self.look_after().await,
+            }
+        }
+    }
+
+    async fn take(&mut self) -> Result<Taken, LeaseRefusal> {
+        let taken = self.store.take(SystemClock.now()).await?;
+        self.state.taken(&taken, self.beat.first_opening_after);
+        Ok(taken)
+    }
+
+    /// Renews, or takes what could not be had at the start. When next; never again once it is somebody else's.
+    async fn look_after(&mut self) -> Option<Instant> {
+        let now = SystemClock.now();
+        let (done, what) = match self.state.term() {
+            Some(_) => (self.store.renew(now).await.map(|longer| self.state.renewed(longer)), "renewed"),
+            None => (self.take().await.map(|taken| info!(term = %taken.term, "the lease is ours")), "taken"),
+        };
+        match done {
+            Ok(()) => {
+                if self.told_at.take().is_some() {
+                    info!(what, "the lease store answers again");
+                }
+                Some(Instant::now() + self.beat.renew_every)
+            }
+            Err(refusal @ (LeaseRefusal::Lost { .. } | LeaseRefusal::Held { .. })) => {
+                error!(because = %refusal, "another process leads this account");
+                self.state.over(refusal.to_string());
+                None
+            }
+            Err(refusal) => {
+                self.state.asked_in_vain();
+                if self.told_at.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
+                    warn!(because = %refusal, "the lease was not {what}; trying on");
+                    self.told_at = Some(Instant::now());
+                }
+                Some(Instant::now() + self.beat.retry_every)
+            }
+        }
+    }
+
+    async fn release(&mut self) {
+        let held = self.state.term().is_some();
+        self.state.over("the lease was given back: this process ends");
+        if !held {
+            return;
+        }
+        match self.store.release(SystemClock.now()).await {
+            Ok(()) => info!("the lease is given back"),
+            Err(refusal) => warn!(because = %refusal, "the lease was not given back; it runs out by itself"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::VecDeque, sync::Mutex};
+
+    use async_trait::async_trait;
+    use hedge_core::{Sending, Term, Timestamp};
+
+    use super::*;
+    use crate::lease::{Identity, Validity};
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+    const TTL: Duration = Duration::from_secs(3_600);
+
+    /// Answers as it is told, then "yes"; and what it was asked.
+    #[derive(Clone, Debug, Default)]
+    struct Script(Arc<Mutex<(VecDeque<Result<Duration, LeaseRefusal>>, Vec<&'static str>)>>);
+
+    impl Script {
+        fn of(answers: impl IntoIterator<Item = Result<Duration, LeaseRefusal>>) -> Self {
+            let script = Self::default();
+            script.0.lock().unwrap().0.extend(answers);
+            script
+        }
+        fn asked(&self) -> Vec<&'static str> {
+            self.0.lock().unwrap().1.clone()
+        }
+        fn answer(&self, what: &'static str) -> Result<Validity, LeaseRefusal> {
+            let mut script = self.0.lock().unwrap();
+            script.1.push(what);
+            let left = script.0.pop_front().unwrap_or(Ok(TTL))?;
+            Ok(Validity::until(std::time::Instant::now() + left))
+        }
+    }
+
+    #[async_trait]
+    impl LeaseStore for Script {
+        async fn take(&mut self, _: Timestamp) -> Result<Taken, LeaseRefusal> {
+            Ok(Taken { term: Term(1), validity: self.answer("take")?, is_succession: true })
+        }
+        async fn renew(&mut self, _: Timestamp) -> Result<Validity, LeaseRefusal> {
+            self.answer("renew")
+        }
+        async fn release(&mut self, _: Timestamp) -> Result<(), LeaseRefusal> {
+            self.answer("release").map(|_| ())
+        }
+    }
+
+    fn unreachable() -> LeaseRefusal {
+        LeaseRefusal::Unreachable { because: "down".to_owned() }
+    }
+
+    fn kept(script: &Script, renew_every: Duration) -> (Arc<LeaseState>, Keeper) {
+        let identity = Identity { kind: "test", holder: "a".to_owned(), boot_id: "b".to_owned() };
+        let state = Arc::new(LeaseState::new(identity));
+        let retry_every = Duration::from_millis(5);
+        let beat = Beat { renew_every, retry_every, first_opening_after: Duration::ZERO };
+        let keeper = Keeper::start(script.clone(), Arc::clone(&state), beat).unwrap();
+        (state, keeper)
+    }
+
+    async fn until(what: &str, reached: impl Fn() -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !reached() {
+            assert!(Instant::now() < end, "{what} did not come");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lease_is_renewed_and_given_back_at_the_end() {
+        let script = Script::default();
+        let (state, keeper) = kept(&script, Duration::from_millis(5));
+        assert_eq!(keeper.take().await.unwrap().term, Term(1));
+        until("three renewals", || script.asked().len() > 3).await;
+        assert_eq!(state.admits(Sending::Opening), Ok(()));
+        keeper.release().await;
+        assert_eq!(script.asked().last(), Some(&"release"));
+        assert!(state.admits(Sending::Exit).unwrap_err().contains("given back"));
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_down_stops_openings_at_the_end_and_its_return_lifts_that() {
+        let down = std::iter::repeat_with(|| Err(unreachable())).take(200);
+        let script = Script::of(std::iter::once(Ok(Duration::from_millis(100))).chain(down));
+        let (state, keeper) = kept(&script, Duration::from_millis(5));
+        keeper.take().await.unwrap();
+        until("the end of the lease", || state.opens().is_err()).await;
+        until("an answer in vain", || state.admits(Sending::Exit).is_ok()).await;
+        until("the renewal", || state.opens().is_ok()).await;
+        assert_eq!(state.term(), Some(Term(1)), "the same term");
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_somebody_else_has_is_over_and_never_asked_for_again() {
+        let lost = LeaseRefusal::Lost { holder: "b".to_owned(), term: Term(2) };
+        let script = Script::of([Ok(TTL), Err(lost)]);
+        let (state, keeper) = kept(&script, Duration::from_millis(5));
+        keeper.take().await.unwrap();
+        until("the loss", || state.stands().is_err()).await;
+        assert!(state.stands().unwrap_err().contains("b holds it now (term 2)"));
+        assert_eq!(script.asked(), ["take", "renew"]);
+    }
+
+    #[tokio::test]
+    async fn who_slept_asks_at_once_and_not_at_the_next_beat() {
+        let script = Script::of([Ok(Duration::ZERO)]);
+        let (state, keeper) = kept(&script, TTL);
+        keeper.take().await.unwrap();
+        assert!(state.admits(Sending::Exit).unwrap_err().contains("asked first"));
+        until("the renewal", || state.admits(Sending::Exit).is_ok()).await;
+        assert_eq!(script.asked(), ["take", "renew"]);
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_had_at_the_start_is_taken_when_it_can() {
+        let script = Script::of([Err(unreachable()), Err(unreachable()), Ok(TTL)]);
+        let (state, keeper) = kept(&script, TTL);
+        assert_eq!(keeper.take().await, Err(unreachable()));
+        state.lock_alone(None);
+        until("the lease", || state.term().is_some()).await;
+        // And where another one has it meanwhile, this one ends.
+        let held = LeaseRefusal::Held { holder: "b".to_owned(), term: Term(2), left: TTL };
+        let (state, keeper) = kept(&Script::of([Err(unreachable()), Err(held)]), TTL);
+        keeper.take().await.unwrap_err();
+        state.lock_alone(None);
+        until("the loss", || state.stands().is_err()).await;
+    }
+}

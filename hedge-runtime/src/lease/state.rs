@@ -1,0 +1,279 @@
+//! What a process knows of its lease, for everybody who must ask.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use hedge_core::{Sending, Term};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+
+use super::{Taken, Validity};
+
+/// A store that did not answer so recently counts as asked. Longer than a beat that fails and the pause after it.
+const ASKED_LATELY: Duration = Duration::from_secs(10);
+
+/// Who holds a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// `local` for the lock of a state directory, `firestore`.
+    pub kind: &'static str,
+    /// Host and process, for people.
+    pub holder: String,
+    /// A name of this start of the process, used by no other.
+    pub boot_id: String,
+}
+
+/// A lease as a status shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseStatus {
+    /// `local` for the lock of the state directory, `firestore`.
+    pub kind: String,
+    /// Host and process.
+    pub holder: String,
+    /// The start of the process.
+    pub boot_id: String,
+    /// The lease's term; none while no lease is held, and of a lock.
+    pub term: Option<Term>,
+    /// How long it is still good, less its margin; none where it has no end. Units: seconds.
+    pub left_s: Option<u64>,
+    /// Why nothing may be opened, or what else is worth knowing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// The lease of this process. Shared between its [`Keeper`](super::Keeper) and everybody who asks.
+#[derive(Debug)]
+pub struct LeaseState {
+    identity: Identity,
+    inner: Mutex<Inner>,
+    /// Somebody cannot go on before the store was asked.
+    pub(super) wanted: Notify,
+}
+
+#[derive(Debug)]
+struct Inner {
+    hold: Hold,
+    /// When the store was last asked in vain.
+    in_vain_at: Option<Instant>,
+    /// Before that, nothing is opened, and why.
+    first_opening: Option<(Instant, String)>,
+}
+
+#[derive(Debug)]
+enum Hold {
+    /// Not asked for yet.
+    None,
+    /// The lock of the state directory, which ends with the process. With a note where a lease was wanted and not to be had.
+    Lock { note: Option<String> },
+    /// Until its end.
+    Lease { term: Term, validity: Validity },
+    /// For good, and why.
+    Over(String),
+}
+
+impl LeaseState {
+    /// Nothing is held yet, and nothing is admitted.
+    pub fn new(identity: Identity) -> Self {
+        let inner = Inner { hold: Hold::None, in_vain_at: None, first_opening: None };
+        Self { identity, inner: Mutex::new(inner), wanted: Notify::new() }
+    }
+
+    /// Who this process is.
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // Each change is one assignment, so a panic elsewhere leaves nothing half-done.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The lock of the state directory is all that this process has; `note` says why where a lease was wanted.
+    pub fn lock_alone(&self, note: Option<String>) {
+        self.inner().hold = Hold::Lock { note };
+    }
+
+    /// The lease is this process's. Its first opening waits for so long, unless it succeeds a process that is known to send
+    /// nothing any more.
+    pub fn taken(&self, taken: &Taken, wait: Duration) {
+        let mut inner = self.inner();
+        let first = (!taken.is_succession).then(|| {
+            let because = format!(
+                "it was taken from nobody who gave it back, so nothing is opened for {} s after that (fence.ttl_s and the \
+                 venue's window): a process that led before may not know yet",
+                wait.as_secs_f32()
+            );
+            (Instant::now() + wait, because)
+        });
+        inner.hold = Hold::Lease { term: taken.term, validity: taken.validity };
+        inner.first_opening = first;
+        inner.in_vain_at = None;
+    }
+
+    /// It lasts longer.
+    pub fn renewed(&self, longer: Validity) {
+        let mut inner = self.inner();
+        inner.in_vain_at = None;
+        if let Hold::Lease { validity, .. } = &mut inner.hold {
+            *validity = longer;
+        }
+    }
+
+    /// The store was asked and did not answer.
+    pub fn asked_in_vain(&self) {
+        self.inner().in_vain_at = Some(Instant::now());
+    }
+
+    /// Nothing leaves any more, and why: somebody else holds it, or it was given back.
+    pub fn over(&self, because: impl Into<String>) {
+        self.inner().hold = Hold::Over(because.into());
+    }
+
+    /// The term of the lease that this process holds, whether or not it is over.
+    pub fn term(&self) -> Option<Term> {
+        match self.inner().hold {
+            Hold::Lease { term, .. } => Some(term),
+            _ => None,
+        }
+    }
+
+    /// Whether this process may go on at all. Errors: nothing may be written any more, and why.
+    pub fn stands(&self) -> Result<(), String> {
+        match &self.inner().hold {
+            Hold::Over(because) => Err(because.clone()),
+            Hold::None | Hold::Lock { .. } | Hold::Lease { .. } => Ok(()),
+        }
+    }
+
+    /// Whether something of that kind may leave now. Errors: why not.
+    pub fn admits(&self, what: Sending) -> Result<(), String> {
+        let inner = self.inner();
+        let validity = match &inner.hold {
+            Hold::None => return Err("this process does not hold the account's lease yet".to_owned()),
+            Hold::Over(because) => return Err(because.clone()),
+            Hold::Lock { .. } => return Ok(()),
+            Hold::Lease { validity, .. } => *validity,
+        };
+        match what {
+            Sending::Opening => inner.opens(),
+            Sending::Exit if !validity.left().is_zero() => Ok(()),
+            Sending::Exit if inner.in_vain_at.is_some_and(|at| at.elapsed() < ASKED_LATELY) => Ok(()),
+            Sending::Exit => {
+                drop(inner);
+                self.wanted.notify_one();
+                Err("the lease is over, and the store must be asked first who leads".to_owned())
+            }
+        }
+    }
+
+    /// Whether anything may be opened now. Errors: why not, for people.
+    pub fn opens(&self) -> Result<(), String> {
+        self.inner().opens()
+    }
+
+    /// As a status shows it.
+    pub fn status(&self) -> LeaseStatus {
+        let inner = self.inner();
+        let Identity { kind, holder, boot_id } = &self.identity;
+        let (term, left_s, note) = match &inner.hold {
+            Hold::None => (None, None, Some("not taken yet".to_owned())),
+            Hold::Lock { note } => (None, None, note.clone()),
+            Hold::Lease { term, validity } => {
+                (Some(*term), Some(validity.left().as_secs()), inner.opens().err())
+            }
+            Hold::Over(because) => (None, Some(0), Some(because.clone())),
+        };
+        let text = |text: &str| text.to_owned();
+        LeaseStatus { kind: text(kind), holder: text(holder), boot_id: text(boot_id), term, left_s, note }
+    }
+}
+
+impl Inner {
+    fn opens(&self) -> Result<(), String> {
+        match &self.hold {
+            Hold::None => Err("it is not held yet".to_owned()),
+            Hold::Over(because) => Err(because.clone()),
+            Hold::Lock { .. } => Ok(()),
+            Hold::Lease { validity, .. } if validity.left().is_zero() => Err(
+                "it could not be renewed and is over, so somebody else may lead; closes and stops still go out".to_owned(),
+            ),
+            Hold::Lease { .. } => match &self.first_opening {
+                Some((at, because)) if Instant::now() < *at => Err(because.clone()),
+                _ => Ok(()),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(3_600);
+
+    fn state() -> LeaseState {
+        LeaseState::new(Identity { kind: "firestore", holder: "a".to_owned(), boot_id: "b".to_owned() })
+    }
+
+    fn taken(left: Duration, is_succession: bool) -> Taken {
+        Taken { term: Term(3), validity: Validity::until(Instant::now() + left), is_succession }
+    }
+
+    fn admitted(state: &LeaseState) -> [bool; 2] {
+        [Sending::Opening, Sending::Exit].map(|what| state.admits(what).is_ok())
+    }
+
+    #[test]
+    fn nothing_leaves_before_the_lease_is_taken_and_everything_while_it_is_held() {
+        let state = state();
+        assert_eq!(admitted(&state), [false, false]);
+        state.taken(&taken(LONG, true), LONG);
+        assert_eq!((admitted(&state), state.term()), ([true, true], Some(Term(3))));
+        let status = state.status();
+        assert!(status.left_s > Some(3_590) && status.note.is_none(), "{status:?}");
+    }
+
+    #[test]
+    fn a_new_leader_closes_at_once_and_opens_after_its_wait() {
+        let state = state();
+        state.taken(&taken(LONG, false), LONG);
+        assert_eq!(admitted(&state), [false, true]);
+        assert!(state.status().note.unwrap().contains("nothing is opened for 3600 s"));
+        state.taken(&taken(LONG, false), Duration::ZERO);
+        assert_eq!(admitted(&state), [true, true]);
+    }
+
+    #[test]
+    fn over_and_not_asked_nothing_leaves_and_asked_in_vain_exits_do() {
+        let state = state();
+        state.taken(&taken(Duration::ZERO, true), LONG);
+        assert_eq!(admitted(&state), [false, false], "it may have slept for an hour");
+        state.asked_in_vain();
+        assert_eq!(admitted(&state), [false, true], "the store is down, the venue is not");
+        assert_eq!(state.stands(), Ok(()));
+        state.renewed(Validity::until(Instant::now() + LONG));
+        assert_eq!(admitted(&state), [true, true]);
+    }
+
+    #[test]
+    fn once_somebody_else_has_it_nothing_leaves_and_the_process_ends() {
+        let state = state();
+        state.taken(&taken(LONG, true), LONG);
+        state.over("b holds it");
+        assert_eq!(admitted(&state), [false, false]);
+        assert_eq!(state.stands(), Err("b holds it".to_owned()));
+        state.renewed(Validity::until(Instant::now() + LONG));
+        assert_eq!(admitted(&state), [false, false], "a late renewal gives nothing back");
+    }
+
+    #[test]
+    fn the_lock_alone_has_no_end() {
+        let state = state();
+        state.lock_alone(Some("the store did not answer".to_owned()));
+        assert_eq!(admitted(&state), [true, true]);
+        let status = state.status();
+        assert_eq!((status.left_s, status.note.as_deref()), (None, Some("the store did not answer")));
+    }
+}
