@@ -9,15 +9,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hedge_core::{Decision, Engine, Event, RunStarted, Symbol};
+use hedge_core::{Decision, Engine, Envelope, Event, RunStarted, Symbol};
 use hedge_desk::{
     compose::compose,
     config::Config,
     env::Env,
     journal::{JournalSource, Replayed, Verified, VerifyError, verify},
 };
+use hedge_store::{Chain, encode_line};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use support::{Temp, config, executor, hedgectl, market::klines, stderr, stdout};
 
 /// A paper run that was stopped and taken up again: two processes in one journal.
@@ -45,15 +45,14 @@ fn segment(dir: &Path) -> PathBuf {
     dir.join("journal/00000000000000000000.jsonl")
 }
 
-/// The text of a changed record with the checksum that belongs to it: only the replay can find this.
-fn sealed(record: &Value) -> String {
-    let object = |name: &str| serde_json::to_string(&record[name]).unwrap();
-    let cause = record.get("cause").map_or_else(String::new, |cause| format!(",\"cause\":{cause}"));
-    let body =
-        format!("{{\"seq\":{},\"at\":{}{cause},\"event\":{}", record["seq"], record["at"], object("event"));
-    let digest = Sha256::new().chain_update(&body).chain_update("}").finalize();
-    let sum: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("{body},\"sum\":\"{sum}\"}}")
+/// The text of records with a chain that fits: whoever can write every line can make one, and only the replay finds that.
+fn sealed(records: &[Value]) -> Vec<u8> {
+    let (mut chain, mut text) = (Chain::START, Vec::new());
+    for record in records {
+        let record: Envelope = serde_json::from_value(record.clone()).unwrap();
+        encode_line(&mut chain, &record, &mut text).unwrap();
+    }
+    text
 }
 
 #[test]
@@ -142,17 +141,18 @@ fn a_byte_that_was_flipped_anywhere_is_found_and_its_record_named() {
 }
 
 #[test]
-fn a_decision_that_was_rewritten_with_its_checksum_is_found_by_the_replay() {
+fn a_decision_that_was_rewritten_with_the_whole_chain_is_found_by_the_replay() {
     let temp = Temp::new("replay-forged");
     let dir = recorded_run(&temp);
     let path = segment(&dir);
     let text = fs::read_to_string(&path).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    let record = |at: usize| serde_json::from_str::<Value>(lines[at]).unwrap();
+    let whole: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let record = |at: usize| whole[at].clone();
     let forge = |at: usize, record: &Value| {
-        let mut forged: Vec<String> = lines.iter().map(|&line| line.to_owned()).collect();
-        forged[at] = sealed(record);
-        fs::write(&path, forged.join("\n") + "\n").unwrap();
+        let mut forged = whole.clone();
+        forged[at] = record.clone();
+        fs::write(&path, sealed(&forged)).unwrap();
         check(&dir)
     };
     let order = lines.iter().position(|line| line.contains("\"order_approved\"")).unwrap();
@@ -160,6 +160,7 @@ fn a_decision_that_was_rewritten_with_its_checksum_is_found_by_the_replay() {
 
     // Written again unchanged it passes: what is found below is the change, not the writing.
     forge(order, &record(order)).unwrap();
+    assert!(fs::read_to_string(&path).unwrap() == text, "the file is not as the executor wrote it");
 
     let mut more = record(order);
     more["event"]["decision"]["qty"] = "123".into();

@@ -140,12 +140,12 @@ impl Drop for FileStore {
 
 fn write_groups(mut writer: Writer, queue: &mpsc::Receiver<Job>) {
     while let Ok(first) = queue.recv() {
-        let mut bytes = first.text.len();
+        let mut bytes = first.objects.len();
         let mut group = vec![first];
         while bytes < GROUP_BYTES
             && let Ok(job) = queue.try_recv()
         {
-            bytes += job.text.len();
+            bytes += job.objects.len();
             group.push(job);
         }
         writer.commit(group);
@@ -155,9 +155,9 @@ fn write_groups(mut writer: Writer, queue: &mpsc::Receiver<Job>) {
 #[async_trait]
 impl StateStore for FileStore {
     async fn append(&self, expected_next: Seq, batch: &[Envelope]) -> Result<Seq, StoreError> {
-        let (text, lengths) = encode(expected_next, batch)?;
+        let (objects, ends) = encode(expected_next, batch)?;
         let (reply, answer) = oneshot::channel();
-        let job = Job { expected: expected_next, text, lengths, reply };
+        let job = Job { expected: expected_next, objects, ends, reply };
         let queued = self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
         match answer.await {
             Ok(answer) if queued => answer,
@@ -200,20 +200,19 @@ async fn blocking<T: Send + 'static>(
         .unwrap_or_else(|error| Err(failed("waiting for file access")(std::io::Error::other(error))))
 }
 
-/// The batch as lines, and the bytes of each.
-fn encode(expected_next: Seq, batch: &[Envelope]) -> Result<(Vec<u8>, Vec<u64>), StoreError> {
-    let mut text = Vec::with_capacity(batch.len() * 256);
-    let mut lengths = Vec::with_capacity(batch.len());
+/// The batch as objects, and where each ends.
+fn encode(expected_next: Seq, batch: &[Envelope]) -> Result<(Vec<u8>, Vec<usize>), StoreError> {
+    let mut objects = Vec::with_capacity(batch.len() * 256);
+    let mut ends = Vec::with_capacity(batch.len());
     let mut place = expected_next;
     for envelope in batch {
         check_place(envelope, place)?;
-        let start = text.len();
-        line::encode(envelope, &mut text)
+        line::write_object(envelope, &mut objects)
             .map_err(|error| StoreError::Encode { seq: envelope.seq, source: error.into() })?;
-        lengths.push((text.len() - start) as u64);
+        ends.push(objects.len());
         place = place.next();
     }
-    Ok((text, lengths))
+    Ok((objects, ends))
 }
 
 /// A batch has no gaps and begins where it is appended.

@@ -12,8 +12,9 @@ use hedge_core::{Envelope, Page, Seq, StoreError};
 
 use crate::{
     disk::failed,
-    line, pack,
-    segment::{self, Repair, Segment, check_at, corrupt_line, without_zeros},
+    line::{self, Chain},
+    pack,
+    segment::{self, Repair, Segment, corrupt_line, without_zeros},
 };
 
 /// How often files are listed anew because one of them was packed meanwhile.
@@ -55,6 +56,17 @@ impl FileJournal {
     pub fn next_seq(&self) -> Seq {
         self.segments.last().map_or(Seq(0), |last| last.next)
     }
+    /// The chain after the last record: noted elsewhere, it proves later that nothing before it was changed.
+    pub fn head(&self) -> Chain {
+        self.segments.last().map_or(Chain::START, |last| last.end)
+    }
+    /// The chain after a record; `None` when the journal does not hold it.
+    ///
+    /// Errors: as reading.
+    pub fn chain_after(&self, seq: Seq) -> Result<Option<Chain>, StoreError> {
+        let mut records = self.records(seq);
+        Ok(records.next_line().transpose()?.is_some().then_some(records.chain))
+    }
     /// How many segments there are.
     pub fn segment_count(&self) -> usize {
         self.segments.len()
@@ -88,6 +100,8 @@ pub struct Records {
     line: u64,
     /// The record that `reader` stands before.
     at: Seq,
+    /// The chain before it.
+    chain: Chain,
     /// The record that is wanted next.
     wanted: Seq,
     /// Segment and line of the record that was read last.
@@ -104,6 +118,7 @@ impl Records {
             reader: None,
             line: 0,
             at: from,
+            chain: Chain::START,
             wanted: from,
             last: (0, 0),
             text: Vec::new(),
@@ -127,14 +142,8 @@ impl Records {
     pub(crate) fn next_line(&mut self) -> Option<Result<&[u8], StoreError>> {
         loop {
             let segment = self.segments.get_mut(self.current)?;
-            match advance(
-                segment,
-                &mut self.reader,
-                &mut self.line,
-                &mut self.at,
-                &mut self.text,
-                self.wanted,
-            ) {
+            let position = Position { line: &mut self.line, at: &mut self.at, chain: &mut self.chain };
+            match advance(segment, &mut self.reader, position, &mut self.text, self.wanted) {
                 Ok(()) => {}
                 Err(error) => {
                     self.current = self.segments.len();
@@ -180,12 +189,18 @@ impl fmt::Debug for Reader {
     }
 }
 
+/// Where a reader stands.
+struct Position<'a> {
+    line: &'a mut u64,
+    at: &'a mut Seq,
+    chain: &'a mut Chain,
+}
+
 /// Reads the next line of a segment into `text`, opening the file near `wanted` if need be.
 fn advance(
     segment: &mut Segment,
     reader: &mut Option<Reader>,
-    line: &mut u64,
-    at: &mut Seq,
+    Position { line, at, chain }: Position<'_>,
     text: &mut Vec<u8>,
     wanted: Seq,
 ) -> Result<(), StoreError> {
@@ -193,16 +208,16 @@ fn advance(
     let open = match reader {
         Some(open) => open,
         None => {
-            let (mut first, mut offset) = segment.mark_before(wanted);
-            let mut opened = Reader::open(segment, offset);
+            let mut mark = segment.mark_before(wanted);
+            let mut opened = Reader::open(segment, mark.offset);
             if matches!(&opened, Err(error) if error.kind() == io::ErrorKind::NotFound) && !segment.packed {
                 // It was packed since the segments were listed.
                 *segment = segment.now_packed()?;
-                (first, offset) = segment.mark_before(wanted);
-                opened = Reader::open(segment, offset);
+                mark = segment.mark_before(wanted);
+                opened = Reader::open(segment, mark.offset);
             }
             let opened = opened.map_err(failed(doing(segment)))?;
-            (*at, *line) = (first, first.0 - segment.first.0);
+            (*at, *chain, *line) = (mark.seq, mark.chain, mark.seq.0 - segment.first.0);
             reader.insert(opened)
         }
     };
@@ -216,7 +231,8 @@ fn advance(
         let end = without_zeros(text).len();
         text.truncate(end);
     }
-    check_at(text, *at).map_err(|detail| corrupt_line(&segment.path, *line, detail))
+    *chain = chain.follow(text, *at).map_err(|detail| corrupt_line(&segment.path, *line, *at, detail))?;
+    Ok(())
 }
 
 impl Iterator for Records {
@@ -230,10 +246,13 @@ impl Iterator for Records {
         Some(decoded.map_err(|error| {
             self.current = self.segments.len();
             let (segment, line) = self.last;
-            let path = self.segments.get(segment).map_or(Path::new("journal"), |segment| &segment.path);
+            let (path, first) = self
+                .segments
+                .get(segment)
+                .map_or((Path::new("journal"), Seq(0)), |segment| (&segment.path, segment.first));
             let detail =
                 format!("this version cannot read the record ({error}); a newer one may have written it");
-            corrupt_line(path, line, detail)
+            corrupt_line(path, line, Seq(first.0 + line.saturating_sub(1)), detail)
         }))
     }
 }

@@ -1,6 +1,7 @@
 //! Packed segments: old files of the journal, compressed. Nothing is lost by it, and `zcat` shows the same lines.
 //!
-//! A packed file is a row of gzip members of [`STRIDE`] records each, so that reading may begin in the middle.
+//! A packed file is a row of gzip members of [`STRIDE`] records each, so that reading may begin in the middle. Each states a
+//! checksum of its packed bytes in its header: of the bits that unpacking ignores, some could change without another line.
 
 use std::{
     fs::{self, File},
@@ -9,14 +10,18 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use flate2::{Compression, bufread::GzDecoder, bufread::MultiGzDecoder, write::GzEncoder};
+use flate2::{
+    Compression, Crc,
+    bufread::{GzDecoder, MultiGzDecoder},
+    write::DeflateEncoder,
+};
 use hedge_core::{Seq, StoreError, Timestamp};
 use sha2::{Digest, Sha256};
 
 use crate::{
     disk::{failed, private, sync_dir},
     journal::Records,
-    segment::{Segment, check_at, corrupt_line},
+    segment::{Segment, corrupt_line},
     writer::Index,
 };
 
@@ -25,6 +30,12 @@ pub(crate) const SUFFIX: &str = ".jsonl.gz";
 /// Records of one part.
 pub(crate) const STRIDE: u64 = 4_096;
 const BUFFER: usize = 256 * 1024;
+/// How a part of before begins: gzip (RFC 1952), deflate, no flags, no time, no level, no system.
+const PLAIN_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
+/// How a part begins: the same with an extra field of 20 bytes, which is our own of 16.
+const HEADER: [u8; 16] = [0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0xff, 20, 0, b'h', b'j', DIGEST as u8, 0];
+/// Bytes of a part's checksum: the first 128 bits of the SHA-256 of everything after the header.
+const DIGEST: usize = 16;
 
 /// What packing has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,30 +70,102 @@ pub(crate) fn scan(segment: &mut Segment) -> Result<(), StoreError> {
         if file.fill_buf().map_err(unreadable)?.is_empty() {
             return Ok(());
         }
-        let mut part = BufReader::new(GzDecoder::new(&mut file));
-        let (first, mut records) = (segment.next, 0);
+        let first = segment.next;
+        let damaged = |detail: &str| corrupt_line(&path, line + 1, first, detail.to_owned());
+        let found = header(&mut file).map_err(|error| named(unreadable(error), &path, line + 1, first))?;
+        let Some((header, stated)) = found else {
+            return Err(damaged(
+                "the part that begins with it has not the header that packing writes; unpack a copy with gunzip instead",
+            ));
+        };
+        let body = Hashed { file: &mut file, hash: Sha256::new() };
+        let mut part = BufReader::new(GzDecoder::new(header.as_slice().chain(body)));
+        let (mut records, mut chain, begin_line) = (0, segment.end, line + 1);
         loop {
             text.clear();
-            if part.read_until(b'\n', &mut text).map_err(unreadable)? == 0 {
+            let place = Seq(first.0 + records);
+            let read = part.read_until(b'\n', &mut text).map_err(|error| {
+                // Where nothing more came, the last line that did is the last thing that is known.
+                let back = u64::from(text.is_empty() && records > 0);
+                named(unreadable(error), &path, line + 1 - back, Seq(place.0 - back))
+            })?;
+            if read == 0 {
                 break;
             }
             line += 1;
-            let corrupt = |detail: String| corrupt_line(&path, line, detail);
+            let corrupt = |detail: String| corrupt_line(&path, line, place, detail);
             let body = text.strip_suffix(b"\n").ok_or_else(|| corrupt("it has no line end".to_owned()))?;
-            check_at(body, Seq(first.0 + records)).map_err(corrupt)?;
+            chain = chain.follow(body, place).map_err(corrupt)?;
             records += 1;
         }
-        drop(part);
+        let (_, Hashed { hash, .. }) = part.into_inner().into_inner().into_inner();
+        let misfit = stated.is_some_and(|stated| hash.finalize()[..DIGEST] != stated);
+        if misfit || records == 0 {
+            let detail = "the packed part that begins with it is not as it was written, although it unpacks";
+            return Err(corrupt_line(&path, begin_line, first, detail.to_owned()));
+        }
         let end = file.stream_position().map_err(unreadable)?;
-        segment.push_part(begin, end, records);
+        segment.push_part(begin, end, records, chain);
         // Only the last part may be shorter; a reader counts on the others.
         if records != STRIDE && !file.fill_buf().map_err(unreadable)?.is_empty() {
-            return Err(corrupt_line(
-                &path,
-                line,
-                format!("a part of {records} records is followed by another one"),
-            ));
+            let detail = format!("a part of {records} records is followed by another one");
+            return Err(corrupt_line(&path, line, Seq(first.0 + records - 1), detail));
         }
+    }
+}
+
+/// Damage of a file, with the line that could not be read for it.
+fn named(error: StoreError, path: &Path, line: u64, place: Seq) -> StoreError {
+    match error {
+        StoreError::Corrupt { detail, .. } => {
+            corrupt_line(path, line, place, format!("from here on {detail}"))
+        }
+        other => other,
+    }
+}
+
+/// A part's header, as far as it must be handed to the decoder, and the checksum it states; `None` when it is another one.
+type Header = Option<(Vec<u8>, Option<[u8; DIGEST]>)>;
+
+/// Reads the header of a part. Not one of its bytes may be another: none of them matters to the lines in it.
+fn header(file: &mut impl Read) -> io::Result<Header> {
+    let mut header = PLAIN_HEADER.to_vec();
+    file.read_exact(&mut header)?;
+    if header == PLAIN_HEADER {
+        return Ok(Some((header, None)));
+    }
+    header.resize(HEADER.len(), 0);
+    file.read_exact(&mut header[PLAIN_HEADER.len()..])?;
+    let mut stated = [0; DIGEST];
+    file.read_exact(&mut stated)?;
+    if header != HEADER {
+        return Ok(None);
+    }
+    header.extend_from_slice(&stated);
+    Ok(Some((header, Some(stated))))
+}
+
+/// Hashes what is taken from a file.
+struct Hashed<'a> {
+    file: &'a mut BufReader<File>,
+    hash: Sha256,
+}
+
+impl Read for Hashed<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(into)?;
+        self.consume(read);
+        Ok(read)
+    }
+}
+
+impl BufRead for Hashed<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.file.fill_buf()
+    }
+    fn consume(&mut self, bytes: usize) {
+        self.hash.update(&self.file.buffer()[..bytes]);
+        self.file.consume(bytes);
     }
 }
 
@@ -130,7 +213,7 @@ pub(crate) fn pack_older(
 
 /// Writes the packed form beside the plain one and reads it back before it gets its name.
 fn pack(dir: &Path, plain: &Segment) -> Result<Segment, StoreError> {
-    let mut packed = Segment::packed(dir, plain.first);
+    let mut packed = Segment::packed(dir, plain.first, plain.start);
     let name = packed.path.clone();
     let part = dir.join(format!(".{:020}{SUFFIX}.tmp", plain.first.0));
     let doing = || format!("packing {}", plain.path.display());
@@ -162,14 +245,20 @@ fn compress(plain: &Segment, part: &Path) -> io::Result<[u8; 32]> {
     let (mut hash, mut line) = (Sha256::new(), Vec::new());
     let mut left = plain.next.0 - plain.first.0;
     while left > 0 {
-        let mut member = GzEncoder::new(&mut out, Compression::default());
+        let (mut part, mut crc) = (DeflateEncoder::new(Vec::new(), Compression::default()), Crc::new());
         for _ in 0..left.min(STRIDE) {
             line.clear();
             lines.read_until(b'\n', &mut line)?;
             hash.update(&line);
-            member.write_all(&line)?;
+            crc.update(&line);
+            part.write_all(&line)?;
         }
-        member.finish()?;
+        let mut part = part.finish()?;
+        part.extend_from_slice(&crc.sum().to_le_bytes());
+        part.extend_from_slice(&crc.amount().to_le_bytes());
+        out.write_all(&HEADER)?;
+        out.write_all(&Sha256::digest(&part)[..DIGEST])?;
+        out.write_all(&part)?;
         left = left.saturating_sub(STRIDE);
     }
     out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;

@@ -10,7 +10,7 @@ use std::{
 
 use hedge_core::{Seq, StoreError};
 
-use crate::{disk::failed, line, pack};
+use crate::{disk::failed, line::Chain, pack};
 
 /// Every how many records the place in the file is remembered.
 pub(crate) const STRIDE: u64 = 256;
@@ -65,57 +65,77 @@ pub(crate) struct Segment {
     pub(crate) len: u64,
     /// Whether the file is compressed: then it is never written again.
     pub(crate) packed: bool,
-    /// Where the records `first`, `first + stride`, … begin; in a packed file the parts that can be read by themselves.
-    marks: Vec<u64>,
+    /// The chain before its first record.
+    pub(crate) start: Chain,
+    /// The chain after its last record.
+    pub(crate) end: Chain,
+    /// Where the records `first`, `first + stride`, … begin, and the chain before them; in a packed file the parts that can
+    /// be read by themselves.
+    marks: Vec<(u64, Chain)>,
+}
+
+/// A remembered place in a segment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark {
+    /// The record that begins there.
+    pub(crate) seq: Seq,
+    /// Where it begins in the file.
+    pub(crate) offset: u64,
+    /// The chain before it.
+    pub(crate) chain: Chain,
 }
 
 impl Segment {
-    pub(crate) fn empty(dir: &Path, first: Seq) -> Self {
+    pub(crate) fn empty(dir: &Path, first: Seq, start: Chain) -> Self {
         Self {
             path: dir.join(format!("{:020}.jsonl", first.0)),
             first,
             next: first,
             len: 0,
             packed: false,
+            start,
+            end: start,
             marks: Vec::new(),
         }
     }
     /// A compressed one that nothing was read of yet.
-    pub(crate) fn packed(dir: &Path, first: Seq) -> Self {
+    pub(crate) fn packed(dir: &Path, first: Seq, start: Chain) -> Self {
         let path = dir.join(format!("{:020}{}", first.0, pack::SUFFIX));
-        Self { path, packed: true, ..Self::empty(dir, first) }
+        Self { path, packed: true, ..Self::empty(dir, first, start) }
     }
     /// The packed form that has taken the place of this plain one, as far as this one was known.
     pub(crate) fn now_packed(&self) -> Result<Self, StoreError> {
         let dir = self.path.parent().unwrap_or_else(|| Path::new("."));
-        let mut packed = Self::packed(dir, self.first);
+        let mut packed = Self::packed(dir, self.first, self.start);
         pack::scan(&mut packed)?;
         packed.next = packed.next.min(self.next);
         Ok(packed)
     }
-    /// Notes a part of a packed file: where it begins, where it ends, how many records it holds.
-    pub(crate) fn push_part(&mut self, begin: u64, end: u64, records: u64) {
-        self.marks.push(begin);
+    /// Notes a part of a packed file: where it begins, where it ends, how many records it holds, the chain after them.
+    pub(crate) fn push_part(&mut self, begin: u64, end: u64, records: u64, chain: Chain) {
+        self.marks.push((begin, self.end));
         self.len = end;
         self.next = Seq(self.next.0 + records);
+        self.end = chain;
     }
     const fn stride(&self) -> u64 {
         if self.packed { pack::STRIDE } else { STRIDE }
     }
-    /// Notes a record of `bytes` bytes at its end.
-    pub(crate) fn push(&mut self, bytes: u64) {
+    /// Notes a record of `bytes` bytes at its end, and the chain after it.
+    pub(crate) fn push(&mut self, bytes: u64, chain: Chain) {
         if (self.next.0 - self.first.0).is_multiple_of(STRIDE) {
-            self.marks.push(self.len);
+            self.marks.push((self.len, self.end));
         }
         self.next = self.next.next();
         self.len += bytes;
+        self.end = chain;
     }
-    /// The nearest remembered record at or before `seq`: its place in the journal and in the file.
-    pub(crate) fn mark_before(&self, seq: Seq) -> (Seq, u64) {
+    /// The nearest remembered record at or before `seq`.
+    pub(crate) fn mark_before(&self, seq: Seq) -> Mark {
         let step = seq.0.saturating_sub(self.first.0) / self.stride();
         match self.marks.get(usize::try_from(step).unwrap_or(usize::MAX)) {
-            Some(&offset) => (Seq(self.first.0 + step * self.stride()), offset),
-            None => (self.first, 0),
+            Some(&(offset, chain)) => Mark { seq: Seq(self.first.0 + step * self.stride()), offset, chain },
+            None => Mark { seq: self.first, offset: 0, chain: self.start },
         }
     }
 }
@@ -126,12 +146,15 @@ pub(crate) fn scan(dir: &Path) -> Result<(Vec<Segment>, Option<Repair>), StoreEr
     let mut segments: Vec<Segment> = Vec::with_capacity(firsts.len());
     let mut torn = None;
     for (position, (first, packed)) in firsts.iter().enumerate() {
-        let expected = segments.last().map_or(Seq(0), |before| before.next);
-        let mut segment = if *packed { Segment::packed(dir, *first) } else { Segment::empty(dir, *first) };
+        let (expected, chain) =
+            segments.last().map_or((Seq(0), Chain::START), |before| (before.next, before.end));
+        let mut segment =
+            if *packed { Segment::packed(dir, *first, chain) } else { Segment::empty(dir, *first, chain) };
         if *first != expected {
+            let missing = if *first > expected { "; a segment is missing" } else { "" };
             return Err(StoreError::Corrupt {
                 place: segment.path.display().to_string(),
-                detail: format!("it begins at {first} but the journal before it ends at {expected}"),
+                detail: format!("it begins at {first} but the journal before it ends at {expected}{missing}"),
             });
         }
         torn = if *packed {
@@ -184,23 +207,23 @@ fn scan_one(segment: &mut Segment, is_last: bool) -> Result<Option<Repair>, Stor
             return Ok(None);
         }
         number += 1;
-        let corrupt = |detail: String| corrupt_line(&path, number, detail);
-        let tear = match text.strip_suffix(b"\n") {
-            Some(line) => {
-                check_at(line, segment.next).map_err(corrupt)?;
-                None
+        let (chain, place) = (segment.end, segment.next);
+        let corrupt = |detail: String| corrupt_line(&path, number, place, detail);
+        let (tear, after) = match text.strip_suffix(b"\n") {
+            Some(line) => (None, chain.follow(line, place).map_err(corrupt)?),
+            None => {
+                judge_tail(&text, place, chain).map(|(tear, after)| (Some(tear), after)).map_err(corrupt)?
             }
-            None => Some(judge_tail(&text, segment.next).map_err(corrupt)?),
         };
         match tear {
-            None => segment.push(bytes),
+            None => segment.push(bytes, after),
             Some(_) if !is_last => {
                 return Err(corrupt("it has no line end, but the journal goes on in another segment".into()));
             }
             Some(tear) => {
                 if tear == Tear::NoLineEnd {
                     // The line end that the repair adds belongs to the record.
-                    segment.push(without_zeros(&text).len() as u64 + 1);
+                    segment.push(without_zeros(&text).len() as u64 + 1, after);
                 }
                 return Ok(Some(Repair { file: path, line: number, tear, next: segment.next }));
             }
@@ -208,34 +231,26 @@ fn scan_one(segment: &mut Segment, is_last: bool) -> Result<Option<Repair>, Stor
     }
 }
 
-pub(crate) fn corrupt_line(path: &Path, number: u64, detail: String) -> StoreError {
-    StoreError::Corrupt { place: format!("{} line {number}", path.display()), detail }
-}
-
-/// Checks a line and that it stands where it belongs.
-pub(crate) fn check_at(text: &[u8], place: Seq) -> Result<(), String> {
-    match line::check(text)? {
-        seq if seq == place => Ok(()),
-        seq => Err(format!("it is record {seq}, expected {place}")),
-    }
+/// Damage in a line: `place` is the record that belongs there.
+pub(crate) fn corrupt_line(path: &Path, number: u64, place: Seq, detail: String) -> StoreError {
+    StoreError::Corrupt { place: format!("{} line {number} (record {place})", path.display()), detail }
 }
 
 /// Decides what an ending without a line end is. A crash leaves a beginning of a record, or zeros, or both; anything
-/// else was damaged later and must not be cut off silently.
-fn judge_tail(text: &[u8], place: Seq) -> Result<Tear, String> {
+/// else was damaged later and must not be cut off silently. Also gives the chain after what is kept of it.
+fn judge_tail(text: &[u8], place: Seq, chain: Chain) -> Result<(Tear, Chain), String> {
     let line = without_zeros(text);
     if line.is_empty() {
-        return Ok(Tear::Zeros(text.len() as u64));
+        return Ok((Tear::Zeros(text.len() as u64), chain));
     }
-    match line::check(line) {
-        Ok(seq) if seq == place => return Ok(Tear::NoLineEnd),
-        Ok(seq) => return Err(format!("it is record {seq}, expected {place}")),
-        Err(_) => {}
+    if let Ok(after) = chain.follow(line, place) {
+        return Ok((Tear::NoLineEnd, after));
     }
-    if line::check(&line[..line.len() - 1]).is_ok() {
+    let ends = (1..line.len()).filter(|&end| line[..end].ends_with(b"\"}"));
+    if ends.into_iter().any(|end| chain.follow(&line[..end], place).is_ok()) {
         return Err("a whole record is followed by something that is not a line end".to_owned());
     }
-    Ok(Tear::Unfinished(text.len() as u64))
+    Ok((Tear::Unfinished(text.len() as u64), chain))
 }
 
 pub(crate) fn without_zeros(text: &[u8]) -> &[u8] {

@@ -14,18 +14,31 @@ use crate::{
     disk::{create_private_dir, failed, private, sync_dir},
     file::{Durability, FileOptions},
     journal::Records,
+    line::{self, Chain},
     lock,
     segment::{self, Repair, Segment, Tear},
 };
 
-/// Records that somebody wants appended, already encoded.
+/// Records that somebody wants appended, already encoded; only the writer knows what they are chained to.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) expected: Seq,
-    pub(crate) text: Vec<u8>,
-    /// Bytes of each record in `text`.
-    pub(crate) lengths: Vec<u64>,
+    /// Their objects, one after the other.
+    pub(crate) objects: Vec<u8>,
+    /// Where each of them ends.
+    pub(crate) ends: Vec<usize>,
     pub(crate) reply: oneshot::Sender<Result<Seq, StoreError>>,
+}
+
+impl Job {
+    /// The place after its last record.
+    fn end(&self) -> Seq {
+        Seq(self.expected.0 + self.ends.len() as u64)
+    }
+    fn objects(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, &end)| &self.objects[start..end])
+    }
 }
 
 /// What is durable; shared with readers.
@@ -64,7 +77,8 @@ impl Writer {
         }
         // A packed segment is never written again.
         if segments.last().is_none_or(|last| last.packed) {
-            segments.push(Segment::empty(dir, next_of(&segments)));
+            let chain = segments.last().map_or(Chain::START, |last| last.end);
+            segments.push(Segment::empty(dir, next_of(&segments), chain));
         }
         let path = segments[segments.len() - 1].path.clone();
         let file = private()
@@ -93,8 +107,7 @@ impl Writer {
     /// Appends what several callers want with one write and one sync, and answers each of them.
     pub(crate) fn commit(&mut self, group: Vec<Job>) {
         for job in group {
-            let next =
-                Seq(self.next().0 + self.pending.iter().map(|job| job.lengths.len() as u64).sum::<u64>());
+            let next = self.pending.last().map_or_else(|| self.next(), Job::end);
             if job.expected == next && self.broken.is_none() {
                 self.pending.push(job);
                 continue;
@@ -114,13 +127,14 @@ impl Writer {
     fn repeated(&self, job: &Job) -> Result<Seq, StoreError> {
         let segments = self.index.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let found = next_of(&segments);
-        let end = Seq(job.expected.0 + job.lengths.len() as u64);
-        if end == found && !job.lengths.is_empty() {
+        let end = job.end();
+        if end == found && !job.ends.is_empty() {
             let mut stored = Records::new(segments, job.expected);
-            let mut lines = job.text.split_inclusive(|&b| b == b'\n');
+            let mut objects = job.objects();
             let mut equal = true;
-            while let Some(line) = stored.next_line() {
-                equal &= lines.next().and_then(|own| own.strip_suffix(b"\n")) == Some(line?);
+            while let Some(stored) = stored.next_line() {
+                let stored = stored?;
+                equal &= objects.next().is_some_and(|own| line::holds(stored, own));
             }
             if equal {
                 return Ok(end);
@@ -140,7 +154,7 @@ impl Writer {
         match self.write(&jobs) {
             Ok(()) => {
                 for job in jobs {
-                    let next = Seq(job.expected.0 + job.lengths.len() as u64);
+                    let next = job.end();
                     job.reply.send(Ok(next)).ok();
                 }
             }
@@ -158,21 +172,22 @@ impl Writer {
 
     fn write(&mut self, jobs: &[Job]) -> Result<(), StoreError> {
         self.rotate_if_full()?;
-        let (path, len) = {
+        let (path, len, mut place, mut chain) = {
             let segments = self.index.lock().unwrap_or_else(PoisonError::into_inner);
             let last = &segments[segments.len() - 1];
-            (last.path.clone(), last.len)
+            (last.path.clone(), last.len, last.next, last.end)
         };
         self.check_unshared(&path, len)?;
-        let joined;
-        let text = match jobs {
-            [only] => &only.text,
-            _ => {
-                joined = jobs.iter().flat_map(|job| &job.text).copied().collect::<Vec<u8>>();
-                &joined
-            }
-        };
-        if let Err(error) = self.write_whole(text) {
+        let mut text =
+            Vec::with_capacity(jobs.iter().map(|job| job.objects.len() + 64 * job.ends.len()).sum());
+        let mut lines = Vec::with_capacity(jobs.iter().map(|job| job.ends.len()).sum());
+        for object in jobs.iter().flat_map(Job::objects) {
+            let start = text.len();
+            chain.seal(place, object, &mut text);
+            lines.push(((text.len() - start) as u64, chain));
+            place = place.next();
+        }
+        if let Err(error) = self.write_whole(&text) {
             // What was written of it is taken back, so that a later attempt can succeed.
             if let Err(second) = self.file.set_len(len) {
                 self.broken = Some(format!("a failed write could not be taken back: {second}"));
@@ -187,7 +202,7 @@ impl Writer {
         self.failpoints.pass(Failpoint::JournalAfterSync);
         let mut segments = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(last) = segments.last_mut() {
-            jobs.iter().flat_map(|job| &job.lengths).for_each(|&bytes| last.push(bytes));
+            lines.into_iter().for_each(|(bytes, chain)| last.push(bytes, chain));
         }
         Ok(())
     }
@@ -233,14 +248,15 @@ impl Writer {
     }
 
     fn rotate_if_full(&mut self) -> Result<(), StoreError> {
-        let (len, next) = {
+        let (len, next, chain) = {
             let segments = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-            (segments.last().map_or(0, |last| last.len), next_of(&segments))
+            let last = &segments[segments.len() - 1];
+            (last.len, last.next, last.end)
         };
         if len < self.options.segment_bytes || len == 0 {
             return Ok(());
         }
-        let segment = Segment::empty(&self.dir, next);
+        let segment = Segment::empty(&self.dir, next, chain);
         let doing = format!("starting {}", segment.path.display());
         // Also with `os` durability: only the last segment may end with a tear.
         let file = self

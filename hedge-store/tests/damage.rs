@@ -252,7 +252,7 @@ fn damage_in_an_older_segment_names_file_and_line() {
     let text = fs::read_to_string(&first).unwrap().replacen("test", "tesT", 2).replacen("tesT", "test", 1);
     fs::write(&first, text).unwrap();
     let error = store(dir.path()).unwrap_err().to_string();
-    let wanted = format!("{} line 2 is corrupt: its checksum is ", first.display());
+    let wanted = format!("{} line 2 (record 1) is corrupt: its checksum is ", first.display());
     assert!(error.starts_with(&wanted), "{error}");
     assert!(error.ends_with("restore it from a copy, nothing was changed"), "{error}");
     assert_eq!(read(dir.path()).unwrap_err().to_string(), error, "a reader says the same");

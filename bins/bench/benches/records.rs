@@ -75,8 +75,9 @@ fn journal(c: &mut Criterion) {
     group.bench_function("line text and checksum", |b| {
         b.iter(|| {
             text.clear();
+            let mut chain = hedge_store::Chain::START;
             for record in &records {
-                hedge_store::encode_line(record, &mut text).unwrap();
+                hedge_store::encode_line(&mut chain, record, &mut text).unwrap();
             }
             text.len()
         });

@@ -33,6 +33,9 @@ pub struct LeaseSettings {
     pub holder: String,
     /// A name of this start of the process, used by no other.
     pub boot_id: String,
+    /// The boot id of an earlier holder that is known to be gone, because this process has taken its lock: its lease is
+    /// taken over at once, although it has not run out.
+    pub succeeds: Option<String>,
     /// How long it lasts without renewal. 30 s is a good value: longer than any failover of the service.
     pub ttl: Duration,
     /// How long before its end the holder stops. At least two seconds and the longest round trip.
@@ -55,6 +58,7 @@ pub struct Grant {
     term: Term,
     valid_until: Instant,
     version: String,
+    is_succession: bool,
 }
 
 impl Grant {
@@ -65,6 +69,10 @@ impl Grant {
     /// Until when this process may act.
     pub const fn valid_until(&self) -> Instant {
         self.valid_until
+    }
+    /// Whether the holder before is known to be gone: it gave the lease back, or it is the one that this process succeeds.
+    pub const fn is_succession(&self) -> bool {
+        self.is_succession
     }
     /// Whether this process may act at that moment of its own monotonic clock.
     pub fn is_valid(&self, now: Instant) -> bool {
@@ -172,18 +180,28 @@ impl Lease {
         Ok(Self { client, settings, beat: AtomicI64::new(0) })
     }
 
-    /// Takes the lease if nobody holds it, if its holder let it run out or gave it back, or if this very start of the
-    /// process holds it already. `wall` is the time that people will read in the document; it decides nothing.
+    /// Takes the lease if nobody holds it, if its holder let it run out or gave it back, if it is the holder that this
+    /// process succeeds, or if this very start of the process holds it already. `wall` is the time that people will read in the document; it decides nothing.
     ///
     /// # Errors
     /// [`LeaseError::Held`], [`LeaseError::Unreachable`], [`LeaseError::Damaged`].
     pub async fn acquire(&self, wall: Timestamp) -> Result<Grant, LeaseError> {
         let mut attempt = 1;
+        // What the first look found; a later one may find what this process has written itself.
+        let mut is_succession = None;
         loop {
             let found = self.look("taken").await?;
+            let is_predecessor = |stored: &Stored| Some(&stored.boot_id) == self.settings.succeeds.as_ref();
+            let is_own = |stored: &Stored| stored.boot_id == self.settings.boot_id;
+            if !found.as_ref().is_some_and(is_own) {
+                let is_gone = |stored: &Stored| stored.is_released || is_predecessor(stored);
+                is_succession = Some(found.as_ref().is_some_and(is_gone));
+            }
             let term = match &found {
-                Some(stored) if stored.boot_id == self.settings.boot_id && !stored.is_released => stored.term,
-                Some(stored) if !stored.left().is_zero() => return Err(self.held(stored)),
+                Some(stored) if is_own(stored) && !stored.is_released => stored.term,
+                Some(stored) if !stored.left().is_zero() && !is_predecessor(stored) => {
+                    return Err(self.held(stored));
+                }
                 Some(stored) => Term(stored.term.0.checked_add(1).ok_or_else(|| LeaseError::Damaged {
                     document: Paths::short(&self.document()).to_owned(),
                     detail: "its term cannot grow".to_owned(),
@@ -196,7 +214,9 @@ impl Lease {
             };
             let sent_at = Instant::now();
             match self.write(term, false, wall, current).await {
-                Ok(version) => return Ok(self.grant(term, sent_at, version)),
+                Ok(version) => {
+                    return Ok(self.grant(term, sent_at, version, is_succession.unwrap_or(false)));
+                }
                 // Lost to somebody, or won without hearing of it: the next look tells.
                 Err(Failure::Precondition(_)) if attempt < self.client.retry.attempts.get() => {}
                 Err(failure) => self.wait(attempt, failure, "taken").await?,
@@ -217,7 +237,7 @@ impl Lease {
             let current = Precondition::UpdateTime(grant.version.clone());
             match self.write(grant.term, false, wall, current).await {
                 Ok(version) => {
-                    *grant = self.grant(grant.term, sent_at, version);
+                    *grant = self.grant(grant.term, sent_at, version, grant.is_succession);
                     return Ok(());
                 }
                 Err(Failure::Precondition(_)) => {
@@ -285,8 +305,9 @@ impl Lease {
         }
     }
 
-    fn grant(&self, term: Term, sent_at: Instant, version: String) -> Grant {
-        Grant { term, valid_until: sent_at + self.settings.ttl.saturating_sub(self.settings.margin), version }
+    fn grant(&self, term: Term, sent_at: Instant, version: String, is_succession: bool) -> Grant {
+        let valid_until = sent_at + self.settings.ttl.saturating_sub(self.settings.margin);
+        Grant { term, valid_until, version, is_succession }
     }
 
     fn document(&self) -> String {
