@@ -577,6 +577,39 @@ async fn a_liquidation_while_nobody_looked_is_named_in_the_executions_that_a_sta
     assert_eq!(requests(&rig.rest, "/fapi/v1/allOrders").await.len(), 1, "what is known is not asked again");
 }
 
+#[tokio::test]
+async fn executions_that_nobody_can_name_are_told_to_who_asks_and_those_that_can_be_named_are() {
+    let broken = json!({"orderId":9_002,"symbol":"ETHUSDT","executedQty":"a lot"});
+    let rig = Rig::start().await;
+    mock(&rig.rest, "GET", "/fapi/v1/allOrders", 200, json!([order_named(9_001, LIQUIDATION), broken])).await;
+    Mock::given(method("GET"))
+        .and(path("/fapi/v1/order"))
+        .and(wiremock::matchers::query_param("orderId", "9001"))
+        .respond_with(answer(200, order_named(9_001, LIQUIDATION)))
+        .mount(&rig.rest)
+        .await;
+    mock(&rig.rest, "GET", "/fapi/v1/order", 200, broken).await;
+    rig.backfill(json!([]), json!([close_of(77, 9_001), close_of(78, 9_002)]), json!([])).await;
+    let client = rig.client(quick_streams());
+    let since = hedge_core::Timestamp::from_ms(NOW_MS - 1_000);
+    let fills = client.fills_since(&eth(), since).await.expect("an order of unknown fate waits for them");
+    assert_eq!(fills[0].forced(), Some(ForcedClose::Liquidation));
+    assert_eq!((fills[1].trade_id.0, &fills[1].client_id), (78, &None));
+}
+
+#[tokio::test]
+async fn orders_are_not_asked_for_one_by_one_where_many_of_them_have_no_list() {
+    let rig = Rig::start().await;
+    mock(&rig.rest, "GET", "/fapi/v1/allOrders", 200, json!({"odd": true})).await;
+    mock(&rig.rest, "GET", "/fapi/v1/order", 200, order_named(9_001, "web_abc")).await;
+    let closes = (1..=51_i64).map(|n| close_of(n, 9_000 + n)).collect();
+    rig.backfill(json!([]), closes, json!([])).await;
+    let client = rig.client(quick_streams());
+    let since = hedge_core::Timestamp::from_ms(NOW_MS - 1_000);
+    assert_eq!(client.fills_since(&eth(), since).await.unwrap().len(), 51);
+    assert!(requests(&rig.rest, "/fapi/v1/order").await.is_empty());
+}
+
 /// A liquidation's execution as it is pushed without its fee.
 fn liquidation_without_fee() -> Value {
     let mut event = order_event("FILLED", "CALCULATED", 77);
@@ -589,7 +622,9 @@ fn liquidation_without_fee() -> Value {
 #[tokio::test]
 async fn a_forced_execution_without_its_fee_is_looked_up_and_never_free() {
     let mut rig = Rig::start().await;
-    mock(&rig.rest, "GET", "/fapi/v1/userTrades", 200, json!([trade_row(77, NOW_MS)])).await;
+    // Another one's order is not known yet: it is told when it is.
+    let listed = json!([close_of(70, 9_001), trade_row(77, NOW_MS)]);
+    mock(&rig.rest, "GET", "/fapi/v1/userTrades", 200, listed).await;
     let mut events = rig.client(quick_streams()).account_events().await.unwrap();
     let mut socket = rig.venue.accept().await;
     socket.send(liquidation_without_fee()).await;

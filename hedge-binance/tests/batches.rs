@@ -248,6 +248,23 @@ async fn a_resting_order_takes_the_approved_price_and_quantity() {
 }
 
 #[tokio::test]
+async fn a_change_without_a_time_of_its_own_is_as_old_as_its_question() {
+    let server = server().await;
+    let clock = TestClock::at(NOW_MS);
+    let slow = std::sync::Arc::clone(&clock);
+    let lean = json!({"orderId":70112233445_i64,"status":"NEW","executedQty":"0"});
+    let late = move |_: &wiremock::Request| {
+        slow.set(NOW_MS + 5_000);
+        answer(200, lean.clone())
+    };
+    wiremock::Mock::given(wiremock::matchers::method("PUT")).respond_with(late).mount(&server).await;
+    let client = live(client_at(&server.uri(), "ws://127.0.0.1:9", clock, quick_streams()));
+    let report = client.modify(&resting(), &order("h9")).await.unwrap();
+    let age = report.venue_time.since(Timestamp::from_ms(NOW_MS));
+    assert!(age < std::time::Duration::from_secs(1), "an execution on its way would be older than {age:?}");
+}
+
+#[tokio::test]
 async fn a_lean_answer_to_a_change_is_the_order_as_it_was_asked_for() {
     let server = server().await;
     let lean = json!({"orderId":70112233445_i64,"status":"NEW","executedQty":"0"});

@@ -89,6 +89,21 @@ async fn the_number_the_state_and_what_has_filled_are_enough_for_an_acknowledgem
 }
 
 #[tokio::test]
+async fn a_number_from_an_answer_about_another_order_names_nothing() {
+    let server = server().await;
+    let mut other = order_row("NEW");
+    other["clientOrderId"] = json!("web_abc");
+    mock(&server, "POST", "/fapi/v1/order", 200, other).await;
+    let mut lean = order_row("NEW");
+    lean.as_object_mut().unwrap().remove("clientOrderId");
+    mock(&server, "GET", "/fapi/v1/openOrders", 200, json!([lean])).await;
+    let client = live(client(&server));
+    assert_eq!(client.submit(&market()).await.unwrap_err().error.outcome(), hedge_core::Outcome::Unknown);
+    let rows = client.rest().open_orders(None).await.unwrap();
+    assert_eq!(rows[0].client_order_id, None, "nobody has said that it is ours");
+}
+
+#[tokio::test]
 async fn every_conditional_exit_goes_to_the_algo_service() {
     let trigger = Price::parse("2600").unwrap();
     let by = TriggerBy::Mark;

@@ -37,6 +37,8 @@ enum Fate {
     OddJson,
     /// A success without a word.
     Empty,
+    /// The venue wants quiet, and the body that says for how long is cut off.
+    Headless(u16),
 }
 
 const FATES: [Fate; 8] = [
@@ -102,6 +104,9 @@ fn serve(mut stream: TcpStream, fate: Fate, commands: &AtomicUsize) {
             Fate::Html => whole("<html><body>Please log on</body></html>"),
             Fate::OddJson => whole("[{\"status\":\"fine\"}]"),
             Fate::Empty => whole(""),
+            Fate::Headless(status) => {
+                format!("HTTP/1.1 {status} No\r\ncontent-length: 400\r\n\r\n{{\"code\":-10").into_bytes()
+            }
         };
         let _ = stream.write_all(&answer);
         return;
@@ -125,6 +130,33 @@ async fn an_order_whose_answer_is_lost_is_unknown_and_sent_once_in_either_space(
             assert_eq!(commands.load(SeqCst), 1, "{fate:?} {exit:?}: it was sent again");
         }
     }
+}
+
+#[tokio::test]
+async fn a_head_that_asks_for_quiet_is_heeded_though_its_body_is_cut_off() {
+    for status in [418, 429] {
+        let (base, commands) = venue(Fate::Headless(status));
+        let client =
+            client_at(&base, "ws://127.0.0.1:9", TestClock::at(NOW_MS), quick_streams()).for_closing();
+        let failed = client.submit_close(&close(Exit::Market)).await.unwrap_err();
+        assert_eq!(failed.error.outcome(), Outcome::Unknown, "{status}: {}", failed.error);
+        assert_eq!(client.rest().banned_until().is_some(), status == 418);
+        let failed = client.submit_close(&close(Exit::Market)).await.unwrap_err();
+        assert_eq!(failed.error.outcome(), Outcome::NotSent, "{status}: {}", failed.error);
+        assert_eq!(commands.load(SeqCst), 1, "{status}: it went on asking");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_close_that_finds_no_connection_in_its_time_was_not_sent() {
+    // Taken by the system's queue, and never spoken with: TLS does not come about.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("https://{}", listener.local_addr().unwrap());
+    let client = client_at(&base, "ws://127.0.0.1:9", TestClock::at(NOW_MS), quick_streams()).for_closing();
+    let failed = client.submit_close(&close(Exit::Market)).await.unwrap_err();
+    assert_eq!(failed.error.outcome(), Outcome::NotSent, "{}", failed.error);
+    assert!(failed.error.to_string().contains("no connection within 2.5s"), "{}", failed.error);
+    drop(listener);
 }
 
 #[tokio::test]

@@ -98,6 +98,7 @@ async fn an_order_is_signed_over_its_sorted_parameters_and_acknowledged() {
     assert_eq!((&params["positionSide"], &params["quantity"]), (&json!("LONG"), &json!("0.25")));
     assert_eq!((&params["timestamp"], &params["recvWindow"]), (&json!(NOW_MS - 10), &json!(3_000)));
     assert!(!params.contains_key("reduceOnly"));
+    assert_eq!(params["selfTradePreventionMode"], "EXPIRE_MAKER", "this way defaults to NONE");
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let pairs: Vec<(&str, String)> = params
         .iter()

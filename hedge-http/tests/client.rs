@@ -271,6 +271,34 @@ async fn a_handshake_that_nobody_answers_means_not_sent() {
 }
 
 #[tokio::test]
+async fn a_request_whose_time_is_over_before_its_connection_stands_is_not_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}{SIGNED}", listener.local_addr().unwrap());
+    let client = HttpClient::new(&HttpConfig::default()).unwrap();
+    let request = Request::new(Method::Post, url).timeout(Duration::from_millis(60));
+    let error = client.send(request).await.unwrap_err();
+    assert!(matches!(error, HttpError::NotSent { .. }), "{error}");
+    assert!(error.to_string().ends_with("no connection within 60ms"), "{error}");
+    drop(listener);
+}
+
+#[tokio::test]
+async fn a_request_whose_time_is_over_behind_its_connection_is_unknown() {
+    // Taken and never answered, both on a new connection and on the one that is kept.
+    let url = server_that(|stream| async move {
+        std::future::pending::<()>().await;
+        drop(stream);
+    })
+    .await;
+    let client = HttpClient::new(&HttpConfig::default()).unwrap();
+    for _ in 0..2 {
+        let request = Request::new(Method::Post, &url).timeout(Duration::from_millis(60));
+        let error = client.send(request).await.unwrap_err();
+        assert!(matches!(error, HttpError::Unknown { status: None, .. }), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_does_not_speak_tls_means_not_sent() {
     let url = server_that(|mut stream| async move {
         let _ = stream.write_all(SMALL_ANSWER).await;

@@ -82,8 +82,10 @@ impl Rest {
         });
         let acks = items.into_iter().zip(orders).map(|(row, order)| {
             let ack = row.and_then(|row| {
-                self.names().learn(hedge_core::OrderSpace::Plain, row.order_id, order.client_id.as_str());
-                Ok(decode::ack(order.client_id, &row)?)
+                let ack = decode::ack(order.client_id, &row)?;
+                let (symbol, id) = (order.symbol.as_str(), order.client_id.as_str());
+                self.names().learn(hedge_core::OrderSpace::Plain, symbol, row.order_id, id);
+                Ok(ack)
             });
             ack.map_err(|error| SubmitError { error, acceptable_until })
         });
@@ -96,13 +98,14 @@ impl Rest {
         valid_until: Option<Timestamp>,
     ) -> Vec<Result<OrderReport, SubmitError>> {
         let ids = amendments.iter().map(|amendment| amendment.order_id().to_string()).collect();
+        let asked_at = self.venue_now();
         let answer = self.batch::<OrderRow>(&modify_batch(amendments.iter()), ids, valid_until).await;
         let acceptable_until = answer.acceptable_until;
         let items = in_their_places(answer.items, |place, row| {
             amendments.get(place).is_some_and(|amendment| row.order_id == amendment.order_id())
         });
         let reports = items.into_iter().zip(amendments).map(|(row, amendment)| {
-            let report = row.and_then(|row| Ok(amendment.report(row, self)?));
+            let report = row.and_then(|row| Ok(amendment.report(row, self, asked_at)?));
             report.map_err(|error| SubmitError { error, acceptable_until })
         });
         reports.collect()

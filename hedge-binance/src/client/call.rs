@@ -389,7 +389,10 @@ impl Rest {
         }
         let result = match answer {
             Ok(response) => self.receive(request, now_ms, response),
-            Err(error) if error.may_have_been_sent() => Err(CallError::Http(error)),
+            Err(error) if error.may_have_been_sent() => {
+                self.heed_head(request, error.status());
+                Err(CallError::Http(error))
+            }
             Err(error) => {
                 self.limiter.refund(permit);
                 return Exchange::unsent(CallError::Http(error));
@@ -470,6 +473,16 @@ impl Rest {
             _ => self.back_off(request, verdict, body.as_ref(), response.retry_after()),
         };
         Err(CallError::Answer { verdict, status: response.status, body, retry_after })
+    }
+
+    /// The head of an answer whose body was cut off says nothing of the request. That the venue wants quiet it says.
+    fn heed_head(&self, request: &ApiRequest, status: Option<u16>) {
+        let verdict = match status {
+            Some(418) => Verdict::Banned { until_ms: None },
+            Some(429) => Verdict::Limited,
+            _ => return,
+        };
+        self.back_off(request, verdict, None, None);
     }
 
     /// One refused item of a batch: its code means what it means in an answer of its own.

@@ -55,7 +55,7 @@ impl Rest {
         new: NewOrder,
         valid_until: Option<Timestamp>,
     ) -> Result<OrderAck, SubmitError> {
-        let client_id = new.client_id;
+        let (client_id, symbol) = (new.client_id, new.symbol);
         let request = new.request();
         let exchange = self.exchange_until(&request, valid_until).await;
         let own = if new.is_algo() { "clientAlgoId" } else { "newClientOrderId" };
@@ -64,17 +64,17 @@ impl Rest {
         let fail = |error: BrokerError| SubmitError { error, acceptable_until };
         let response = result.map_err(|error| fail(error.into()))?;
         let ack = if new.is_algo() {
-            decode_json::<AlgoRow>("algoOrder", &response.body).and_then(|row| {
-                self.names().learn(OrderSpace::Algo, row.algo_id, client_id.as_str());
-                decode::algo_ack(client_id, &row)
-            })
+            decode_json::<AlgoRow>("algoOrder", &response.body)
+                .and_then(|row| Ok((row.algo_id, decode::algo_ack(client_id, &row)?)))
         } else {
-            decode_json::<OrderRow>("order", &response.body).and_then(|row| {
-                self.names().learn(OrderSpace::Plain, row.order_id, client_id.as_str());
-                decode::ack(client_id, &row)
-            })
+            decode_json::<OrderRow>("order", &response.body)
+                .and_then(|row| Ok((row.order_id, decode::ack(client_id, &row)?)))
         };
-        ack.map_err(|error| fail(error.into()))
+        let (number, ack) = ack.map_err(|error| fail(error.into()))?;
+        // Only a number whose answer is about this order.
+        let space = if new.is_algo() { OrderSpace::Algo } else { OrderSpace::Plain };
+        self.names().learn(space, symbol.as_str(), number, client_id.as_str());
+        Ok(ack)
     }
 
     /// Cancels one order in its own id space. A triggered conditional order is cancelled as the plain order that it became.
@@ -83,7 +83,7 @@ impl Rest {
     pub(crate) async fn cancel(&self, name: &str, order: &OrderRef) -> Result<(), BrokerError> {
         let request = encode::cancel(name, order);
         let exchange = self.exchange(&request).await;
-        trace_order(&request, || self.named(order), &exchange);
+        trace_order(&request, || self.named(name, order), &exchange);
         let response = exchange.result?;
         if encode::cancelled_in(order) == OrderSpace::Plain {
             let row: OrderRow = decode_json("cancel", &response.body)?;
@@ -96,7 +96,7 @@ impl Rest {
     }
 
     /// An order by every name that is known of it, as the venue calls them.
-    fn named(&self, order: &OrderRef) -> Value {
+    fn named(&self, symbol: &str, order: &OrderRef) -> Value {
         let mut names = serde_json::Map::new();
         match order {
             OrderRef::Plain(id) => names.insert("orderId".to_owned(), json!(id.0)),
@@ -112,7 +112,7 @@ impl Rest {
             OrderSpace::Algo => "clientAlgoId",
             OrderSpace::Plain => "newClientOrderId",
         };
-        if let Some(client_id) = self.names().of(order) {
+        if let Some(client_id) = self.names().of(symbol, order) {
             names.insert(own.to_owned(), json!(client_id.as_str()));
         }
         Value::Object(names)

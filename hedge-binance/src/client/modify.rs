@@ -1,6 +1,6 @@
 //! Another price or quantity for a resting limit order.
 
-use hedge_core::{Approved, Leg, Order, OrderReport, OrderSpace, SubmitError};
+use hedge_core::{Approved, Leg, Order, OrderReport, OrderSpace, SubmitError, Timestamp};
 use serde_json::json;
 
 use super::{
@@ -33,12 +33,13 @@ impl<M: Armed> Binance<M> {
     ) -> Result<OrderReport, SubmitError> {
         let amendment = self.amendment(resting, approved).map_err(not_sent)?;
         let request = amendment.request();
+        let asked_at = self.shared.rest.venue_now();
         let exchange = self.shared.rest.exchange_until(&request, approved.valid_until()).await;
         trace_order(&request, || json!({ "orderId": amendment.order_id() }), &exchange);
         let Exchange { acceptable_until, result } = exchange;
         let report = match result {
             Ok(response) => decode_json::<OrderRow>("modify", &response.body)
-                .and_then(|row| amendment.report(row, &self.shared.rest))
+                .and_then(|row| amendment.report(row, &self.shared.rest, asked_at))
                 .map_err(Into::into),
             Err(error) => Err(error.into()),
         };
@@ -62,7 +63,13 @@ impl<M: Armed> Binance<M> {
         }
         let amendment = Amendment::new(resting, approved.get()).map_err(|error| error.to_string())?;
         if let Some(id) = resting.client_id.ours() {
-            self.shared.rest.names().learn(OrderSpace::Plain, amendment.order_id(), id.as_str());
+            let symbol = resting.instrument.symbol;
+            self.shared.rest.names().learn(
+                OrderSpace::Plain,
+                symbol.as_str(),
+                amendment.order_id(),
+                id.as_str(),
+            );
         }
         Ok(amendment)
     }
@@ -70,11 +77,16 @@ impl<M: Armed> Binance<M> {
 
 impl Amendment {
     /// The order after the change; an answer about another order or leg is none. What the answer leaves out is as it was asked
-    /// for.
-    pub(super) fn report(&self, mut row: OrderRow, rest: &Rest) -> Result<OrderReport, DecodeError> {
+    /// for, and its time that of the question: a later one would outdate executions that are on their way.
+    pub(super) fn report(
+        &self,
+        mut row: OrderRow,
+        rest: &Rest,
+        asked_at: Timestamp,
+    ) -> Result<OrderReport, DecodeError> {
         if row.order_id == self.order_id() {
             self.complete(&mut row);
-            rest.complete(&mut row, None, None, rest.venue_now());
+            rest.complete(&mut row, None, None, asked_at);
         }
         let report = decode::order_report(&row)?;
         if row.order_id != self.order_id() || !self.is_about(&report) {

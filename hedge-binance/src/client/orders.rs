@@ -177,7 +177,7 @@ impl Rest {
         let mut names = self.names();
         for row in &rows {
             if let Some(id) = &row.client_algo_id {
-                names.learn(OrderSpace::Algo, row.algo_id, id);
+                names.learn(OrderSpace::Algo, row.symbol.as_deref().unwrap_or_default(), row.algo_id, id);
             }
         }
         drop(names);
@@ -270,7 +270,7 @@ impl Rest {
         }
         if row.client_order_id.is_none() {
             let number = OrderRef::Plain(VenueOrderId(row.order_id));
-            row.client_order_id = self.our_id(asked, &number);
+            row.client_order_id = self.our_id(row.symbol.as_deref(), asked, &number);
         }
         row.update_time.get_or_insert(asked_at.ms());
     }
@@ -287,14 +287,15 @@ impl Rest {
         }
         if row.client_algo_id.is_none() {
             let number = OrderRef::Algo { id: VenueOrderId(row.algo_id), child: None };
-            row.client_algo_id = self.our_id(asked, &number);
+            row.client_algo_id = self.our_id(row.symbol.as_deref(), asked, &number);
         }
         row.update_time.get_or_insert(asked_at.ms());
     }
 
-    fn our_id(&self, asked: Option<&OrderRef>, number: &OrderRef) -> Option<String> {
+    fn our_id(&self, symbol: Option<&str>, asked: Option<&OrderRef>, number: &OrderRef) -> Option<String> {
         let names = self.names();
-        let id = asked.and_then(|asked| names.of(asked)).or_else(|| names.of(number));
+        let symbol = symbol.unwrap_or_default();
+        let id = asked.and_then(|asked| names.of(symbol, asked)).or_else(|| names.of(symbol, number));
         id.map(|id| id.as_str().to_owned())
     }
 }

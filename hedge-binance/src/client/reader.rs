@@ -85,14 +85,23 @@ impl<M: Mode> VenueReader for Binance<M> {
         }
     }
 
-    /// What the venue closed by force carries the venue's name of its order, so that it is not taken for somebody else's.
+    /// What the venue closed by force carries the venue's name of its order, so that it is not taken for somebody else's. What
+    /// cannot be named is told without a name: an order whose fate is not known must not wait for the name of another one. The
+    /// account's stream asks on.
     async fn fills_since(
         &self,
         instrument: &InstrumentId,
         since: Timestamp,
     ) -> Result<Vec<Fill>, BrokerError> {
         let mut fills = self.rest().fills_since(name(instrument), since).await?;
-        stream::name_forced(&self.shared, &mut fills).await?;
+        match stream::name_forced(&self.shared, &mut fills).await {
+            Ok(()) => {}
+            // In a moment it has a name.
+            Err(stream::Unnamed { error, is_fresh: true }) => return Err(error),
+            Err(stream::Unnamed { error, is_fresh: false }) => {
+                tracing::error!(%instrument, %error, "who has closed could not be found out for every execution");
+            }
+        }
         Ok(fills)
     }
 

@@ -147,7 +147,7 @@ pub(crate) async fn catch_up(shared: &Shared, since: Timestamp) -> Result<Vec<Ac
     }
     for instrument in &instruments {
         let mut fills = rest.fills_since(instrument.symbol.as_str(), since).await?;
-        name_forced(shared, &mut fills).await?;
+        name_forced(shared, &mut fills).await.map_err(|unnamed| unnamed.error)?;
         events.extend(fills.into_iter().map(|fill| AccountEvent::Fill { fill }));
     }
     events.extend(orders.into_iter().map(|report| AccountEvent::Order { report }));

@@ -21,6 +21,8 @@ use crate::{
 const PAGE: u32 = 1_000;
 /// Rows of forced orders. What is not among them is found by its execution.
 const FORCED_PAGE: u32 = 100;
+/// More orders than this are not asked for one by one where a list should have named them: that costs what stops may need.
+const MOST_ASKED: usize = 50;
 
 /// Orders of an instrument that nobody here knows, and when the first and the last of them executed.
 #[derive(Debug)]
@@ -30,11 +32,20 @@ struct Unexplained {
     newest: Timestamp,
 }
 
+/// Some executions could not be named.
+#[derive(Debug)]
+pub(crate) struct Unnamed {
+    /// Why.
+    pub(crate) error: BrokerError,
+    /// Whether that passes by itself within a moment: the venue does not show yet what has just executed.
+    pub(crate) is_fresh: bool,
+}
+
 /// Puts the venue's name of the order into each execution by which it closed a leg itself.
 ///
 /// # Errors
-/// [`BrokerError`] when it could not be found out: then nothing is known of these executions, and they are to be read again.
-pub(crate) async fn name_forced(shared: &Shared, fills: &mut [Fill]) -> Result<(), BrokerError> {
+/// [`Unnamed`] when that could not be found out for each of them; the others are named.
+pub(crate) async fn name_forced(shared: &Shared, fills: &mut [Fill]) -> Result<(), Unnamed> {
     let mut makers = BTreeMap::new();
     let mut unexplained: BTreeMap<InstrumentId, Unexplained> = BTreeMap::new();
     for fill in fills.iter().filter(|fill| needs_a_name(fill)) {
@@ -53,11 +64,14 @@ pub(crate) async fn name_forced(shared: &Shared, fills: &mut [Fill]) -> Result<(
         entry.since = entry.since.min(since);
         entry.newest = entry.newest.max(since);
     }
+    let mut unnamed = None;
     for (instrument, unexplained) in unexplained {
-        for (order, maker) in explain(shared, &instrument, unexplained).await? {
+        let (found, failed) = explain(shared, &instrument, unexplained).await;
+        for (order, maker) in found {
             shared.tracker.note_maker((instrument, order), maker.clone());
             makers.insert((instrument, order), maker);
         }
+        unnamed = unnamed.or(failed);
     }
     for fill in fills.iter_mut().filter(|fill| needs_a_name(fill)) {
         let maker = makers.get(&(fill.instrument, fill.order)).and_then(Option::as_ref);
@@ -65,22 +79,23 @@ pub(crate) async fn name_forced(shared: &Shared, fills: &mut [Fill]) -> Result<(
             fill.client_id = Some(id.clone());
         }
     }
-    Ok(())
+    unnamed.map_or(Ok(()), Err)
 }
 
 fn needs_a_name(fill: &Fill) -> bool {
     fill.client_id.is_none() && fill.is_close() == Some(true)
 }
 
-/// The client ids of orders; `None` for one that the venue does not know.
+/// The client ids of orders; `None` for one that the venue does not know. And why one is missing.
 ///
 /// The list of all orders from the oldest one on names nearly everything in one question. Whether it shows every order of the
-/// venue's own is not documented, so what is missing is looked for among these, and asked for by its number in the end.
+/// venue's own is not documented, so what is missing is looked for among these, and asked for by its number in the end. A list
+/// that cannot be had, or a row in it that cannot be read, keeps nobody from asking on.
 async fn explain(
     shared: &Shared,
     instrument: &InstrumentId,
     Unexplained { orders: mut missing, since, newest }: Unexplained,
-) -> Result<BTreeMap<VenueOrderId, Option<ReportedId>>, BrokerError> {
+) -> (BTreeMap<VenueOrderId, Option<ReportedId>>, Option<Unnamed>) {
     let (rest, name) = (&shared.rest, instrument.symbol.as_str());
     let mut found = BTreeMap::new();
     let mut take = |rows: &[OrderRow], missing: &mut BTreeSet<i64>| {
@@ -92,18 +107,24 @@ async fn explain(
             }
         }
     };
+    let mut no_list = None;
     let mut from = missing.first().copied();
     while let Some(first) = from {
-        let rows = rest.all_orders_from(name, first, PAGE).await?;
+        let rows = listed("allOrders", rest.all_orders_from(name, first, PAGE).await, &mut no_list);
         take(&rows, &mut missing);
         let last = rows.iter().map(|row| row.order_id).max().filter(|last| *last >= first);
         let is_full = rows.len() >= PAGE as usize;
         from = last.filter(|_| is_full).and_then(|last| missing.range(last + 1..).next().copied());
     }
     if !missing.is_empty() {
-        let rows = rest.force_orders(Some(name), None, Span::since(since), FORCED_PAGE).await?;
+        let rows = rest.force_orders(Some(name), None, Span::since(since), FORCED_PAGE).await;
+        let rows = listed("forceOrders", rows, &mut no_list);
         take(&rows, &mut missing);
     }
+    if let Some(error) = no_list.filter(|_| missing.len() > MOST_ASKED) {
+        return (found, Some(Unnamed { error, is_fresh: false }));
+    }
+    let mut unnamed = None;
     for number in missing {
         let order = VenueOrderId(number);
         match rest.order(name, &OrderRef::Plain(order)).await {
@@ -117,17 +138,38 @@ async fn explain(
                     && rest.venue_now() < newest.plus(VISIBILITY_DELAY) =>
             {
                 let source = format!("order {number} of a fresh execution cannot be seen yet").into();
-                return Err(BrokerError::OutcomeUnknown { source });
+                let error = BrokerError::OutcomeUnknown { source };
+                unnamed = Some(Unnamed { error, is_fresh: true });
             }
             // Somebody else's that has been forgotten (fact sheet 4.4, retention). The venue's own executes at once.
             Err(error) if error.reason() == Some(RejectReason::NotFound) => {
                 tracing::warn!(target: "hedge::stream", %instrument, number, "the order of an execution is not known at the venue");
                 found.insert(order, None);
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                let is_about_one = matches!(error, BrokerError::Malformed { .. });
+                unnamed.get_or_insert(Unnamed { error, is_fresh: false });
+                // What keeps one question from being answered keeps the next ones too.
+                if !is_about_one {
+                    break;
+                }
+            }
         }
     }
-    Ok(found)
+    (found, unnamed)
+}
+
+/// The rows of a list, or none of them and why.
+fn listed(
+    what: &'static str,
+    rows: Result<Vec<OrderRow>, BrokerError>,
+    failed: &mut Option<BrokerError>,
+) -> Vec<OrderRow> {
+    rows.unwrap_or_else(|error| {
+        tracing::warn!(target: "hedge::stream", %error, what, "a list of orders cannot be had");
+        *failed = Some(error);
+        Vec::new()
+    })
 }
 
 /// The orders by which the venue closed legs of any instrument since an instant: also of one that nothing else speaks of any

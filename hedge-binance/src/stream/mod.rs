@@ -16,7 +16,7 @@ mod tracker;
 pub mod user;
 
 pub(crate) use contract::rules_changed;
-pub(crate) use forced::name_forced;
+pub(crate) use forced::{Unnamed, name_forced};
 pub(crate) use market::market_events;
 pub(crate) use private::account_events;
 pub(crate) use tracker::Tracker;

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hedge_core::{AccountEvent, BrokerError, EventSource, RejectReason, Timestamp};
+use hedge_core::{AccountEvent, BrokerError, EventSource, Fill, RejectReason, Timestamp};
 use hedge_http::{retry::Backoff, secret::Secret};
 use tokio::{
     task::JoinHandle,
@@ -12,6 +12,7 @@ use tokio::{
 
 use super::{
     catch_up::{Heard, catch_up, flows_near},
+    forced::name_forced,
     outlet::{Gone, Outlet, outlet},
     routes::Route,
     socket::{Frame, Socket, SocketError},
@@ -392,11 +393,12 @@ impl Account {
             Ok(fills) => fills.map_err(|error| lost(error.to_string()))?,
             Err(_) => return Err(lost("no answer in time".to_owned())),
         };
-        let is_listed = fills.iter().any(|fill| fill.trade_id == hint.trade_id);
-        for fill in fills {
-            self.hand_on(AccountEvent::Fill { fill }).await?;
-        }
-        if is_listed { Ok(()) } else { Err(lost("it is not listed yet".to_owned())) }
+        // Only this one: whatever else is listed may have no name yet, and is told once.
+        let mut fills: Vec<Fill> =
+            fills.into_iter().filter(|fill| fill.trade_id == hint.trade_id).take(1).collect();
+        name_forced(&self.shared, &mut fills).await.map_err(|unnamed| lost(unnamed.error.to_string()))?;
+        let Some(fill) = fills.pop() else { return Err(lost("it is not listed yet".to_owned())) };
+        Ok(self.hand_on(AccountEvent::Fill { fill }).await?)
     }
 
     async fn hand_on(&mut self, event: AccountEvent) -> Result<(), Gone> {

@@ -67,6 +67,9 @@ impl Line {
     }
 }
 
+/// A `session.logon`: its id, its text, and the venue's clock when it was made, in milliseconds.
+pub(crate) type LogOn = (String, String, i64);
+
 /// One request, ready to be written.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
@@ -210,10 +213,10 @@ impl Link {
         *lock(&self.failed_at) = Some(Instant::now());
     }
 
-    /// Opens a connection in place of the one that stands. `logon` is the text of a `session.logon`, and its id.
+    /// Opens a connection in place of the one that stands. `logon` makes it one that has logged on.
     ///
     /// *Cancel safety*: what was opened so far is closed.
-    pub(crate) async fn open(&self, logon: Option<(String, String)>) -> Result<Line, NoLine> {
+    pub(crate) async fn open(&self, logon: Option<LogOn>) -> Result<Line, NoLine> {
         let opened = self.try_open(logon).await;
         match &opened {
             Ok(line) => {
@@ -226,7 +229,7 @@ impl Link {
         opened
     }
 
-    async fn try_open(&self, logon: Option<(String, String)>) -> Result<Line, NoLine> {
+    async fn try_open(&self, logon: Option<LogOn>) -> Result<Line, NoLine> {
         let unreachable = |why: String| NoLine::Unreachable(unwritten("connection", why));
         let socket = Socket::connect(&self.config.url, &self.config.streams)
             .await
@@ -234,8 +237,8 @@ impl Link {
         let (commands, queue) = mpsc::channel(QUEUE);
         tokio::spawn(Reader::new(socket, self.config.streams).run(queue));
         let is_logged_on = logon.is_some();
-        if let Some((id, text)) = logon {
-            let request = Outgoing { id, text, now_ms: 0, deadline: None, look: None };
+        if let Some((id, text, now_ms)) = logon {
+            let request = Outgoing { id, text, now_ms, deadline: None, look: None };
             let answer = exchange(&commands, request, self.config.answer_within)
                 .await
                 .map_err(|lost| unreachable(format!("no answer to the log-on: {lost:?}")))?;

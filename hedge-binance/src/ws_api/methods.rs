@@ -2,6 +2,8 @@
 
 use hedge_http::Method;
 
+use crate::encode::ApiRequest;
+
 /// A method, and verb and path of its twin.
 pub(crate) const METHODS: &[(&str, &str, &str)] = &[
     ("order.place", "POST", "/fapi/v1/order"),
@@ -28,6 +30,26 @@ pub(crate) const METHODS: &[(&str, &str, &str)] = &[
 pub(crate) fn method_of(verb: Method, path: &str) -> Option<&'static str> {
     let verb = verb.as_str();
     METHODS.iter().find(|(_, twin, at)| *twin == verb && *at == path).map(|(method, ..)| *method)
+}
+
+/// What a method must be told so that it means what its REST twin means. The pages of `order.place` and of conditional orders
+/// state another self-trade prevention where none is named (NONE) than REST's (EXPIRE_MAKER), so it is named: two legs of one
+/// account must not meet each other. Source: fact sheet 4.5, 5.2, 7.4, 10.
+const SAID_ALOUD: &[(&str, &[(&str, &str)])] = &[
+    ("order.place", &[("selfTradePreventionMode", "EXPIRE_MAKER")]),
+    ("algoOrder.place", &[("selfTradePreventionMode", "EXPIRE_MAKER")]),
+];
+
+/// The parameters of a request for a method.
+pub(crate) fn params_of(method: &str, request: &ApiRequest) -> Vec<(String, String)> {
+    let mut params = request.params.pairs();
+    let added = SAID_ALOUD.iter().filter(|(of, _)| *of == method).flat_map(|(_, added)| *added);
+    for (name, value) in added {
+        if !params.iter().any(|(known, _)| known == name) {
+            params.push(((*name).to_owned(), (*value).to_owned()));
+        }
+    }
+    params
 }
 
 /// The method for an order, a change or a cancel. There is none for lists of orders or for batches, and questions go by REST.

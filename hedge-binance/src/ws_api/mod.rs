@@ -27,7 +27,7 @@ pub use calls::WsApi;
 pub use frame::response;
 pub(crate) use frame::{Auth, request};
 pub(crate) use link::{Deadline, Line, Link, LinkConfig, NoLine, Outgoing, Withheld};
-pub(crate) use methods::{METHODS, command_of, method_of};
+pub(crate) use methods::{METHODS, command_of, method_of, params_of};
 
 use crate::environment::{Endpoints, Mainnet, World};
 

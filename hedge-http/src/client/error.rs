@@ -54,6 +54,15 @@ impl HttpError {
     pub const fn may_have_been_sent(&self) -> bool {
         matches!(self, Self::Unknown { .. } | Self::BodyTooLarge { .. })
     }
+
+    /// The status, where the head of an answer arrived and its body did not.
+    pub const fn status(&self) -> Option<u16> {
+        match self {
+            Self::Unknown { status, .. } => *status,
+            Self::BodyTooLarge { status, .. } => Some(*status),
+            Self::Refused { .. } | Self::NotSent { .. } => None,
+        }
+    }
 }
 
 /// An error with everything behind it, as text.

@@ -9,7 +9,10 @@ use hyper::{
     header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT},
 };
 use hyper_util::{
-    client::legacy::Client,
+    client::legacy::{
+        Client,
+        connect::{CaptureConnection, capture_connection},
+    },
     rt::{TokioExecutor, TokioTimer},
 };
 
@@ -60,6 +63,7 @@ pub struct HttpClient {
     exchanges: Client<Connector, Full<Bytes>>,
     files: reqwest::Client,
     agent: HeaderValue,
+    connect_timeout: Duration,
     timeout: Duration,
     max_body_bytes: usize,
 }
@@ -97,8 +101,9 @@ impl HttpClient {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .build(Connector::new(tls, config.connect_timeout));
-        let (timeout, max_body_bytes) = (config.timeout, config.max_body_bytes);
-        Ok(Self { exchanges, files, agent, timeout, max_body_bytes })
+        let (connect_timeout, timeout) = (config.connect_timeout, config.timeout);
+        let max_body_bytes = config.max_body_bytes;
+        Ok(Self { exchanges, files, agent, connect_timeout, timeout, max_body_bytes })
     }
 
     /// Sends one request, once, and reads the whole answer. A status of 4xx or 5xx is an answer, not an error.
@@ -112,15 +117,20 @@ impl HttpClient {
             Ok(place) => place,
             Err(why) => return Err(HttpError::Refused { target: request.target(), why }),
         };
-        let built = match self.built(&mut request, place) {
+        let mut built = match self.built(&mut request, place) {
             Ok(built) => built,
             Err(source) => return Err(HttpError::NotSent { target: request.target(), source }),
         };
         let limit = request.timeout.unwrap_or(self.timeout);
+        // Time that is over before connecting is given up must not make an unwritten request one of unknown fate.
+        let connection = (limit <= self.connect_timeout).then(|| capture_connection(&mut built));
         let mut status = None;
         let failure = match tokio::time::timeout(limit, self.exchange(built, &mut status)).await {
             Ok(Ok(response)) => return Ok(response),
             Ok(Err(failure)) => failure,
+            Err(_) if connection.is_some_and(|connection| !has_stood(&connection)) => {
+                Failure::NotSent(format!("no connection within {limit:?}").into())
+            }
             Err(_) => Failure::Broken(format!("it did not arrive within {limit:?}").into()),
         };
         let target = request.target();
@@ -202,6 +212,11 @@ impl HttpClient {
     pub(crate) const fn files(&self) -> &reqwest::Client {
         &self.files
     }
+}
+
+/// Whether a connection was there for the request. It is noted before the first byte is written.
+fn has_stood(connection: &CaptureConnection) -> bool {
+    connection.connection_metadata().is_some()
 }
 
 /// The value itself is in no error.

@@ -95,7 +95,7 @@ impl Rest {
             Security::Signed if line.is_logged_on() => Auth::Session(stamp),
             Security::Signed => Auth::Signed(stamp, &self.signer),
         };
-        let text = match ws_api::request(&id, method, &request.params.pairs(), auth) {
+        let text = match ws_api::request(&id, method, &ws_api::params_of(method, request), auth) {
             Ok(text) => text,
             Err(error) => {
                 self.limiter.refund(permit);
@@ -193,7 +193,7 @@ impl Rest {
             let id = self.ws_api.new_id();
             let auth = Auth::Signed(self.stamp(None), &self.signer);
             let text = ws_api::request(&id, "session.logon", &[], auth).map_err(CallError::Sign)?;
-            Some((id, text))
+            Some((id, text, now_ms))
         } else {
             None
         };

@@ -236,6 +236,19 @@ async fn a_log_on_that_is_refused_for_its_timestamp_is_made_once_more_by_the_clo
 }
 
 #[tokio::test]
+async fn a_log_on_that_is_refused_until_an_instant_freezes_until_then() {
+    let bench = Bench::start(true).await;
+    let sent = bench.send("opening", Priority::Open, None);
+    let mut socket = bench.accept().await;
+    let logon = asked(&mut socket).await;
+    let error = json!({"code":-1003,"msg":"Way too many requests.","data":{"retryAfter":NOW_MS + 150_000}});
+    answer(&mut socket, &logon, 418, error).await;
+    assert!(done(sent).await.is_err());
+    let until = bench.client.rest().banned_until().expect("a ban").ms();
+    assert!((NOW_MS + 149_000..=NOW_MS + 152_000).contains(&until), "{} ms from now", until - NOW_MS);
+}
+
+#[tokio::test]
 async fn a_panic_close_goes_by_rest() {
     let bench = Bench::start(false).await;
     bench.client.rest().make_urgent();
