@@ -7,10 +7,13 @@ pub mod consent;
 pub mod control;
 pub mod decode;
 pub mod doctor;
+#[cfg(unix)]
+pub mod drill;
 pub mod env;
 mod failpoint;
 pub mod fetch;
 pub mod journal;
+mod lease;
 pub mod ledger;
 mod live;
 pub mod logging;

@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Request(crate::request::RequestCommand),
     #[command(subcommand)]
     Probe(crate::probe::ProbeCommand),
+    #[command(subcommand)]
+    Drill(crate::drill::DrillCommand),
     /// Check or read the journal.
     #[command(subcommand)]
     Journal(JournalCommand),

@@ -7,6 +7,7 @@ mod config;
 mod data;
 mod decode;
 mod doctor;
+mod drill;
 mod failure;
 mod journal;
 mod ledger;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         Command::Decode(args) => return decode::run(args).unwrap_or_else(Failure::exit),
         Command::Request(command) => request::run(command),
         Command::Probe(command) => wait(probe::run(command)),
+        Command::Drill(command) => drill::run_command(command),
         Command::Journal(args) => journal::run(args),
         Command::Ledger(command) => ledger::run(command),
         Command::Config(args) => config::run(args),

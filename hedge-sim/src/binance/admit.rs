@@ -75,7 +75,7 @@ impl App {
     pub(crate) fn answer(&self, asked: &Asked<'_>) -> Answer {
         self.with(|core| {
             let window_ms = self.clock.window_ms();
-            if let Some(ban) = core.limits.ban(asked.address, window_ms) {
+            if let Some(ban) = core.limits.refused_by_ban(asked.address, window_ms) {
                 return Answer::refused(&ban);
             }
             let skew_ms = self.faults.skew_ms(asked.seen(), self.clock.now_ms());
@@ -114,7 +114,7 @@ impl App {
     ) -> Answer {
         let window_ms = self.clock.window_ms();
         let charged = self.with(|core| {
-            if let Some(ban) = core.limits.ban(asked.address, window_ms) {
+            if let Some(ban) = core.limits.refused_by_ban(asked.address, window_ms) {
                 return Err(ban);
             }
             let used = core.limits.charge(asked.address, window_ms, weight);

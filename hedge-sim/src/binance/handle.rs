@@ -182,6 +182,11 @@ impl ExchangeHandle {
         self.app.faults.log()
     }
 
+    /// REST requests that came while their address was banned.
+    pub fn refused_while_banned(&self) -> u64 {
+        self.app.with(|core| core.limits.refused_while_banned())
+    }
+
     /// User-data events sent since the start, also those that nobody followed.
     pub fn user_event_count(&self) -> u64 {
         self.app.with(|core| core.hub.user_events())

@@ -45,6 +45,7 @@ struct Address {
     sockets_banned_until_ms: i64,
     banned_until_ms: i64,
     bans: u32,
+    refused_while_banned: u64,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -81,6 +82,18 @@ impl Limits {
     pub(crate) fn ban(&self, ip: IpAddr, now_ms: i64) -> Option<ApiError> {
         let until_ms = self.addresses.get(&ip)?.banned_until_ms;
         (until_ms > now_ms).then(|| banned(ip, until_ms, now_ms))
+    }
+
+    /// Counts a request of an address that is banned: the venue lengthens the bans of those who go on.
+    pub(crate) fn refused_by_ban(&mut self, ip: IpAddr, now_ms: i64) -> Option<ApiError> {
+        let ban = self.ban(ip, now_ms)?;
+        self.addresses.entry(ip).or_default().refused_while_banned += 1;
+        Some(ban)
+    }
+
+    /// How many requests came while their address was banned, all together.
+    pub(crate) fn refused_while_banned(&self) -> u64 {
+        self.addresses.values().map(|address| address.refused_while_banned).sum()
     }
 
     /// Bans an address, or lengthens its ban; the refusal it gets.
@@ -217,6 +230,7 @@ impl Limits {
                 "handshakes_5m": share(&address.handshakes, 300_000, HANDSHAKES_5M),
                 "refused_1m": share(&address.refused, 60_000, REFUSALS_BEFORE_BAN),
                 "banned_until_ms": Some(address.banned_until_ms).filter(|until_ms| *until_ms > now_ms),
+                "refused_while_banned": address.refused_while_banned,
                 "sockets_banned_until_ms": Some(address.sockets_banned_until_ms).filter(|until_ms| *until_ms > now_ms),
             })
         };

@@ -106,6 +106,7 @@ async fn http_418_bans_the_address_until_its_time_or_its_clearing() {
     // The ban is the address's: nothing is answered any more, but for what is no venue's.
     desk.get("/fapi/v1/time", "").await.refused(418, -1003);
     assert_eq!(desk.listed().await["hits"], 1);
+    assert_eq!(desk.exchange.refused_while_banned(), 1, "the request that began the ban is none of them");
     desk.exchange.clear_faults(None).unwrap();
     desk.get("/fapi/v1/time", "").await.ok();
     assert!(!desk.has_order("chaos-1"));

@@ -1,0 +1,79 @@
+//! Somebody switches the account to one-way mode.
+
+use std::time::Duration;
+
+use hedge_core::RejectReason;
+use serde_json::json;
+
+use crate::drill::{
+    catalog::Drill,
+    error::Step,
+    scene::{PROTECT_WITHIN_S, Scene},
+    setup::Setup,
+    tail::What,
+};
+
+pub(in crate::drill) const DRILL: Drill = Drill {
+    name: "mode-flipped",
+    about: "somebody switches the account to one-way mode while legs are open; every order is refused with -4061",
+    expected: &[
+        "nothing is opened while it lasts, and nothing is taken for executed that was not",
+        "the stops rest at the exchange all the while: no leg that has one loses it",
+        "the refusals are in the log with their code",
+        "once the account is back in hedge mode it opens again within 30 s; no order twice, no execution lost",
+    ],
+    usual: Duration::from_secs(5),
+    least: Duration::from_secs(3),
+    setup: Setup::USUAL,
+    steps,
+};
+
+fn steps(scene: &mut Scene) -> Step {
+    scene.start(&[])?;
+    scene.until_trading()?;
+    scene.until_covered()?;
+    let (from, from_s) = (scene.tail.notes.len(), scene.record.now_s());
+    let flipped = scene.inject(&json!({"fault": "mode_flipped", "hedge": false, "force": true}))?;
+    scene.record.moment("the account is in one-way mode");
+    refused_throughout(scene, from, -4061, |reason| reason == Some(RejectReason::ModeMismatch))?;
+    scene.exchange.clear(flipped);
+    scene.record.moment("the account is back in hedge mode");
+    scene.check_opens_again(Duration::from_secs(30))?;
+    scene.check_bare(from_s, PROTECT_WITHIN_S);
+    scene.finish()
+}
+
+/// Every order is refused with one code for a while: nothing grows, stops stay, and it is said.
+pub(super) fn refused_throughout(
+    scene: &mut Scene,
+    from: usize,
+    code: i64,
+    is_reason: impl Fn(Option<RejectReason>) -> bool,
+) -> Step {
+    let before = scene.exchange.account();
+    let met = scene.until_noted(
+        Duration::from_secs(20),
+        from,
+        |what| matches!(what, What::Failed { code: Some(found), .. } if *found == code),
+    )?;
+    scene.pause(scene.run_for)?;
+    let account = scene.exchange.account();
+    let grown = account.legs.iter().filter(|(leg, qty)| before.legs.get(*leg).is_none_or(|was| was < *qty));
+    let grown = grown.count();
+    let refused = scene.tail.from(from).iter().filter(|note| {
+        matches!(&note.what, What::Failed { code: Some(found), reason, .. } if *found == code && is_reason(*reason))
+    });
+    let refused = refused.count();
+    let openings =
+        scene.tail.from(from).iter().filter(|note| matches!(note.what, What::Opening { .. })).count();
+    scene.record.figure(format!("orders refused with {code}"), refused as f64, "orders");
+    scene.record.figure("openings that were tried", openings as f64, "openings");
+    let found = format!("{refused} orders refused, each with its reason in the journal");
+    scene.record.check(format!("{code} is met and understood"), "1 order at least", found, met.is_some());
+    let found = format!("{grown} legs grew; {openings} openings were tried");
+    scene.record.check("nothing is opened while it lasts", "no leg grows", found, grown == 0);
+    let lines = scene.executor()?.count(&format!("\"code\":{code}"));
+    let found = format!("{lines} lines");
+    scene.record.check(format!("the log says {code}"), "1 line at least", found, lines > 0);
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! Orders that are larger than what the book gives at their price.
+
+use std::time::Duration;
+
+use rust_decimal::Decimal;
+
+use crate::drill::{
+    catalog::Drill,
+    error::Step,
+    scene::{PROTECT_WITHIN_S, Scene},
+    setup::Setup,
+};
+
+pub(in crate::drill) const DRILL: Drill = Drill {
+    name: "partial-fill",
+    about: "entries are so large that the book fills only a part of them within their price",
+    expected: &[
+        "the part that was filled is what the leg holds, its stop covers all of it, its take-profits fit it",
+        "what was not filled is given up, never sent again",
+        "every leg has its stop within 4 s of its first execution; no execution is lost or counted twice",
+    ],
+    usual: Duration::from_secs(6),
+    least: Duration::from_secs(4),
+    setup: Setup { balance_usdt: 90_000_000, capital_usdt: 400_000, slippage_bps: 1, runtime: "" },
+    steps,
+};
+
+fn steps(scene: &mut Scene) -> Step {
+    scene.start(&[])?;
+    scene.until_trading()?;
+    let from_s = scene.record.now_s();
+    scene.pause(scene.run_for)?;
+    let history = scene.exchange.history();
+    let openings = |id: &&String| scene.tail.approved.get(*id) == Some(&true);
+    let parts: Vec<(&String, Decimal, Decimal)> = history
+        .iter()
+        .filter(|(id, _)| openings(id))
+        .flat_map(|(id, rows)| rows.iter().map(move |row| (id, row)))
+        .filter(|(_, row)| row.is_part)
+        .map(|(id, row)| (id, row.executed, row.qty))
+        .collect();
+    let count = parts.len();
+    let example = parts.first().map(|(id, executed, qty)| format!("; {id} got {executed} of {qty}"));
+    let found = format!("{count} entries{}", example.unwrap_or_default());
+    scene.record.figure("entries that were filled for a part", count as f64, "entries");
+    scene.record.check("entries are filled for a part", "2 at least", found, count >= 2);
+    scene.check_bare(from_s, PROTECT_WITHIN_S);
+    scene.finish()
+}

@@ -1,0 +1,72 @@
+//! First 429, then a ban of the address.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::drill::{
+    catalog::Drill,
+    error::Step,
+    scene::{PROTECT_WITHIN_S, Scene},
+    setup::Setup,
+};
+
+pub(in crate::drill) const DRILL: Drill = Drill {
+    name: "rate-ban",
+    about: "orders are answered with 429, then the whole address is banned (418) for a while",
+    expected: &[
+        "after a 429 nothing of that kind is sent until the time that the exchange names",
+        "after the 418 nothing at all is sent until the ban is over: asking would make it longer",
+        "the stops rest at the exchange all the while: no leg is bare for longer than 4 s",
+        "it opens again within 30 s of the ban's end, and no order is doubled or lost",
+    ],
+    usual: Duration::from_secs(6),
+    least: Duration::from_secs(3),
+    setup: Setup::USUAL,
+    steps,
+};
+
+fn steps(scene: &mut Scene) -> Step {
+    scene.start(&[])?;
+    scene.until_trading()?;
+    scene.until_covered()?;
+    let from_s = scene.record.now_s();
+    let limited = scene.inject(&json!({
+        "fault": "http_429", "pool": "orders", "retry_after_s": 30, "count": 2,
+        "match": {"method": "POST", "path": "/fapi/v1/order"},
+    }))?;
+    scene
+        .record
+        .moment("the next two orders are answered with 429, retry after 30 s of the exchange's clock");
+    let hit = scene
+        .until(Duration::from_secs(20), |scene| Ok((scene.exchange.hits(limited) >= 1).then_some(())))?;
+    scene.pause(Duration::from_millis(500))?;
+    let again = scene.exchange.hits(limited);
+    let found = if hit.is_some() {
+        format!("{again} orders sent within half a second")
+    } else {
+        "no order met it".to_owned()
+    };
+    scene.record.check("after a 429 it waits", "one order, then none", found, hit.is_some() && again == 1);
+    scene.exchange.clear(limited);
+    scene.check_opens_again(Duration::from_secs(30))?;
+
+    scene.until_covered()?;
+    let ban = scene.inject(&json!({"fault": "http_418", "for_ms": Scene::venue_ms(scene.run_for)}))?;
+    scene.record.moment("the next request bans this address");
+    let begun =
+        scene.until(Duration::from_secs(20), |scene| Ok((scene.exchange.hits(ban) >= 1).then_some(())))?;
+    let before = scene.exchange.refused_under_ban();
+    let found = if begun.is_some() { "banned" } else { "nothing was asked" };
+    scene.record.check("the ban begins", "within 20 s", found, begun.is_some());
+    scene.pause(scene.run_for)?;
+    let asked = scene.exchange.refused_under_ban() - before;
+    scene.record.figure("requests while banned", asked as f64, "requests");
+    // What was on its way when the ban began arrives all the same.
+    let found = format!("{asked} requests in {:.0} s", scene.run_for.as_secs_f64());
+    scene.record.check("it keeps still while banned", "4 at most, on their way already", found, asked <= 4);
+    scene.record.moment("the ban is over");
+    scene.check_opens_again(Duration::from_secs(30))?;
+    scene.check_bare(from_s, PROTECT_WITHIN_S);
+    scene.finish()
+}

@@ -1,0 +1,95 @@
+//! A second executor wants the account of the first; then a panic close takes it.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::drill::{
+    catalog::Drill,
+    error::Step,
+    process::words,
+    programs::EXECUTOR,
+    scene::{PROTECT_WITHIN_S, Scene},
+    setup::Setup,
+};
+
+pub(in crate::drill) const DRILL: Drill = Drill {
+    name: "second-writer",
+    about: "a second executor is started in the same state directory, then a panic close takes the account over",
+    expected: &[
+        "the second executor is refused within 10 s with exit code 74, names the process that holds the journal, and sends nothing",
+        "the first trades on as if nothing were",
+        "once a panic close leads, the first ends with exit code 75 within 10 s and sends nothing more",
+        "the next executor starts halted: it opens nothing until a person resumes",
+    ],
+    usual: Duration::from_secs(4),
+    least: Duration::from_secs(2),
+    setup: Setup::USUAL,
+    steps,
+};
+
+fn steps(scene: &mut Scene) -> Step {
+    scene.start(&[])?;
+    scene.until_trading()?;
+    let from_s = scene.record.now_s();
+    let holder = scene.executor()?.id().to_string();
+    scene.record.inject(json!({"program": EXECUTOR, "state_directory": "that of the first"}));
+    scene.record.moment("a second executor is started in the same state directory");
+    let mut second = scene.launch_in("state", &[])?;
+    let status = scene.until(Duration::from_secs(10), |_| Ok(second.ended()?))?;
+    let last = second.lines().last().map(|line| line.text.clone()).unwrap_or_default();
+    let found = format!("{}: {last}", status.map_or_else(|| "it runs".to_owned(), words));
+    let is_refused = status.and_then(|status| status.code()) == Some(74);
+    scene.record.check("the second executor is refused", "exit code 74 within 10 s", found, is_refused);
+    let found = if second.find(&holder).is_some() { "it does" } else { "it does not" };
+    let passed = second.find(&holder).is_some();
+    scene.record.check(
+        "it names the process that holds the journal",
+        format!("process {holder}"),
+        found,
+        passed,
+    );
+    let sent = second.count("SEND_ORDER");
+    scene.record.check("the second executor sends nothing", "0 orders", format!("{sent} orders"), sent == 0);
+    drop(second);
+    scene.pause(scene.run_for)?;
+    scene.check_opens_again(Duration::from_secs(20))?;
+    scene.check_bare(from_s, PROTECT_WITHIN_S);
+    scene.settle()?;
+
+    taken_over(scene, 60)?;
+    scene.dismiss();
+    scene.start(&[])?;
+    let openings = scene.tail.openings();
+    scene.pause(Duration::from_secs(3))?;
+    let opened = scene.tail.openings() - openings;
+    let halted = scene.executor()?.find("[executor] POSTURE").unwrap_or_default();
+    let found = format!("{opened} openings in 3 s; {halted}");
+    let passed = opened == 0 && halted.contains("halted");
+    scene.record.check("the next executor starts halted", "halted, 0 openings", found, passed);
+    scene.executor()?.signal("TERM")?;
+    scene.check_end(Duration::from_secs(20), 0, "stops on request")?;
+    Ok(())
+}
+
+/// A panic close takes the account over from a running executor: that one ends with 75 and sends nothing more.
+pub(super) fn taken_over(scene: &mut Scene, within_s: u64) -> Step {
+    scene.panic_close(within_s)?;
+    scene.check_end(Duration::from_secs(10), 75, "ends, for somebody else leads")?;
+    let history = scene.exchange.history();
+    let is_panics = |id: &str| id.get(8..11) == Some("zzz");
+    let first = history.iter().filter(|(id, _)| is_panics(id)).flat_map(|(_, rows)| rows);
+    let Some(first_ms) = first.map(|row| row.placed_ms).min() else {
+        scene.record.check("the panic close closes legs", "1 order at least", "no order of its own", false);
+        return Ok(());
+    };
+    let late = |rows: &[crate::drill::exchange::Row]| rows.iter().any(|row| row.placed_ms > first_ms);
+    let late: Vec<&String> =
+        history.iter().filter(|(id, rows)| !is_panics(id) && late(rows)).map(|(id, _)| id).collect();
+    let found = match late.as_slice() {
+        [] => "nothing".to_owned(),
+        [first, ..] => format!("{} orders, the first is {first}", late.len()),
+    };
+    scene.record.check("nothing is sent after the takeover", "nothing", found, late.is_empty());
+    Ok(())
+}
