@@ -20,6 +20,8 @@ use crate::{
 
 /// The least time between two attempts to close a leg of a symbol that does not trade.
 const HALTED_PAUSE: Duration = Duration::from_secs(60);
+/// The least time between two stops for what is too small for an order, while none stands: one that is refused will be again.
+const DUST_PAUSE: Duration = Duration::from_secs(10);
 
 impl Engine {
     /// A leg whose protection failed: it is closed at the market, and its symbol opens nothing for a while.
@@ -48,11 +50,14 @@ impl Engine {
     }
 
     /// How long to wait between two attempts: a venue that takes no orders for a symbol is not asked every second, and what
-    /// is too small for an order is not tried every second once a stop stands.
+    /// is too small for an order is not tried every second.
     pub(super) fn close_pause(&self, key: &PositionKey) -> Duration {
         let trading = self.spec_of(key).is_none_or(InstrumentSpec::is_trading);
-        let waits = !trading || self.is_dust(key) && self.has_stop(key);
-        if waits { HALTED_PAUSE } else { CLOSE_PAUSE }
+        match (trading, self.is_dust(key)) {
+            (true, false) => CLOSE_PAUSE,
+            (true, true) if !self.has_stop(key) => DUST_PAUSE,
+            _ => HALTED_PAUSE,
+        }
     }
 
     /// Whether what could be closed is less than the smallest market order: the venue has made its steps coarser.

@@ -383,7 +383,8 @@ impl Engine {
         }
         let Leg::Close(exit, _) = order.leg else { return };
         let failed = matches!(order.state, OrderState::Rejected | OrderState::Dropped);
-        if failed && matches!(order.purpose, OrderPurpose::Close | OrderPurpose::TakeProfit) {
+        let is_told = self.is_repair_of_take_profit(order);
+        if failed && !is_told && matches!(order.purpose, OrderPurpose::Close | OrderPurpose::TakeProfit) {
             let what = if order.purpose == OrderPurpose::Close { "close" } else { "take-profit" };
             let why = order.refusal.clone().unwrap_or_default();
             self.alert(cx, Some(key), Cow::Owned(format!("the {what} {id} of {key} failed: {why}")));
@@ -441,7 +442,7 @@ impl Engine {
             }
             Err(refusal) => {
                 let text = format!("no take-profit for {key}: {refusal}");
-                self.alert(cx, Some(*key), Cow::Owned(text));
+                self.alert_once(cx, text);
                 Decimal::ZERO
             }
         }

@@ -181,6 +181,15 @@ impl Engine {
         }
     }
 
+    /// Whether it is a take-profit that was placed anew and has failed again: a person has been told of it.
+    pub(super) fn is_repair_of_take_profit(&self, order: &OrderRecord) -> bool {
+        let Leg::Close(exit, _) = order.leg else { return false };
+        let trigger = exit.trigger().filter(|_| order.purpose == OrderPurpose::TakeProfit);
+        let known =
+            trigger.and_then(|trigger| self.known_missing(&order.position, Guard::TakeProfit { trigger }));
+        known.is_some_and(|missing| missing.tried_at.is_some_and(|tried| order.decided_at >= tried))
+    }
+
     /// Whether it is news.
     fn note_missing(&mut self, cx: &mut Cx<'_>, key: &PositionKey, guard: Guard, since: Timestamp) -> bool {
         if self.known_missing(key, guard).is_some_and(|missing| missing.since == since) {
@@ -201,21 +210,26 @@ impl Engine {
 
     fn validate_take_profits(&mut self, cx: &mut Cx<'_>) {
         let mut wanting = Vec::new();
+        let mut again = false;
         for leg in self.book.open_legs() {
             let Some(Protection::Stop { take_profits, .. }) = &leg.protection else { continue };
-            let is_unfinished = self.book.has_live_entry(&leg.key) || self.is_being_closed(&leg.key);
-            if take_profits.is_empty() || is_unfinished || self.book.must_flatten(&leg.key) {
+            if take_profits.is_empty() || self.book.must_flatten(&leg.key) {
                 continue;
             }
+            let is_unfinished = self.book.has_live_entry(&leg.key) || self.is_being_closed(&leg.key);
             for rung in take_profits {
-                if let Some((qty, since)) = self.missing_rung(leg, rung.trigger, rung.portion.get()) {
-                    wanting.push((leg.key, rung.trigger, qty, since));
+                match self.missing_rung(leg, rung.trigger, rung.portion.get()) {
+                    // Its quantity is not known before the entry has ended or the close has: that is looked at again.
+                    Some(_) if is_unfinished => again = true,
+                    Some((qty, since)) => wanting.push((leg.key, rung.trigger, qty, since)),
+                    None => {}
                 }
             }
         }
-        let mut again = false;
         for (key, trigger, qty, since) in wanting {
             let guard = Guard::TakeProfit { trigger };
+            // One that was placed anew and failed is still the one that is missing.
+            let since = self.known_missing(&key, guard).map_or(since, |known| known.since);
             let new = self.note_missing(cx, &key, guard, since);
             if new {
                 let text = format!("{key} has no take-profit of {qty} at {trigger} any more");

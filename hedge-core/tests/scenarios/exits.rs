@@ -109,6 +109,27 @@ fn a_refused_close_is_told_to_a_person() {
     assert_eq!(rig.want(Intent::close(long(), "enough")).only().qty, d("1"));
 }
 
+#[test]
+fn a_leg_too_small_for_an_order_whose_stop_is_refused_is_tried_with_patience_and_named_once() {
+    let mut rig = Rig::new();
+    let (_, stop) = rig.opened();
+    coarse_steps(&mut rig);
+    let mut alerts = rig.operator(OperatorCommand::Flatten).alerts().len();
+    rig.cancelled(&stop);
+    let (end, mut tries) = (rig.now.plus(ms(120_000)), 0);
+    while let Some(due) = rig.engine.deadline().filter(|due| *due <= end) {
+        rig.now = rig.now.max(due);
+        let looked = rig.tick();
+        alerts += looked.alerts().len();
+        for stop in looked.submits() {
+            tries += 1;
+            alerts += rig.reject(&stop, RejectReason::TooManyOrders, -4045).alerts().len();
+        }
+    }
+    assert!((3..=14).contains(&tries), "{tries} stops in two minutes");
+    assert_eq!(alerts, 1);
+}
+
 /// The venue makes its steps so coarse that no order can be as small as what the leg holds.
 fn coarse_steps(rig: &mut Rig) {
     let mut rules = spec(btc());

@@ -208,6 +208,49 @@ fn a_take_profit_that_is_refused_over_and_over_is_tried_with_patience() {
 }
 
 #[test]
+fn a_take_profit_that_is_refused_over_and_over_is_told_of_once() {
+    let mut rig = Rig::new();
+    let (_, rungs) = with_ladder(&mut rig);
+    rig.cancelled(&rungs[0]);
+    let (end, mut noted, mut alerts) = (rig.now.plus(Duration::from_secs(600)), 0, 0);
+    while let Some(due) = rig.engine.deadline().filter(|due| *due <= end) {
+        rig.now = rig.now.max(due);
+        let mut looks = vec![rig.tick()];
+        for rung in looks[0].submits() {
+            looks.push(rig.reject(&rung, RejectReason::TooManyOrders, -4045));
+        }
+        noted += missing(&looks).len();
+        alerts += looks.iter().map(|look| look.alerts().len()).sum::<usize>();
+    }
+    assert_eq!((noted, alerts), (1, 1), "found missing once, told of once");
+}
+
+#[test]
+fn a_rung_that_is_lost_while_an_entry_still_fills_is_placed_once_it_has_ended() {
+    let mut rig = Rig::new();
+    let (_, rungs) = with_ladder(&mut rig);
+    let rung = |trigger| TakeProfit { trigger: px(trigger), portion: Ratio::parse("0.5").unwrap() };
+    let more = rig
+        .want(Intent::Open {
+            position: long(),
+            size: Size::Qty(q("1")),
+            entry: Entry::Limit { price: px("99"), tif: order::Tif::Gtc },
+            protection: Protection::Stop { trigger: px("95"), take_profits: vec![rung("110"), rung("120")] },
+            because: "more".into(),
+        })
+        .only();
+    rig.ack(&more);
+    rig.cancelled(&rungs[1]).none();
+    assert!(
+        sent(&rig.run_for(Duration::from_secs(5))).is_empty(),
+        "how much it should take is not known yet"
+    );
+    rig.cancelled(&more);
+    let again = sent(&rig.run_for(Duration::from_secs(70)));
+    assert_eq!(again.iter().map(|rung| rung.trigger()).collect::<Vec<_>>(), [Some(px("120"))]);
+}
+
+#[test]
 fn take_profits_are_left_alone_where_they_are_not_to_be_repaired() {
     for validator in [
         StopValidator { repair_take_profits: false, ..StopValidator::default() },
