@@ -434,6 +434,7 @@ impl Runtime {
     }
 
     fn publish(&mut self, publisher: &mut Publisher) {
+        self.views.note_lease(self.fence.lease());
         publisher.publish(self.views.render(self.engine.book(), self.clock.now()));
     }
 }

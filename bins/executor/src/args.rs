@@ -10,8 +10,9 @@ use hedge_desk::{
     trade::TradeOptions,
 };
 
-/// Trades perpetual futures in hedge mode. Exit codes: 0 ok, 1 failed, 2 usage, 10 a preflight check failed, 74 journal,
-/// 75 fenced (another process leads the account, or a panic close is at work), 78 configuration or mode.
+/// Trades perpetual futures in hedge mode. Exit codes: 0 ok, 1 failed, 2 usage, 10 a preflight check failed or the
+/// account's lease could not be had, 74 journal, 75 fenced (another process leads the account, or a panic close is at work),
+/// 78 configuration or mode.
 #[derive(Debug, Parser)]
 #[command(name = "hedge-executor", version)]
 pub(crate) struct Args {
@@ -58,6 +59,10 @@ pub(crate) struct Args {
     /// Run our clock N times as fast as wall time, for an exchange on this machine that does so too.
     #[arg(long, value_name = "N", value_parser = times)]
     pub(crate) time_scale: Option<NonZeroU32>,
+    /// Wait while another process leads the account, and take over when it does not any more: the one of the same state
+    /// directory, or with fence.lease = "firestore" one on another host.
+    #[arg(long)]
+    pub(crate) standby: bool,
     /// Form of the log lines; as configured otherwise.
     #[arg(long, value_name = "text|json")]
     pub(crate) log: Option<Format>,
@@ -79,6 +84,7 @@ impl Args {
             seed: self.seed,
             history: self.history,
             state_dir: self.state_dir.clone(),
+            standby: self.standby,
         }
     }
 }

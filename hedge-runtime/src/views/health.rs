@@ -3,6 +3,8 @@
 use hedge_core::{Book, Posture, Timestamp};
 use serde::Serialize;
 
+use crate::lease::LeaseStatus;
+
 use super::{Standing, StopFigures, unknown_age_seconds};
 
 #[derive(Debug, Serialize)]
@@ -28,9 +30,17 @@ pub(crate) struct HealthView {
     #[serde(flatten)]
     stops: StopFigures,
     last_alert: Option<String>,
+    /// Where it runs out; a lock does not, and says nothing that the term does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lease: Option<LeaseStatus>,
 }
 
-pub(crate) fn health(book: &Book, at: Timestamp, standing: &Standing) -> HealthView {
+pub(crate) fn health(
+    book: &Book,
+    at: Timestamp,
+    standing: &Standing,
+    lease: Option<&LeaseStatus>,
+) -> HealthView {
     let (operator, because) = book.operator();
     let unprotected: Vec<String> = book
         .open_legs()
@@ -68,5 +78,6 @@ pub(crate) fn health(book: &Book, at: Timestamp, standing: &Standing) -> HealthV
         foreign_orders: book.foreign_orders().len(),
         stops: standing.stops.figures(at),
         last_alert: standing.last_alert.clone(),
+        lease: lease.filter(|lease| lease.left_s.is_some() || lease.note.is_some()).cloned(),
     }
 }

@@ -12,6 +12,8 @@ use hedge_core::{AccountEvent, Book, Envelope, Event, Fact, MarketEvent, Seq, Ti
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::lease::LeaseStatus;
+
 pub use positions::{PositionRow, PositionsView, positions};
 pub(crate) use publisher::Publisher;
 pub use standing::Standing;
@@ -25,6 +27,7 @@ pub struct Views {
     logs: logs::Logs,
     standing: Standing,
     simulated: bool,
+    lease: Option<LeaseStatus>,
 }
 
 impl Views {
@@ -36,6 +39,11 @@ impl Views {
     /// What stands, and since when.
     pub const fn standing(&self) -> &Standing {
         &self.standing
+    }
+
+    /// Notes who leads the account, for the view of the health.
+    pub(crate) fn note_lease(&mut self, lease: Option<LeaseStatus>) {
+        self.lease = lease;
     }
 
     /// Takes one record that the book has folded already.
@@ -56,7 +64,7 @@ impl Views {
             view("positions", &positions(book)),
             view("signals", &self.logs.signals()),
             view("trade_log", &self.logs.trades()),
-            view("health", &health::health(book, at, &self.standing)),
+            view("health", &health::health(book, at, &self.standing, self.lease.as_ref())),
             view("screener", &self.logs.screener()),
             view("peak_state", &self.nav.peak_view(book, at)),
             view("synced_state", &positions::synced(book, at)),

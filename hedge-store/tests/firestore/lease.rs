@@ -19,6 +19,7 @@ pub(crate) fn lease(store: &Firestore, boot_id: &str, ttl: Duration) -> Lease {
         account: "main".to_owned(),
         holder: format!("host of {boot_id}"),
         boot_id: boot_id.to_owned(),
+        succeeds: None,
         ttl,
         margin: ttl / 6,
     };
@@ -76,6 +77,35 @@ async fn a_grant_is_valid_from_before_it_was_sent_until_its_margin() {
     let after = Instant::now();
     assert!(grant.valid_until() >= before + TTL - TTL / 6 && grant.valid_until() <= after + TTL - TTL / 6);
     assert!(grant.is_valid(after) && !grant.is_valid(grant.valid_until()));
+}
+
+#[tokio::test]
+async fn a_successor_waits_for_nobody_and_says_so() {
+    let (fake, a, b) = stage().await;
+    let grant = a.acquire(NOW).await.unwrap();
+    assert!(!grant.is_succession(), "a document that is not there proves nothing");
+    is_held_by(b.acquire(NOW).await, "boot-a");
+    // The process that has the lock of boot-a's state directory.
+    let settings = LeaseSettings {
+        account: "main".to_owned(),
+        holder: "host of boot-c".to_owned(),
+        boot_id: "boot-c".to_owned(),
+        succeeds: Some("boot-a".to_owned()),
+        ttl: TTL,
+        margin: TTL / 6,
+    };
+    let c = store(&fake).lease(settings).unwrap();
+    // The answer is lost, so that it finds itself as the holder.
+    fake.fail_next(Fault::SlowAfterApply(Duration::ZERO)); // the look
+    fake.fail_next(Fault::DeadlineAfterApply);
+    let mut grant = c.acquire(NOW).await.unwrap();
+    assert_eq!((grant.term(), grant.is_succession()), (Term(2), true));
+    c.renew(&mut grant, NOW).await.unwrap();
+    assert!(grant.is_succession());
+    c.release(grant, NOW).await.unwrap();
+    assert!(b.acquire(NOW).await.unwrap().is_succession(), "it was given back");
+    fake.advance_clock(TTL);
+    assert!(!a.acquire(NOW).await.unwrap().is_succession(), "it ran out");
 }
 
 #[tokio::test]
@@ -257,6 +287,7 @@ async fn settings_that_cannot_work_are_refused() {
         account: "main".to_owned(),
         holder: "h".to_owned(),
         boot_id: "b".to_owned(),
+        succeeds: None,
         ttl: TTL,
         margin: Duration::from_secs(5),
     };

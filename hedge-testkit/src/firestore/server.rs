@@ -97,6 +97,11 @@ impl FakeFirestore {
         self.inner().clock.advance(by);
     }
 
+    /// From now on the server's clock runs as time passes: for processes that must wait for a lease to run out.
+    pub fn run_clock(&self) {
+        self.inner().clock.run();
+    }
+
     /// Does the work of the calls that met [`Fault::LateApply`].
     pub fn apply_late(&self) {
         let mut inner = self.inner();

@@ -6,7 +6,7 @@ use hedge_binance::{
     Binance, BinanceConfig, ConnectError, Credentials, Endpoints, OrderPath as Way, ReadOnly, RecvWindow,
     World,
 };
-use hedge_core::Clock;
+use hedge_core::{Clock, Failpoints, SendGuard};
 use hedge_http::sign::KeyKind;
 
 use crate::config::{BinanceSection, OrderPath};
@@ -22,6 +22,17 @@ pub struct ClientSettings<W: World> {
     pub clock: Arc<dyn Clock>,
     /// How many times as fast as wall time the venue's clock runs; 1 for every real venue.
     pub venue_speed: f64,
+    /// Who is asked before a command leaves, and what tests may do there.
+    pub ties: ClientTies,
+}
+
+/// What ties a client to the process that uses it. By default nothing does.
+#[derive(Clone, Debug, Default)]
+pub struct ClientTies {
+    /// Asked immediately before each command is written.
+    pub guard: Option<Arc<dyn SendGuard>>,
+    /// Places at which a test may end or stop the process.
+    pub failpoints: Failpoints,
 }
 
 /// Sets up a client that can only look; nothing is sent yet. Errors: [`ConnectError`].
@@ -30,6 +41,8 @@ pub fn connect<W: World>(
     section: &BinanceSection,
 ) -> Result<Binance<ReadOnly>, ConnectError> {
     let mut config = BinanceConfig::new(settings.endpoints, settings.clock);
+    config.guard = settings.ties.guard;
+    config.failpoints = settings.ties.failpoints;
     // The configuration layer has checked the range.
     let speed = settings.venue_speed;
     config.recv_window = RecvWindow::new(section.recv_window_ms).unwrap_or_default().at_speed(speed);

@@ -4,5 +4,5 @@ mod client;
 mod engine;
 
 pub(crate) use client::stretched;
-pub use client::{ClientSettings, connect};
+pub use client::{ClientSettings, ClientTies, connect};
 pub use engine::{ComposeError, Composition, Pacing, compose, compose_paced, intervals};

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::{
     calendar,
     check::{Checked, check_limits, check_strategies, check_universe},
+    fence::FenceSection,
     files::{FileKind, Source, find, is_of_a_folder, read_one, strangers},
     outline::Outline,
     problem::{ConfigError, Problem, nearest},
@@ -65,11 +66,18 @@ struct Decisive<'a> {
     stops: &'a StopsSection,
     deadman: &'a DeadmanSection,
     journal: JournalSection,
+    #[serde(skip_serializing_if = "is_usual")]
+    fence: &'a FenceSection,
     reconcile: &'a ReconcileSection,
     history: &'a HistorySection,
     preflight: &'a PreflightSection,
     foreign: &'a ForeignSection,
     paper: &'a PaperSection,
+}
+
+/// Configurations of before the section have the hash that they had.
+fn is_usual(fence: &&FenceSection) -> bool {
+    fence.is_default()
 }
 
 impl<'a> Decisive<'a> {
@@ -82,6 +90,7 @@ impl<'a> Decisive<'a> {
             deadman,
             journal,
             store: _,
+            fence,
             reconcile,
             history,
             views: _,
@@ -94,7 +103,19 @@ impl<'a> Decisive<'a> {
         } = runtime;
         // How long old files stay plain text decides nothing.
         let journal = JournalSection { retention_days: 0, ..journal.clone() };
-        Self { binance, engine, stops, deadman, journal, reconcile, history, preflight, foreign, paper }
+        Self {
+            binance,
+            engine,
+            stops,
+            deadman,
+            journal,
+            fence,
+            reconcile,
+            history,
+            preflight,
+            foreign,
+            paper,
+        }
     }
 }
 

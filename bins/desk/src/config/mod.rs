@@ -7,6 +7,7 @@
 mod calendar;
 mod check;
 mod describe;
+mod fence;
 mod files;
 mod json;
 mod load;
@@ -24,6 +25,7 @@ mod stop_variables;
 mod toml_lines;
 
 pub use describe::{explain, show};
+pub use fence::{FenceSection, LeaseKind};
 pub use files::FileKind;
 pub(crate) use files::{Source, find, strangers};
 pub use load::{Config, check};

@@ -6,7 +6,10 @@ use hedge_core::{Bps, Decimal, EngineConfig, ForeignOrders};
 use hedge_store::{Durability, FileOptions};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::protect::{DeadmanSection, StopsSection};
+use super::{
+    fence::FenceSection,
+    protect::{DeadmanSection, StopsSection},
+};
 
 /// The whole file. Keys, units, ranges, defaults and reasons are in [`RUNTIME_KEYS`](super::RUNTIME_KEYS).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,6 +22,9 @@ pub struct RuntimeConfig {
     pub deadman: DeadmanSection,
     pub journal: JournalSection,
     pub store: StoreSection,
+    // Left out at its defaults, so that configurations of before have the hash that they had.
+    #[serde(default, skip_serializing_if = "FenceSection::is_default")]
+    pub fence: FenceSection,
     pub reconcile: ReconcileSection,
     pub history: HistorySection,
     pub views: ViewsSection,

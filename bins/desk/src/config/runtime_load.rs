@@ -165,7 +165,10 @@ fn cross_checks(config: &RuntimeConfig, sources: &RuntimeSources) -> Vec<Problem
         );
         Problem::new(sources.of("deadman.gtd_s"), text)
     });
-    one_url_only.into_iter().chain(in_the_clear).chain(too_short).collect()
+    let binance = &config.binance;
+    let late = config.fence.problem(binance.recv_window_ms.into(), binance.timeout_ms);
+    let late = late.map(|(key, text)| Problem::new(sources.of(key), text));
+    one_url_only.into_iter().chain(in_the_clear).chain(too_short).chain(late).collect()
 }
 
 /// Whether a base URL names this machine.

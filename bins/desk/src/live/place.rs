@@ -6,13 +6,18 @@ use hedge_core::{Clock, Symbol};
 use hedge_runtime::SystemClock;
 
 use crate::{
+    compose::ClientTies,
     config::{Config, FileKind, Profile},
     trade::{Place, Setup, TradeError, TradeOptions},
     venue::{self, Access},
 };
 
 /// The venue that the configuration names. Sends nothing.
-pub(crate) fn open(setup: &Setup<'_>, options: &TradeOptions) -> Result<(Place, Access), TradeError> {
+pub(crate) fn open(
+    setup: &Setup<'_>,
+    options: &TradeOptions,
+    ties: &ClientTies,
+) -> Result<(Place, Access), TradeError> {
     if options.data.is_some()
         || options.seed.is_some()
         || options.speed.is_some()
@@ -30,7 +35,8 @@ pub(crate) fn open(setup: &Setup<'_>, options: &TradeOptions) -> Result<(Place, 
         return Err(TradeError::Usage(text));
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let access = venue::access_by(setup.mode, setup.config, setup.env, None, (Arc::clone(&clock), 1.0))?;
+    let timing = (Arc::clone(&clock), 1.0);
+    let access = venue::access_by(setup.mode, setup.config, setup.env, None, timing, ties)?;
     if options.time_scale.is_some() && !access.is_loopback {
         return Err(TradeError::Refused(format!(
             "--time-scale is for venues on this machine only, and {} is not; leave it out",

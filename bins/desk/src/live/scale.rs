@@ -6,6 +6,7 @@ use hedge_core::{Clock, VenueReader};
 use hedge_runtime::{SystemClock, clock::Scaled};
 
 use crate::{
+    compose::ClientTies,
     trade::{Place, Setup, TradeError, TradeOptions},
     venue::{self, Access, Exchange, ExchangeFile, Pace},
 };
@@ -18,6 +19,7 @@ pub(crate) async fn keep_time(
     dir: &Path,
     place: &mut Place,
     access: Access,
+    ties: &ClientTies,
 ) -> Result<Access, TradeError> {
     let Some(times) = options.time_scale else { return Ok(access) };
     let doing = "reading the venue's clock for --time-scale";
@@ -33,5 +35,6 @@ pub(crate) async fn keep_time(
         let exchange = Exchange { rest_url, ws_url, pid: std::process::id(), pace };
         place.address = Some(ExchangeFile::write(dir, &exchange)?);
     }
-    Ok(venue::access_by(setup.mode, setup.config, setup.env, Some(dir), (clock, place.speed))?)
+    let timing = (clock, place.speed);
+    Ok(venue::access_by(setup.mode, setup.config, setup.env, Some(dir), timing, ties)?)
 }

@@ -141,7 +141,8 @@ impl Page<'_> {
                     f,
                     "executor  process {pid}, term {}{up}; {connected}, last fact {quiet} ago",
                     status.term.0
-                )
+                )?;
+                self.lease(f)
             }
             None => {
                 write!(
@@ -154,6 +155,24 @@ impl Page<'_> {
                     None => writeln!(f, " (it did not stop on purpose)"),
                 }
             }
+        }
+    }
+
+    /// The lock of the state directory alone needs no word: a process that runs has it.
+    fn lease(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lease = self.status.lease.as_ref();
+        let Some(lease) = lease.filter(|lease| lease.left_s.is_some() || lease.note.is_some()) else {
+            return Ok(());
+        };
+        match (lease.term, lease.left_s) {
+            (Some(term), Some(left)) => {
+                writeln!(f, "lease     {}, term {}, {left} s left; {}", lease.kind, term.0, lease.holder)?;
+            }
+            _ => writeln!(f, "lease     {}: not held; {}", lease.kind, lease.holder)?,
+        }
+        match &lease.note {
+            Some(note) => writeln!(f, "          {note}"),
+            None => Ok(()),
         }
     }
 
@@ -274,7 +293,10 @@ fn plural(count: usize, word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use hedge_core::{ForcedClose, Seq, Term};
-    use hedge_runtime::control::{HaltedLeg, Mute, StopStatus};
+    use hedge_runtime::{
+        LeaseStatus,
+        control::{HaltedLeg, Mute, StopStatus},
+    };
 
     use super::*;
 
@@ -319,6 +341,7 @@ mod tests {
             hold: None,
             connected: true,
             venue: "binance testnet".into(),
+            lease: None,
             equity: dec("10123.456"),
             legs: vec![
                 leg("ETHUSDT", PositionSide::Short, "0.5", "-3.1", Some("2600")),
@@ -339,6 +362,28 @@ mod tests {
 
     fn page(status: &Status) -> Page<'_> {
         Page { status, stopped: None, next_start: None, followers: &[] }
+    }
+
+    #[test]
+    fn a_lease_is_shown_with_what_is_left_of_it_and_what_is_to_know_of_it() {
+        let lease = LeaseStatus {
+            kind: "firestore".into(),
+            holder: "host-a pid 4711".into(),
+            boot_id: "b".into(),
+            term: Some(Term(3)),
+            left_s: Some(14),
+            note: None,
+        };
+        let with = |lease| page(&Status { lease: Some(lease), ..status() }).to_string();
+        let held = with(lease.clone());
+        assert!(held.contains("\nlease     firestore, term 3, 14 s left; host-a pid 4711\nequity"), "{held}");
+        let note = Some("it could not be renewed and is over".to_owned());
+        let over = with(LeaseStatus { left_s: Some(0), note: note.clone(), ..lease.clone() });
+        assert!(over.contains(", 0 s left; host-a pid 4711\n          it could not be renewed"), "{over}");
+        let alone = with(LeaseStatus { term: None, left_s: None, note, ..lease.clone() });
+        assert!(alone.contains("lease     firestore: not held; host-a"), "{alone}");
+        let local = LeaseStatus { kind: "local".into(), term: None, left_s: None, ..lease };
+        assert!(!with(local).contains("lease"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use rust_decimal::prelude::ToPrimitive;
 
 use super::{clock::VenueTime, market, market::Market};
 use crate::{
+    compose::ClientTies,
     config::{Config, Speed},
     trade::{Place, Setup, TradeError, TradeOptions},
     venue::{self, Access, ExchangeFile, Pace as VenuePace},
@@ -33,6 +34,7 @@ pub(crate) async fn open(
     options: &TradeOptions,
     dir: &Path,
     has_journal: bool,
+    ties: &ClientTies,
 ) -> Result<(Place, Access), TradeError> {
     if has_journal && !dir.join(LOG_FILE).exists() {
         return Err(TradeError::Usage(format!(
@@ -46,8 +48,8 @@ pub(crate) async fn open(
     // In lockstep nothing lapses while the client is at work.
     let speed = if let Pace::Speed(speed) = pace { speed } else { 1.0 };
     let address = ExchangeFile::write(dir, &address(&exchange, pace))?;
-    let access =
-        venue::access_by(setup.mode, setup.config, setup.env, Some(dir), (Arc::clone(&clock), speed))?;
+    let timing = (Arc::clone(&clock), speed);
+    let access = venue::access_by(setup.mode, setup.config, setup.env, Some(dir), timing, ties)?;
     let place = Place {
         symbols: market.symbols.clone(),
         label: format!("embedded exchange, {}", market.label),

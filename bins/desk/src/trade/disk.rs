@@ -15,7 +15,7 @@ const OURS: &str = "journal disk: ";
 const MARGIN_PART: u64 = 10;
 
 /// What the operator last ordered, and why; also an earlier process's order, once the journal is folded.
-type Standing = Option<(Posture, String)>;
+pub(super) type Standing = Option<(Posture, String)>;
 
 /// Tells the guard what stands.
 #[derive(Debug)]
@@ -24,6 +24,11 @@ pub(super) struct StandingOrder(watch::Sender<Standing>);
 impl StandingOrder {
     pub(super) fn new() -> Self {
         Self(watch::channel(None).0)
+    }
+
+    /// For another guard.
+    pub(super) fn subscribe(&self) -> watch::Receiver<Standing> {
+        self.0.subscribe()
     }
 }
 
@@ -50,7 +55,7 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(dir: PathBuf, min_free_mb: u64, standing: &StandingOrder) -> Self {
-        Self { dir, min_free_mb, standing: standing.0.subscribe() }
+        Self { dir, min_free_mb, standing: standing.subscribe() }
     }
 
     /// Turns to `ExitOnly` while less than the minimum is free below the folder, and back when there is more again: also

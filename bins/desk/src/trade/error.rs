@@ -72,6 +72,12 @@ pub enum TradeError {
     /// Somebody asked to stop before the run had begun.
     #[error("stopped before the start ({0}); no order was sent")]
     Stopped(String),
+    /// Another process holds the account's lease.
+    #[error("{0}")]
+    NotLeading(String),
+    /// The account's lease must be had and cannot be.
+    #[error("{0}")]
+    NoLease(String),
     /// A task of ours crashed.
     #[error("{0} has crashed; this is a defect, please report it with the journal")]
     Crashed(&'static str),
@@ -87,12 +93,13 @@ pub enum TradeError {
 }
 
 impl TradeError {
-    /// 0 stopped on request, 2 bad usage, 10 preflight, 74 journal, 75 fenced, 78 configuration, 1 anything else.
+    /// 0 stopped on request, 2 bad usage, 10 preflight or no lease, 74 journal, 75 fenced, 78 configuration, 1 anything else.
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Stopped(_) => 0,
             Self::Usage(_) | Self::Runs(_) | Self::Data(_) => 2,
-            Self::Preflight(_) | Self::Arm(_) => 10,
+            Self::Preflight(_) | Self::Arm(_) | Self::NoLease(_) => 10,
+            Self::NotLeading(_) => 75,
             Self::Store(_) => 74,
             Self::Config(_) | Self::Compose(_) | Self::Refused(_) => 78,
             Self::Access(error) => error.exit_code(),

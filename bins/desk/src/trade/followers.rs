@@ -38,13 +38,19 @@ impl MirrorPlan {
         if setup.config.runtime.store.mirror == MirrorKind::None {
             return Ok(Self(None));
         }
-        let values = firestore_values(setup);
-        let variable = |name: &str| setup.env.get(name).map(str::to_owned);
-        let config = FirestoreConfig::from_values(&values, &variable)
+        let store = Firestore::new(firestore_config(setup)?)
             .map_err(|error| TradeError::Refused(error.to_string()))?;
-        let store = Firestore::new(config).map_err(|error| TradeError::Refused(error.to_string()))?;
         Ok(Self(Some(Arc::new(store))))
     }
+}
+
+/// How Firestore is reached.
+///
+/// Errors: [`TradeError::Refused`] naming the key or variable.
+pub(crate) fn firestore_config(setup: &Setup<'_>) -> Result<FirestoreConfig, TradeError> {
+    let variable = |name: &str| setup.env.get(name).map(str::to_owned);
+    FirestoreConfig::from_values(&firestore_values(setup), &variable)
+        .map_err(|error| TradeError::Refused(error.to_string()))
 }
 
 /// What the configuration says about Firestore.

@@ -16,9 +16,11 @@ mod plan;
 mod retention;
 mod run;
 mod session;
+mod standby;
 mod summary;
 
 pub use error::TradeError;
+pub(crate) use followers::firestore_config;
 pub use options::TradeOptions;
 pub(crate) use place::Place;
 pub use run::{Finished, Setup, run, run_and_inspect};

@@ -30,6 +30,8 @@ pub struct TradeOptions {
     pub history: Option<usize>,
     /// State directory to use as it is.
     pub state_dir: Option<PathBuf>,
+    /// Wait while another process leads the account, and take over when it does not any more.
+    pub standby: bool,
 }
 
 impl TradeOptions {

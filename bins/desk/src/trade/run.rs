@@ -2,11 +2,10 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use hedge_core::{Failpoints, StateStore, engine::Engine};
-use hedge_runtime::{Shutdown, SystemClock};
+use hedge_core::{OrderRecord, OrderState, StateStore, engine::Engine};
+use hedge_runtime::{Shutdown, SystemClock, lease::LeaseState};
 use hedge_sim::binance::ExchangeHandle;
 use hedge_store::{FileStore, StateDir};
-use tracing::warn;
 
 use super::{
     error::TradeError,
@@ -17,16 +16,20 @@ use super::{
     plan::{bars_note, plan},
     retention,
     session::Session,
+    standby::open_store,
 };
 use crate::{
+    compose::ClientTies,
     config::{Config, Mode, Profile},
     env::Env,
-    failpoint, live,
+    failpoint,
+    lease::{self, Claim, Gatekeeper, LeasePlan},
+    live,
     logging::Sink,
     paper,
     report::Record,
     runs::{self, Plan},
-    venue::{default_dir, venue_name},
+    venue::{Access, default_dir, venue_name},
 };
 
 /// What every part of a run is told.
@@ -75,74 +78,139 @@ pub async fn run_and_inspect<R>(
     inspect: impl FnOnce(Option<&ExchangeHandle>) -> R,
 ) -> Result<(Finished, R), TradeError> {
     // What is wrong with hosts, keys and options is said before anything is created.
-    let elsewhere = if is_embedded(&setup, options)? { None } else { Some(live::open(&setup, options)?) };
-    let is_loopback = elsewhere.as_ref().is_none_or(|(_, access)| access.is_loopback);
-    let failpoints = failpoint::armed(setup.env, is_loopback).map_err(TradeError::Refused)?;
+    let is_embedded = is_embedded(&setup, options)?;
+    let is_on_this_machine = is_embedded || setup.config.runtime.binance.is_on_this_machine();
+    let failpoints = failpoint::armed(setup.env, is_on_this_machine).map_err(TradeError::Refused)?;
+    let gate = Arc::new(Gatekeeper::default());
+    let ties = ClientTies { guard: Some(Arc::clone(&gate) as _), failpoints: failpoints.clone() };
+    let elsewhere = if is_embedded { None } else { Some(live::open(&setup, options, &ties)?) };
     let mirror = MirrorPlan::of(&setup)?;
+    let lease = LeasePlan::of(&setup)?;
     let dir = folder(&setup, options)?;
-    let store = open_store(&dir, setup.config, &failpoints)?;
-    let earlier = Plan::load(dir.path())?;
-    let continued = match &earlier {
-        Some(plan) => {
-            if let Some(note) = bars_note(options, plan) {
-                eprintln!("{note}");
-            }
-            Some(options.clone().continuing(plan)?)
-        }
-        None => None,
-    };
-    let options = continued.as_ref().unwrap_or(options);
-    let has_journal = store.next_seq().await.is_ok_and(|seq| seq.0 > 0);
-    let (mut place, access) = match elsewhere {
-        Some(found) => found,
-        None => tokio::select! {
-            biased;
-            because = shutdown.requested() => return Err(TradeError::Stopped(because)),
-            opened = paper::open(&setup, options, dir.path(), has_journal) => opened?,
-        },
-    };
-    if let Some(embedded) = &place.embedded {
-        embedded.exchange.notes().iter().chain(&embedded.market.notes).for_each(|note| eprintln!("{note}"));
-    }
-    // The line before the first request.
-    setup.sink.line(&setup.mode.preflight(&access.base));
-    setup.sink.flush();
-    let access = tokio::select! {
-        biased;
-        because = shutdown.requested() => return Err(TradeError::Stopped(because)),
-        access = live::keep_time(&setup, options, dir.path(), &mut place, access) => access?,
-    };
-    let plan = plan(&setup, options, earlier, &dir, &place)?;
-    let days = setup.config.runtime.journal.retention_days;
-    let retention = retention::start(&store, days, Arc::clone(&place.clock));
-    let followed = Followed::start(&setup, dir.path(), store, mirror)?;
-    let session = Session {
+    let store = open_store(dir.path(), setup.config, &failpoints, options.standby, &shutdown).await?;
+    let claim = Claim { dir: dir.path(), is_standby: options.standby, shutdown: &shutdown };
+    let tenure = lease::take(&lease, claim).await?;
+    let led = Led {
         setup,
-        options,
         shutdown: shutdown.clone(),
         dir: &dir,
-        store: followed.store(),
-        place: &place,
-        plan,
-        has_journal,
-        failpoints,
+        store,
+        lease: Arc::clone(&tenure.state),
+        gate,
+        ties: &ties,
+        mirror,
     };
-    let finished = session.run(access).await;
-    if let Some(retention) = retention {
-        retention.end();
+    let finished = led.run(options, elsewhere, inspect).await;
+    if may_be_followed_at_once(&finished) {
+        tenure.give_back().await;
     }
-    followed.close().await;
-    if let Err(TradeError::Run(error)) = &finished {
-        fenced::outlive_panic(error, &dir, &place, &shutdown, setup.sink).await;
+    finished
+}
+
+/// Whether nothing of this process can be on its way to the venue any more, so that the next leader need not wait.
+fn may_be_followed_at_once<R>(finished: &Result<(Finished, R), TradeError>) -> bool {
+    match finished {
+        Ok((finished, _)) => {
+            let is_open =
+                |order: &OrderRecord| matches!(order.state, OrderState::InFlight | OrderState::Unknown);
+            !finished.engine.book().live_orders().any(is_open)
+        }
+        Err(TradeError::Run(_) | TradeError::Crashed(_)) => false,
+        // It ended before the loop began.
+        Err(_) => true,
     }
-    let Place { embedded, address, .. } = place;
-    let seen = inspect(embedded.as_ref().map(|embedded| &embedded.exchange));
-    // Before the exchange goes, nobody is sent there any more.
-    drop(address);
-    if let Some(embedded) = embedded {
-        embedded.exchange.shutdown().await;
+}
+
+/// A run that has its state directory and its lease.
+struct Led<'a> {
+    setup: Setup<'a>,
+    shutdown: Shutdown,
+    dir: &'a StateDir,
+    store: Arc<FileStore>,
+    lease: Arc<LeaseState>,
+    gate: Arc<Gatekeeper>,
+    ties: &'a ClientTies,
+    mirror: MirrorPlan,
+}
+
+impl Led<'_> {
+    async fn run<R>(
+        self,
+        options: &TradeOptions,
+        elsewhere: Option<(Place, Access)>,
+        inspect: impl FnOnce(Option<&ExchangeHandle>) -> R,
+    ) -> Result<(Finished, R), TradeError> {
+        let Self { setup, shutdown, dir, store, lease, gate, ties, mirror } = self;
+        let earlier = Plan::load(dir.path())?;
+        let continued = match &earlier {
+            Some(plan) => {
+                if let Some(note) = bars_note(options, plan) {
+                    eprintln!("{note}");
+                }
+                Some(options.clone().continuing(plan)?)
+            }
+            None => None,
+        };
+        let options = continued.as_ref().unwrap_or(options);
+        let has_journal = store.next_seq().await.is_ok_and(|seq| seq.0 > 0);
+        let (mut place, access) = match elsewhere {
+            Some(found) => found,
+            None => tokio::select! {
+                biased;
+                because = shutdown.requested() => return Err(TradeError::Stopped(because)),
+                opened = paper::open(&setup, options, dir.path(), has_journal, ties) => opened?,
+            },
+        };
+        if let Some(embedded) = &place.embedded {
+            embedded
+                .exchange
+                .notes()
+                .iter()
+                .chain(&embedded.market.notes)
+                .for_each(|note| eprintln!("{note}"));
+        }
+        // The line before the first request.
+        setup.sink.line(&setup.mode.preflight(&access.base));
+        setup.sink.flush();
+        let access = tokio::select! {
+            biased;
+            because = shutdown.requested() => return Err(TradeError::Stopped(because)),
+            access = live::keep_time(&setup, options, dir.path(), &mut place, access, ties) => access?,
+        };
+        let plan = plan(&setup, options, earlier, dir, &place)?;
+        let days = setup.config.runtime.journal.retention_days;
+        let retention = retention::start(&store, days, Arc::clone(&place.clock));
+        let followed = Followed::start(&setup, dir.path(), store, mirror)?;
+        let session = Session {
+            setup,
+            options,
+            shutdown: shutdown.clone(),
+            dir,
+            store: followed.store(),
+            lease,
+            gate,
+            place: &place,
+            plan,
+            has_journal,
+            failpoints: ties.failpoints.clone(),
+        };
+        let finished = session.run(access).await;
+        if let Some(retention) = retention {
+            retention.end();
+        }
+        followed.close().await;
+        if let Err(TradeError::Run(error)) = &finished {
+            fenced::outlive_panic(error, dir, &place, &shutdown, setup.sink).await;
+        }
+        let Place { embedded, address, .. } = place;
+        let seen = inspect(embedded.as_ref().map(|embedded| &embedded.exchange));
+        // Before the exchange goes, nobody is sent there any more.
+        drop(address);
+        if let Some(embedded) = embedded {
+            embedded.exchange.shutdown().await;
+        }
+        finished.map(|finished| (finished, seen))
     }
-    finished.map(|finished| (finished, seen))
 }
 
 /// Whether the run brings its exchange along.
@@ -150,6 +218,11 @@ fn is_embedded(setup: &Setup<'_>, options: &TradeOptions) -> Result<bool, TradeE
     let is_embedded = setup.mode.profile == Profile::Paper && setup.config.runtime.binance.rest_url.is_none();
     if is_embedded && options.time_scale.is_some() {
         let text = "--time-scale is for an exchange that somebody else runs; the embedded one has --speed";
+        return Err(TradeError::Usage(text.to_owned()));
+    }
+    if is_embedded && options.standby {
+        let text =
+            "--standby is for a venue that outlives the process before; the embedded exchange ends with it";
         return Err(TradeError::Usage(text.to_owned()));
     }
     Ok(is_embedded)
@@ -166,16 +239,4 @@ fn folder(setup: &Setup<'_>, options: &TradeOptions) -> Result<StateDir, TradeEr
             runs::claim(given.unwrap_or(&usual), profile.as_str(), venue)?
         }
     })
-}
-
-fn open_store(
-    dir: &StateDir,
-    config: &Config,
-    failpoints: &Failpoints,
-) -> Result<Arc<FileStore>, TradeError> {
-    let store = FileStore::open_with(dir.path(), config.runtime.file_options(), failpoints.clone())?;
-    for repair in store.repairs() {
-        warn!("{repair}");
-    }
-    Ok(Arc::new(store))
 }

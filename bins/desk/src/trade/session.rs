@@ -3,8 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use hedge_core::{Failpoints, StateStore};
-use hedge_runtime::{Activity, Fence, Listing, Parts, RunEnd, RunError, Runtime, Settings, Shutdown};
+use hedge_runtime::{
+    Activity, Fence, Listing, Parts, RunEnd, RunError, Runtime, Settings, Shutdown, lease::LeaseState,
+};
 use hedge_store::StateDir;
+use tokio::task::JoinHandle;
 use tracing::info;
 
 use super::{
@@ -21,7 +24,7 @@ use super::{
 };
 use crate::{
     compose::{Composition, Pacing, compose_paced},
-    control::FileFence,
+    lease::{Gatekeeper, LeasedFence, OURS, keep_posture},
     logging::{Environment, OperatorLog},
     paper::{LastBar, history},
     report::{Heading, Recorder, render},
@@ -44,6 +47,8 @@ pub(super) struct Session<'a> {
     pub(super) shutdown: Shutdown,
     pub(super) dir: &'a StateDir,
     pub(super) store: Arc<dyn StateStore>,
+    pub(super) lease: Arc<LeaseState>,
+    pub(super) gate: Arc<Gatekeeper>,
     pub(super) place: &'a Place,
     pub(super) plan: Option<Plan>,
     pub(super) has_journal: bool,
@@ -62,7 +67,8 @@ impl Session<'_> {
         info!(
             state_dir = %self.dir.path().display(), market = self.place.label, profile = %mode.profile, "run"
         );
-        let fence = FileFence::new(self.dir.path(), PROGRAM);
+        let fence = Arc::new(LeasedFence::new(self.dir.path(), PROGRAM, Arc::clone(&self.lease)));
+        self.gate.admit_by(Arc::clone(&fence));
         // Before any check: whoever is fenced ends with the code that says so.
         fence.leader().map_err(|because| RunError::Fenced { because })?;
         let engaged = tokio::select! {
@@ -76,12 +82,16 @@ impl Session<'_> {
         let bars = BarLimit::new(read.len(), limit, Arc::clone(&count), self.shutdown.clone());
         let activity = if self.place.is_lockstep { Activity::stepped() } else { Activity::free() };
         let standing = disk::StandingOrder::new();
+        let ordered = standing.subscribe();
         let watch =
             disk::Watch::new(self.dir.path().to_owned(), config.runtime.journal.min_free_mb, &standing);
         let mut parts = self.parts(engaged, fence, universe, &recorder, bars, &activity);
         parts.observers.push(Box::new(standing));
         let runtime = Runtime::new(engine, parts);
-        let guard = watch.start(runtime.operator());
+        let guards = [
+            watch.start(runtime.operator()),
+            keep_posture(Arc::clone(&self.lease), ordered, runtime.operator()),
+        ];
         let mut task = tokio::spawn(runtime.run());
         let driver = Driver {
             dir: self.dir.path(),
@@ -93,7 +103,7 @@ impl Session<'_> {
             recorder: &recorder,
         };
         let driven = driver.drive(&mut task, &self.shutdown).await;
-        guard.abort();
+        guards.iter().for_each(JoinHandle::abort);
         let end = match driven? {
             Some(end) => end,
             None => joined(task.await)?,
@@ -104,7 +114,7 @@ impl Session<'_> {
     fn parts(
         &self,
         engaged: Engaged,
-        fence: FileFence,
+        fence: Arc<LeasedFence>,
         universe: Vec<Listing>,
         recorder: &Recorder,
         bars: BarLimit,
@@ -117,7 +127,7 @@ impl Session<'_> {
             store: Arc::clone(&self.store),
             venues: vec![engaged.broker],
             clock: Arc::clone(&self.place.clock),
-            fence: Arc::new(fence),
+            fence,
             activity: Arc::clone(activity),
             observers: vec![
                 Box::new(OperatorLog::new(sink.clone(), environment).at_speed(self.place.speed)),
@@ -138,6 +148,7 @@ impl Session<'_> {
                 // In lockstep no time passes by itself, and nothing may be sent beside the steps.
                 dead_man: config.runtime.deadman.countdown().filter(|_| !self.place.is_lockstep),
                 hold: engaged.hold,
+                closing_at_first: self.lease.opens().err().map(|because| format!("{OURS}{because}")),
                 simulated: mode.is_dry(),
                 control: Some(dir.to_owned()),
                 failpoints: self.failpoints.clone(),

@@ -20,7 +20,7 @@ use super::{
     state::{StateError, state_dir},
 };
 use crate::{
-    compose::{ClientSettings, connect},
+    compose::{ClientSettings, ClientTies, connect},
     config::{Config, Mode, Profile},
     env::Env,
 };
@@ -81,16 +81,17 @@ pub fn access(
         Some(pace) => timing(pace),
         None => (Arc::new(SystemClock) as Arc<dyn Clock>, 1.0),
     };
-    access_by(mode, config, env, state_dir_given, timing)
+    access_by(mode, config, env, state_dir_given, timing, &ClientTies::default())
 }
 
-/// The same by a given clock, which runs so many times as fast as wall time.
+/// The same by a given clock, which runs so many times as fast as wall time, for the process that is to trade.
 pub(crate) fn access_by(
     mode: &Mode,
     config: &Config,
     env: &Env,
     state_dir_given: Option<&Path>,
     timing: (Arc<dyn Clock>, f64),
+    ties: &ClientTies,
 ) -> Result<Access, AccessError> {
     let section = &config.runtime.binance;
     let (rest, ws) = (section.rest_url.as_deref(), section.ws_url.as_deref());
@@ -101,16 +102,16 @@ pub(crate) fn access_by(
             let endpoints = Endpoints::<Mainnet>::new(Some(&exchange.rest_url), Some(&exchange.ws_url))?;
             let demo = ApiKey::demo();
             let credentials = Credentials::<Mainnet>::new(demo.key().to_owned(), demo.secret().to_owned())?;
-            open(config, endpoints, credentials, timing)
+            open(config, endpoints, credentials, timing, ties)
         }
         Profile::Testnet => {
             let endpoints = Endpoints::<Testnet>::new(rest, ws)?;
             let credentials = Credentials::<Testnet>::from_env(&lookup, &endpoints)?;
-            open(config, endpoints, credentials, timing)
+            open(config, endpoints, credentials, timing, ties)
         }
         Profile::Paper | Profile::MainnetDry | Profile::Mainnet => {
             let endpoints = Endpoints::<Mainnet>::new(rest, ws)?;
-            open(config, endpoints, Credentials::<Mainnet>::from_env(&lookup)?, timing)
+            open(config, endpoints, Credentials::<Mainnet>::from_env(&lookup)?, timing, ties)
         }
     }
 }
@@ -143,8 +144,10 @@ fn open<W: World>(
     endpoints: Endpoints<W>,
     credentials: Credentials<W>,
     (clock, venue_speed): (Arc<dyn Clock>, f64),
+    ties: &ClientTies,
 ) -> Result<Access, AccessError> {
     let (base, is_loopback) = (endpoints.rest().to_owned(), endpoints.is_loopback());
-    let settings = ClientSettings { endpoints, credentials, clock: Arc::clone(&clock), venue_speed };
+    let (ties, ours) = (ties.clone(), Arc::clone(&clock));
+    let settings = ClientSettings { endpoints, credentials, clock: ours, venue_speed, ties };
     Ok(Access { client: connect(settings, &config.runtime.binance)?, base, clock, is_loopback })
 }

@@ -1,0 +1,58 @@
+//! The lease in Firestore.
+
+use async_trait::async_trait;
+use hedge_core::Timestamp;
+use hedge_runtime::lease::{LeaseRefusal, LeaseStore, Taken, Validity};
+use hedge_store::firestore::{Grant, Lease, LeaseError};
+
+/// What this process has taken of it.
+#[derive(Debug)]
+pub(super) struct FirestoreLease {
+    lease: Lease,
+    grant: Option<Grant>,
+}
+
+impl FirestoreLease {
+    pub(super) const fn new(lease: Lease) -> Self {
+        Self { lease, grant: None }
+    }
+}
+
+#[async_trait]
+impl LeaseStore for FirestoreLease {
+    async fn take(&mut self, wall: Timestamp) -> Result<Taken, LeaseRefusal> {
+        let grant = self.lease.acquire(wall).await.map_err(refusal)?;
+        let taken = Taken {
+            term: grant.term(),
+            validity: Validity::until(grant.valid_until()),
+            is_succession: grant.is_succession(),
+        };
+        self.grant = Some(grant);
+        Ok(taken)
+    }
+
+    async fn renew(&mut self, wall: Timestamp) -> Result<Validity, LeaseRefusal> {
+        let grant = self.grant.as_mut().ok_or_else(not_taken)?;
+        self.lease.renew(grant, wall).await.map_err(refusal)?;
+        Ok(Validity::until(grant.valid_until()))
+    }
+
+    async fn release(&mut self, wall: Timestamp) -> Result<(), LeaseRefusal> {
+        let grant = self.grant.take().ok_or_else(not_taken)?;
+        self.lease.release(grant, wall).await.map_err(refusal)
+    }
+}
+
+fn not_taken() -> LeaseRefusal {
+    LeaseRefusal::Damaged { because: "it was not taken".to_owned() }
+}
+
+fn refusal(error: LeaseError) -> LeaseRefusal {
+    match error {
+        LeaseError::Held { holder, term, left, .. } => LeaseRefusal::Held { holder, term, left },
+        LeaseError::Lost { holder, term, .. } => LeaseRefusal::Lost { holder, term },
+        LeaseError::Unreachable { .. } => LeaseRefusal::Unreachable { because: error.to_string() },
+        // A document that is no lease, and whatever else a later version may say.
+        other => LeaseRefusal::Damaged { because: other.to_string() },
+    }
+}

@@ -1,0 +1,125 @@
+//! Who a start of a process is, and whether another start in the same directory on the same machine was before it.
+
+use std::{
+    fs,
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::SystemTime,
+};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tracing::warn;
+
+use crate::runs::write_private;
+
+/// What the last holder of this state directory has left in it.
+const FILE: &str = "lease.json";
+/// Characters of a boot id.
+const ID_CHARS: usize = 24;
+
+/// The last holder of the lease in a state directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Footprint {
+    boot_id: String,
+    /// The machine, from one start of it to the next; and the directory on it. A directory that was copied, moved to another
+    /// machine or restored from a backup has another one of the two.
+    machine: String,
+    place: (u64, u64),
+}
+
+impl Footprint {
+    /// Of a start in that directory; `None` where the machine does not say who it is.
+    pub(super) fn of(dir: &Path, boot_id: &str) -> Option<Self> {
+        Some(Self { boot_id: boot_id.to_owned(), machine: machine()?, place: place(dir)? })
+    }
+
+    /// Left for the next start. A start that finds none waits; it is not worth more than a line.
+    pub(super) fn leave(&self, dir: &Path) {
+        let text = serde_json::to_string(self).unwrap_or_default();
+        if let Err(error) = write_private(&dir.join(FILE), (text + "\n").as_bytes()) {
+            warn!(%error, "{FILE} was not written; after a crash the next start waits until the lease has run out");
+        }
+    }
+
+    /// The boot id of the holder that this start succeeds: one in the same directory, on the same machine, since that was
+    /// started. Whoever asks holds the directory's lock, so that holder is gone.
+    pub(super) fn predecessor(dir: &Path) -> Option<String> {
+        let left: Self = serde_json::from_slice(&fs::read(dir.join(FILE)).ok()?).ok()?;
+        let here = Self::of(dir, &left.boot_id)?;
+        (left == here).then_some(left.boot_id)
+    }
+}
+
+/// A name of this start that no other one has.
+pub(super) fn new_boot_id() -> String {
+    static STARTS: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let (machine, pid, start) =
+        (machine().unwrap_or_default(), std::process::id(), STARTS.fetch_add(1, Relaxed));
+    let parts = format!("{} {machine} {pid} {now} {start}", host());
+    let digest = Sha256::digest(parts.as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>().chars().take(ID_CHARS).collect()
+}
+
+/// For people: host and process.
+pub(super) fn holder() -> String {
+    format!("{} pid {}", host(), std::process::id())
+}
+
+fn host() -> String {
+    let named = || std::env::var("HOSTNAME").ok();
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(named).unwrap_or_default();
+    let name: String = name.trim().chars().filter(|c| !c.is_control()).take(64).collect();
+    if name.is_empty() { "a host without a name".to_owned() } else { name }
+}
+
+/// A name of this machine's current uptime. Only Linux says one.
+fn machine() -> Option<String> {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned()).filter(|id| !id.is_empty())
+}
+
+#[cfg(unix)]
+fn place(dir: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata(dir).ok().map(|found| (found.dev(), found.ino()))
+}
+
+#[cfg(not(unix))]
+fn place(_: &Path) -> Option<(u64, u64)> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::temp::TempDir;
+
+    #[test]
+    fn two_starts_never_have_the_same_name() {
+        let (a, b) = (new_boot_id(), new_boot_id());
+        assert_ne!(a, b);
+        assert_eq!(a.len(), ID_CHARS);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_directory_knows_its_last_holder_and_a_copy_of_it_does_not() {
+        let temp = TempDir::new();
+        let (here, copy) = (temp.0.join("here"), temp.0.join("copy"));
+        for dir in [&here, &copy] {
+            fs::create_dir_all(dir).unwrap();
+        }
+        assert_eq!(Footprint::predecessor(&here), None);
+        let left = Footprint::of(&here, "boot-a").unwrap();
+        left.leave(&here);
+        assert_eq!(Footprint::predecessor(&here).as_deref(), Some("boot-a"));
+        fs::copy(here.join(FILE), copy.join(FILE)).unwrap();
+        assert_eq!(Footprint::predecessor(&copy), None, "the process of the first directory may be alive");
+        Footprint { machine: "another uptime".to_owned(), ..left }.leave(&here);
+        assert_eq!(Footprint::predecessor(&here), None);
+        fs::write(here.join(FILE), "{").unwrap();
+        assert_eq!(Footprint::predecessor(&here), None);
+    }
+}

@@ -1,0 +1,66 @@
+//! Opens nothing while the lease does not allow it, and goes on by itself once it does.
+
+use std::{sync::Arc, time::Duration};
+
+use hedge_core::{OperatorCommand, Posture};
+use hedge_runtime::{Operator, lease::LeaseState};
+use tokio::{sync::watch, task::JoinHandle};
+
+/// The guard in the client is the one that counts; this one tells the engine, and people.
+const EVERY: Duration = Duration::from_millis(200);
+/// How the reasons of this guard begin: nothing that somebody else ordered is lifted.
+pub(crate) const OURS: &str = "lease: ";
+
+/// Watches over the posture for as long as the run lasts, or until the handle is aborted. `standing` is what the operator last
+/// ordered, once that is known.
+pub(crate) fn keep_posture(
+    lease: Arc<LeaseState>,
+    mut standing: watch::Receiver<Option<(Posture, String)>>,
+    operator: Operator,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        // Before the journal is folded nobody knows what stands.
+        while standing.wait_for(Option::is_some).await.is_ok() {
+            let seen = standing.borrow_and_update().clone();
+            if let Some((posture, reason)) = seen
+                && let Some((what, because)) = decide(lease.opens(), posture, &reason)
+            {
+                // What a person orders in the same moment is neither lifted nor loosened.
+                operator.command_while((posture, reason), what, because);
+            }
+            tokio::time::sleep(EVERY).await;
+        }
+    })
+}
+
+/// What to order, given what the lease says and what stands.
+fn decide(opens: Result<(), String>, posture: Posture, reason: &str) -> Option<(OperatorCommand, String)> {
+    match (opens, posture) {
+        (Err(because), Posture::Normal) => Some((OperatorCommand::ExitOnly, format!("{OURS}{because}"))),
+        (Ok(()), Posture::ExitOnly) if reason.starts_with(OURS) => {
+            Some((OperatorCommand::Lift, format!("{OURS}this process leads the account and may open")))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_its_own_order_is_lifted_and_nothing_stricter_is_loosened() {
+        let over = || Err("it is over".to_owned());
+        let what = |opens, posture, reason| decide(opens, posture, reason).map(|(what, _)| what);
+        assert_eq!(
+            decide(over(), Posture::Normal, ""),
+            Some((OperatorCommand::ExitOnly, "lease: it is over".to_owned()))
+        );
+        assert_eq!(what(over(), Posture::ExitOnly, "lease: it is over"), None, "it stands already");
+        assert_eq!(what(Ok(()), Posture::ExitOnly, "lease: it is over"), Some(OperatorCommand::Lift));
+        assert_eq!(what(Ok(()), Posture::ExitOnly, "news at 14:30"), None);
+        assert_eq!(what(Ok(()), Posture::Halted, "lease: it is over"), None);
+        assert_eq!(what(over(), Posture::Halted, "stop everything"), None);
+        assert_eq!(what(Ok(()), Posture::Normal, ""), None);
+    }
+}
