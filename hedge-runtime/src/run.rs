@@ -182,6 +182,11 @@ impl Runtime {
         if let Err(RunError::Fenced { because }) = &ended {
             error!(%term, because, "another process leads this account; nothing more is sent or journalled");
             self.abandon(&mut running).await;
+        } else if ended.is_err()
+            && let Some(dead_man) = &mut running.dead_man
+        {
+            // Nobody renews it any more, and the stops of open legs must not go with it.
+            dead_man.finish(self.engine.book()).await;
         }
         // Whoever still waits for an answer is told that none will come.
         self.sources.close();

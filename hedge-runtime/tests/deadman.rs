@@ -10,7 +10,7 @@ use hedge_core::{
     ReportedId, ReportedKind, ReportedState, Tif, Timestamp, VenueOrderId,
 };
 use hedge_runtime::Activity;
-use support::{Bench, START_MS, btc, fill_of_the_first_order};
+use support::{AtOrder, Bench, START_MS, btc, fill_of_the_first_order};
 
 /// Entries rest at 99, and the timer runs for two minutes.
 fn bench() -> Bench {
@@ -111,6 +111,26 @@ async fn a_renewal_that_fails_is_tried_on_ever_more_patiently() {
     tokio::time::sleep(Duration::from_secs(30)).await;
     assert!(bench.venue.called(ARMED) <= renewed + 1, "the next renewal is due after forty seconds");
     bench.stop(run).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_fails_takes_it_off_where_a_leg_is_open_too() {
+    let bench = bench();
+    let run = bench.start();
+    bench.live().await;
+    bench.close_bar(0, 0);
+    bench.until("armed", |bench| bench.venue.called(ARMED) == 1).await;
+    let off = bench.venue.called(OFF);
+    let fill = Fill { qty: Qty::parse("0.4").unwrap(), ..fill_of_the_first_order(btc()) };
+    bench.venue.say(AccountEvent::Fill { fill });
+    bench.until("protected", |bench| bench.venue.called("submit") == 2).await;
+    *bench.store.at_order.lock().unwrap() = AtOrder::FailAlways;
+    bench
+        .venue
+        .say(AccountEvent::Order { report: report(1, OrderSide::Buy, ReportedState::PartiallyFilled) });
+    let ended = run.await.unwrap();
+    assert!(matches!(ended, Err(hedge_runtime::RunError::Journal(_))), "{ended:?}");
+    assert_eq!(bench.venue.called(OFF) - off, 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -33,7 +33,7 @@ pub use mode::{Mode, ModeError, resolve};
 pub(crate) use problem::distance;
 pub use problem::{ConfigError, Problem, nearest};
 pub use profile::Profile;
-pub use protect::{Countdown, DeadmanSection, StopsSection};
+pub use protect::{Countdown, DeadmanSection, Probed, StopsSection};
 pub use reference::reference;
 pub use runtime::{
     BinanceSection, EngineSection, FirestoreSection, ForeignSection, HeartbeatSection, HistorySection,

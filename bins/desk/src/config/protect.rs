@@ -37,6 +37,7 @@ impl StopsSection {
 pub struct DeadmanSection {
     pub gtd_s: u64,
     pub binance: Countdown,
+    pub probe: Probed,
     pub countdown_s: u64,
 }
 
@@ -50,6 +51,18 @@ pub enum Countdown {
     Armed,
 }
 
+/// What is known of what the countdown cancels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Probed {
+    /// Nothing.
+    Unknown,
+    /// A probe has seen it cancel plain orders and leave conditional ones.
+    PlainOnly,
+    /// A person takes it upon himself that stops may go too.
+    Override,
+}
+
 impl DeadmanSection {
     /// How long an entry may rest; `None` for as long as its strategy says.
     pub fn entries_vanish_after(&self) -> Option<Duration> {
@@ -57,6 +70,7 @@ impl DeadmanSection {
     }
     /// How long the countdown runs, where it is used.
     pub fn countdown(&self) -> Option<Duration> {
-        (self.binance == Countdown::Armed).then(|| Duration::from_secs(self.countdown_s))
+        let is_armed = self.binance == Countdown::Armed && self.probe != Probed::Unknown;
+        is_armed.then(|| Duration::from_secs(self.countdown_s))
     }
 }

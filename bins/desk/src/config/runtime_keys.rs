@@ -268,7 +268,14 @@ pub const RUNTIME_KEYS: &[RuntimeKey] = &[
         Kind::Word(&["off", "armed"]),
         "word",
         "off",
-        "Whether the venue's countdown cancels a symbol's open orders when it is not renewed. armed: while one of our entries rests there, no plain order of ours closes anything, and no plain order of anybody else rests. Ask hedgectl probe deadman first whether it spares stops. Not in a run bar after bar.",
+        "Whether the venue's countdown cancels a symbol's open orders when it is not renewed. armed: while one of our entries rests there, no plain order of ours closes anything, and no plain order of anybody else rests. Not without deadman.probe, and not in a run bar after bar.",
+    ),
+    key(
+        "deadman.probe",
+        Kind::Word(&["unknown", "plain_only", "override"]),
+        "word",
+        "unknown",
+        "What hedgectl probe deadman has said about the countdown: plain_only when it spares stops. Nothing is armed while it is unknown. override arms it all the same: a process that dies may then take the stops of open legs with it.",
     ),
     key(
         "deadman.countdown_s",

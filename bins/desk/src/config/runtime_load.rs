@@ -12,6 +12,7 @@ use super::{
     calendar,
     json::{assignment, expected},
     problem::{ConfigError, Problem, nearest},
+    protect::{Countdown, Probed},
     runtime::RuntimeConfig,
     runtime_keys::{Kind, RUNTIME_KEYS, defaults, find},
     stop_variables,
@@ -165,10 +166,16 @@ fn cross_checks(config: &RuntimeConfig, sources: &RuntimeSources) -> Vec<Problem
         );
         Problem::new(sources.of("deadman.gtd_s"), text)
     });
+    let deadman = &config.deadman;
+    let unprobed = (deadman.binance == Countdown::Armed && deadman.probe == Probed::Unknown).then(|| {
+        let text = "deadman.binance = \"armed\": expected off while deadman.probe is unknown: the countdown may take stops away \
+             with it; run hedgectl probe deadman on a demo account, and write deadman.probe = \"plain_only\" if it says so";
+        Problem::new(sources.of("deadman.binance"), text.to_owned())
+    });
     let binance = &config.binance;
     let late = config.fence.problem(binance.recv_window_ms.into(), binance.timeout_ms);
     let late = late.map(|(key, text)| Problem::new(sources.of(key), text));
-    one_url_only.into_iter().chain(in_the_clear).chain(too_short).chain(late).collect()
+    one_url_only.into_iter().chain(in_the_clear).chain(too_short).chain(unprobed).chain(late).collect()
 }
 
 /// Whether a base URL names this machine.

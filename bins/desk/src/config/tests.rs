@@ -624,13 +624,25 @@ fn times_of_the_stop_validator_are_given_in_seconds() {
 }
 
 #[test]
+fn the_countdown_is_not_armed_before_somebody_knows_what_it_cancels() {
+    let [problem] = &runtime("[deadman]\nbinance = \"armed\"")[..] else { panic!("one problem") };
+    assert!(problem.starts_with("r.toml:2: deadman.binance = \"armed\": expected off"), "{problem}");
+    assert!(problem.contains("hedgectl probe deadman"), "{problem}");
+    let countdown = |probe: &str| {
+        let text = format!("[deadman]\nbinance = \"armed\"\nprobe = \"{probe}\"");
+        runtime_load::load("r.toml", &text, &Env::default()).unwrap().0.deadman.countdown()
+    };
+    assert!(countdown("plain_only").is_some() && countdown("override").is_some());
+}
+
+#[test]
 fn an_entry_rests_at_least_as_long_as_the_venue_wants_or_without_end() {
     let gtd = |text: &str| runtime_load::load("r.toml", text, &Env::default()).unwrap().0.deadman;
     assert_eq!(gtd("").entries_vanish_after(), Some(std::time::Duration::from_secs(3_600)));
     assert_eq!(gtd("[deadman]\ngtd_s = 0").entries_vanish_after(), None);
     assert_eq!(gtd("").countdown(), None, "the countdown is off unless somebody arms it");
     assert_eq!(
-        gtd("[deadman]\nbinance = \"armed\"\ncountdown_s = 60").countdown(),
+        gtd("[deadman]\nbinance = \"armed\"\nprobe = \"plain_only\"\ncountdown_s = 60").countdown(),
         Some(std::time::Duration::from_secs(60))
     );
     assert_eq!(

@@ -51,7 +51,7 @@ impl fmt::Display for Found {
         let (what, so) = match self.verdict {
             Verdict::PlainOnly => (
                 "cancelled the plain order and left the conditional one",
-                "stops are safe: deadman.binance = \"armed\" takes entries away and nothing else",
+                "stops are safe: deadman.binance = \"armed\" with deadman.probe = \"plain_only\" takes entries away and nothing else",
             ),
             Verdict::ConditionalToo => (
                 "cancelled the plain order and the conditional one",
