@@ -20,8 +20,8 @@ use super::DrillError;
 /// What is traded.
 pub(super) const SYMBOLS: [&str; 7] =
     ["ADAUSDT", "BNBUSDT", "BTCUSDT", "DOGEUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT"];
-/// Venue seconds in one of ours: a bar of a minute takes a second.
-pub(super) const SPEED: u32 = 60;
+/// Venue seconds in one of ours: a bar of a minute takes half a second.
+pub(super) const SPEED: u32 = 120;
 const LEVERAGE: u32 = 3;
 
 /// Symbol and side.

@@ -137,19 +137,31 @@ impl Scene {
         command
     }
 
-    /// Starts an executor in a state directory of this drill, and does not wait for it.
-    pub(super) fn launch_in(&self, state: &str, more: &[(&str, &str)]) -> Step<Process> {
+    /// Starts an executor in the state directory of this drill, and does not wait for it.
+    pub(super) fn launch(&self, args: &[&str], variables: &[(&str, &str)]) -> Step<Process> {
         let mut command = self.program(EXECUTOR);
         let speed = SPEED.to_string();
-        command.args(["--config", "config", "--follow", "--state-dir", state, "--time-scale", &speed]);
-        command.envs(more.iter().copied());
+        command.args(["--config", "config", "--follow", "--state-dir", "state", "--time-scale", &speed]);
+        command.args(args).envs(variables.iter().copied());
         Ok(Process::start(EXECUTOR, command, self.record.began)?)
     }
 
     /// Starts the executor and waits until it is ready. Returns how long that took. Units: seconds.
-    pub(super) fn start(&mut self, more: &[(&str, &str)]) -> Step<f64> {
+    pub(super) fn start(&mut self, variables: &[(&str, &str)]) -> Step<f64> {
         let from = Instant::now();
-        self.executor = Some(self.launch_in("state", more)?);
+        let executor = self.launch(&[], variables)?;
+        self.follow(executor);
+        self.until_ready(from)
+    }
+
+    /// Takes this executor for the one of the drill; the one before it has ended, or is ended now.
+    pub(super) fn follow(&mut self, executor: Process) {
+        self.dismiss();
+        self.executor = Some(executor);
+    }
+
+    /// Waits until the executor is ready. Returns how long that took since then. Units: seconds.
+    pub(super) fn until_ready(&mut self, from: Instant) -> Step<f64> {
         let ready = self.until(PATIENCE, |scene| {
             let executor = scene.executor()?;
             let is_ready = executor.line_from(0, READY).is_some();
@@ -328,7 +340,7 @@ impl Scene {
         let stretches = self.watch.since(from_s);
         let longest = stretches.iter().max_by(|one, other| one.seconds().total_cmp(&other.seconds()));
         let found = longest.map_or_else(
-            || "no leg was bare".to_owned(),
+            || "no leg was seen bare, looking every 10 ms".to_owned(),
             |bare| format!("{} for {:.2} s at most", legs_words([&bare.leg]), bare.seconds()),
         );
         let longest_s = self.watch.longest_since(from_s);

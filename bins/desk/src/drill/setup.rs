@@ -10,6 +10,9 @@ use super::{
     workplace::{private_file, private_folder},
 };
 
+/// The most that a limit may be.
+const MOST_NOTIONAL_USDT: u64 = 10_000_000;
+
 /// What differs from drill to drill.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Setup {
@@ -19,6 +22,8 @@ pub(super) struct Setup {
     pub(super) capital_usdt: u32,
     /// Dearest price of an entry.
     pub(super) slippage_bps: u32,
+    /// How long a strategy holds a leg. Units: bars, half a second each.
+    pub(super) max_bars: u32,
     /// More lines of `runtime.toml`.
     pub(super) runtime: &'static str,
 }
@@ -26,18 +31,18 @@ pub(super) struct Setup {
 impl Setup {
     /// What most drills trade with.
     pub(super) const USUAL: Self =
-        Self { balance_usdt: 1_000_000, capital_usdt: 300, slippage_bps: 30, runtime: "" };
+        Self { balance_usdt: 1_000_000, capital_usdt: 300, slippage_bps: 30, max_bars: 4, runtime: "" };
 }
 
-/// In and out within five bars, with a stop and two take-profits.
+/// In and out within a few bars, with a stop and two take-profits.
 fn strategy(symbol: &str, setup: &Setup) -> Value {
     json!({
         "name": format!("{}_drill", symbol.to_lowercase().trim_end_matches("usdt")), "kind": "sol_fast_lane",
         "symbol": symbol, "timeframe": "1m", "enabled": true, "sides": ["LONG", "SHORT"],
-        "capital_per_trade": setup.capital_usdt.to_string(), "leverage": 3, "mode": "reversion", "z_period": 5,
+        "capital_per_trade": setup.capital_usdt.to_string(), "leverage": 3, "mode": "reversion", "z_period": 3, "rsi_period": 3,
         "z_entry": 0.1, "rsi_extreme": 50, "atr_min": 0, "atr_max": 0.5, "cooldown_bars": 0, "stop": {"atr": 4.0},
         "take_profits": [{"at": {"atr": 3.0}, "portion": 0.5}, {"at": {"atr": 5.0}, "portion": 0.5}],
-        "max_bars": 5
+        "max_bars": setup.max_bars
     })
 }
 
@@ -47,7 +52,7 @@ fn limits(setup: &Setup) -> Value {
         "KILL_DD_PCT": 9.0, "KILL_DAILY_LOSS_PCT": 4.0, "MAX_POSITIONS": 20, "MAX_LEVERAGE": 3.0,
         "MAX_SLIPPAGE_BPS": setup.slippage_bps, "LIQ_DISTANCE_MIN_PCT": 20, "MAINTENANCE_MARGIN_PCT": 1.0,
         "MAX_NOTIONAL_PER_ORDER_USDT": order, "MAX_NOTIONAL_PER_SYMBOL_USDT": order * 2,
-        "MAX_NOTIONAL_TOTAL_USDT": order * 20, "MIN_NOTIONAL_USDT": 5, "MAX_OPEN_ORDERS": 200,
+        "MAX_NOTIONAL_TOTAL_USDT": (order * 20).min(MOST_NOTIONAL_USDT), "MIN_NOTIONAL_USDT": 5, "MAX_OPEN_ORDERS": 200,
         "ENTRIES_PER_LEG_PER_HOUR": 60, "PRICE_STALENESS_S": 300, "WARMUP_S": 0, "DAILY_RESET_TZ": "UTC",
         "DAILY_RESET_HOUR": 0
     })

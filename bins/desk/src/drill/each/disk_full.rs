@@ -31,8 +31,8 @@ pub(in crate::drill) const DRILL: Drill = Drill {
 };
 
 fn steps(scene: &mut Scene) -> Step {
-    // Which write fails; there are some forty a second.
-    let nth = 250 + Dice::new(scene.seed).below(200);
+    // Which write fails; there are some ten a second.
+    let nth = 60 + Dice::new(scene.seed).below(60);
     let failpoint = format!("journal.before_write:{nth}=full");
     scene.record.inject(json!({"HEDGE_FAILPOINT": failpoint}));
     scene.start(&[("HEDGE_FAILPOINT", &failpoint)])?;

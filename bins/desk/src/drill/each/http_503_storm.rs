@@ -59,10 +59,10 @@ fn steps(scene: &mut Scene) -> Step {
     while Instant::now() < end {
         // Those that have hit make room; a few wait at a time, so that about every other request meets one.
         pending.retain(|fault| scene.exchange.hits(*fault) == 0);
-        if pending.len() < 2 {
+        if pending.len() < 4 {
             pending.push(scene.inject(&fault(&mut dice))?);
         }
-        scene.pause(dice.between_ms(20, 160))?;
+        scene.pause(dice.between_ms(10, 60))?;
     }
     pending.iter().for_each(|fault| scene.exchange.clear(*fault));
     scene.record.moment("the storm is over");

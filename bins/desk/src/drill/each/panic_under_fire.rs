@@ -33,10 +33,10 @@ fn steps(scene: &mut Scene) -> Step {
     for fault in [
         json!({"fault": "accept_then_drop", "match": on, "count": 2}),
         json!({"fault": "http_503_unknown", "executed": true, "match": on, "count": 2}),
-        json!({"fault": "http_503_unknown", "executed": false, "match": on, "count": 2}),
+        json!({"fault": "http_503_unknown", "executed": false, "match": on, "count": 1}),
         json!({"fault": "drop", "match": on, "count": 1}),
         json!({"fault": "http_503_overload", "spare_closes": false, "match": on, "count": 2}),
-        json!({"fault": "http_429", "pool": "orders", "retry_after_s": 30, "match": on, "count": 1}),
+        json!({"fault": "http_429", "pool": "orders", "retry_after_s": 2, "match": on, "count": 1}),
         json!({"fault": "delay", "delay_ms": 200, "match": on, "count": 10}),
         json!({"fault": "http_503_internal", "match": {"path": "/fapi/v3/positionRisk"}, "count": 2}),
     ] {

@@ -21,7 +21,7 @@ pub(in crate::drill) const DRILL: Drill = Drill {
     ],
     usual: Duration::from_secs(6),
     least: Duration::from_secs(4),
-    setup: Setup { balance_usdt: 90_000_000, capital_usdt: 400_000, slippage_bps: 1, runtime: "" },
+    setup: Setup { balance_usdt: 90_000_000, capital_usdt: 120_000, slippage_bps: 1, ..Setup::USUAL },
     steps,
 };
 

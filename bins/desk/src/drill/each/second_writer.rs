@@ -1,6 +1,6 @@
 //! A second executor wants the account of the first; then a panic close takes it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -15,11 +15,11 @@ use crate::drill::{
 
 pub(in crate::drill) const DRILL: Drill = Drill {
     name: "second-writer",
-    about: "a second executor is started in the same state directory, then a panic close takes the account over",
+    about: "a second executor and a standby are started beside the first; the first is killed; a panic close takes over",
     expected: &[
         "the second executor is refused within 10 s with exit code 74, names the process that holds the journal, and sends nothing",
-        "the first trades on as if nothing were",
-        "once a panic close leads, the first ends with exit code 75 within 10 s and sends nothing more",
+        "a third, started with --standby, waits; when the first is killed, it is ready within 10 s, and no order is doubled or lost",
+        "once a panic close leads, the executor ends with exit code 75 within 10 s and sends nothing more",
         "the next executor starts halted: it opens nothing until a person resumes",
     ],
     usual: Duration::from_secs(4),
@@ -35,7 +35,7 @@ fn steps(scene: &mut Scene) -> Step {
     let holder = scene.executor()?.id().to_string();
     scene.record.inject(json!({"program": EXECUTOR, "state_directory": "that of the first"}));
     scene.record.moment("a second executor is started in the same state directory");
-    let mut second = scene.launch_in("state", &[])?;
+    let mut second = scene.launch(&[], &[])?;
     let status = scene.until(Duration::from_secs(10), |_| Ok(second.ended()?))?;
     let last = second.lines().last().map(|line| line.text.clone()).unwrap_or_default();
     let found = format!("{}: {last}", status.map_or_else(|| "it runs".to_owned(), words));
@@ -52,8 +52,7 @@ fn steps(scene: &mut Scene) -> Step {
     let sent = second.count("SEND_ORDER");
     scene.record.check("the second executor sends nothing", "0 orders", format!("{sent} orders"), sent == 0);
     drop(second);
-    scene.pause(scene.run_for)?;
-    scene.check_opens_again(Duration::from_secs(20))?;
+    stand_by(scene)?;
     scene.check_bare(from_s, PROTECT_WITHIN_S);
     scene.settle()?;
 
@@ -63,13 +62,36 @@ fn steps(scene: &mut Scene) -> Step {
     let openings = scene.tail.openings();
     scene.pause(Duration::from_secs(3))?;
     let opened = scene.tail.openings() - openings;
-    let halted = scene.executor()?.find("[executor] POSTURE").unwrap_or_default();
+    let halted = scene.executor()?.find("\"posture\":\"halted\"").unwrap_or_default();
     let found = format!("{opened} openings in 3 s; {halted}");
-    let passed = opened == 0 && halted.contains("halted");
+    let passed = opened == 0 && !halted.is_empty();
     scene.record.check("the next executor starts halted", "halted, 0 openings", found, passed);
     scene.executor()?.signal("TERM")?;
     scene.check_end(Duration::from_secs(20), 0, "stops on request")?;
     Ok(())
+}
+
+/// Another one waits while the first trades, and takes over when it is killed.
+fn stand_by(scene: &mut Scene) -> Step {
+    let standby = scene.launch(&["--standby"], &[])?;
+    scene.record.moment("a third executor stands by");
+    scene.pause(scene.run_for)?;
+    let sent = standby.count("SEND_ORDER");
+    let waits = standby.find("standby: waits").is_some();
+    let found =
+        format!("{}, {sent} orders sent", if waits { "it waits" } else { "it does not say that it waits" });
+    scene.record.check("the standby waits", "it waits, 0 orders sent", found, waits && sent == 0);
+    let died = Instant::now();
+    scene.executor()?.kill()?;
+    scene.until_ended(Duration::from_secs(10))?;
+    scene.record.inject(json!({"signal": "KILL", "to": "the first executor"}));
+    scene.record.moment("the first executor is killed");
+    scene.follow(standby);
+    let took_s = scene.until_ready(died)?;
+    scene.record.figure("kill to a standby that is ready", took_s, "s");
+    let found = format!("after {took_s:.2} s");
+    scene.record.check("the standby takes over", "ready within 10 s", found, took_s <= 10.0);
+    scene.check_opens_again(Duration::from_secs(20))
 }
 
 /// A panic close takes the account over from a running executor: that one ends with 75 and sends nothing more.

@@ -19,8 +19,8 @@ const TOLD_WITHIN_S: f64 = 2.0;
 const FOUND_WITHIN_S: f64 = 180.0;
 /// A take-profit is placed again by the validator: its grace, its interval, and the way there.
 const LADDER_WITHIN: Duration = Duration::from_millis(3_500);
-/// A leg is open for five bars; younger guards leave enough time to see them replaced. Units: venue milliseconds.
-const YOUNG_MS: i64 = 60_000;
+/// Guards so young leave enough time to see them replaced before their leg is closed. Units: venue milliseconds.
+const YOUNG_MS: i64 = 240_000;
 
 pub(in crate::drill) const DRILL: Drill = Drill {
     name: "stop-deleted-at-venue",
@@ -34,7 +34,8 @@ pub(in crate::drill) const DRILL: Drill = Drill {
     ],
     usual: Duration::from_secs(6),
     least: Duration::from_secs(4),
-    setup: Setup::USUAL,
+    // Long enough to see a take-profit placed again.
+    setup: Setup { max_bars: 12, ..Setup::USUAL },
     steps,
 };
 

@@ -29,7 +29,7 @@ pub(in crate::drill) const DRILL: Drill = Drill {
     ],
     usual: Duration::from_secs(6),
     least: Duration::from_secs(3),
-    // Two seconds on walls: long enough to be seen, short enough to see the end of.
+    // A second on walls: long enough to be seen, short enough to see the end of.
     setup: Setup { runtime: "[engine]\nmute_s = 120\n", ..Setup::USUAL },
     steps,
 };
