@@ -113,7 +113,7 @@ impl Venue {
         serde_json::from_str(body).unwrap_or_else(|error| panic!("{path}: {error}: {body}"))
     }
 
-    fn signed(&self, path: &str, query: &str) -> Value {
+    fn signed(&self, method: &str, path: &str, query: &str) -> Value {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
         let query = format!("{query}&timestamp={now}");
         let key = hmac::Key::new(hmac::HMAC_SHA256, ApiKey::DEMO_SECRET.as_bytes());
@@ -122,7 +122,16 @@ impl Venue {
                 write!(text, "{byte:02x}").unwrap();
                 text
             });
-        self.request("GET", &format!("{path}?{query}&signature={signature}"), "")
+        self.request(method, &format!("{path}?{query}&signature={signature}"), "")
+    }
+
+    /// Opens a LONG leg at the market, as a person would.
+    #[allow(dead_code, reason = "the tests that share this file use a part")]
+    pub fn open_by_hand(&self, symbol: &str, qty: &str, client_id: &str) {
+        let order = format!(
+            "symbol={symbol}&side=BUY&positionSide=LONG&type=MARKET&quantity={qty}&newClientOrderId={client_id}"
+        );
+        self.signed("POST", "/fapi/v1/order", &order);
     }
 
     /// Arms a fault.
@@ -164,7 +173,7 @@ impl Venue {
         loop {
             let from = trades.last().map_or(from, |last| last.id + 1);
             let query = format!("symbol={symbol}&limit={TRADES_AT_ONCE}&fromId={from}");
-            let page = self.signed("/fapi/v1/userTrades", &query);
+            let page = self.signed("GET", "/fapi/v1/userTrades", &query);
             let page = page.as_array().unwrap();
             trades.extend(page.iter().map(|row| Trade {
                 id: row["id"].as_u64().unwrap(),
