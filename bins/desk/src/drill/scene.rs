@@ -171,7 +171,8 @@ impl Scene {
         let took_s = from.elapsed().as_secs_f64();
         match ready {
             Some(Ok(())) => {
-                self.record.moment(format!("the executor is ready after {took_s:.2} s"));
+                let pid = self.executor()?.id();
+                self.record.moment(format!("the executor (process {pid}) is ready after {took_s:.2} s"));
                 Ok(took_s)
             }
             ended => {

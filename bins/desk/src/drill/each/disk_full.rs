@@ -41,9 +41,9 @@ fn steps(scene: &mut Scene) -> Step {
     }
     let ended_s = scene.record.now_s();
     let before = scene.exchange.account();
-    let said = scene.executor()?.find("free the disk").or(scene.executor()?.find("No space left"));
+    let said = scene.executor()?.find("free some space");
     let found = said.clone().unwrap_or_else(|| "nothing about the disk".to_owned());
-    scene.record.check("it says what to do", "a line about the disk", found, said.is_some());
+    scene.record.check("it says what to do", "to free the disk", found, said.is_some());
     let findings = look(&scene.exchange, &mut scene.tail);
     let unwritten = findings.lost.iter().filter(|text| text.contains("is not in the journal")).count();
     let found = format!("{unwritten} of {} orders", findings.orders);
