@@ -1,20 +1,27 @@
 //! The lease in Firestore.
 
+use std::path::PathBuf;
+
 use async_trait::async_trait;
 use hedge_core::Timestamp;
 use hedge_runtime::lease::{LeaseRefusal, LeaseStore, Taken, Validity};
 use hedge_store::firestore::{Grant, Lease, LeaseError};
+
+use super::identity::Footprint;
 
 /// What this process has taken of it.
 #[derive(Debug)]
 pub(super) struct FirestoreLease {
     lease: Lease,
     grant: Option<Grant>,
+    dir: PathBuf,
+    boot_id: String,
 }
 
 impl FirestoreLease {
-    pub(super) const fn new(lease: Lease) -> Self {
-        Self { lease, grant: None }
+    /// For a start of that id in that state directory.
+    pub(super) const fn new(lease: Lease, dir: PathBuf, boot_id: String) -> Self {
+        Self { lease, grant: None, dir, boot_id }
     }
 }
 
@@ -28,6 +35,10 @@ impl LeaseStore for FirestoreLease {
             is_succession: grant.is_succession(),
         };
         self.grant = Some(grant);
+        // Only now: whoever succeeds a start that never had the lease would not know the one that has it.
+        if let Some(footprint) = Footprint::of(&self.dir, &self.boot_id) {
+            footprint.leave(&self.dir);
+        }
         Ok(taken)
     }
 

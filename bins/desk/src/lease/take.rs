@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use hedge_core::Term;
 use hedge_runtime::{
     Shutdown,
     lease::{Identity, Keeper, LeaseRefusal, LeaseState},
@@ -20,6 +21,9 @@ use crate::trade::TradeError;
 const TELL_EVERY: Duration = Duration::from_secs(60);
 /// How often it looks: a tenth of what the lease lasts, within these.
 const LOOK_EVERY: std::ops::RangeInclusive<Duration> = Duration::from_millis(200)..=Duration::from_secs(3);
+
+/// More than the clocks of two machines differ within seconds, and less than the distance of two renewals.
+const RENEWED: Duration = Duration::from_millis(300);
 
 /// What the start wants.
 #[derive(Clone, Copy, Debug)]
@@ -68,13 +72,25 @@ pub(crate) async fn take(plan: &LeasePlan, claim: Claim<'_>) -> Result<Tenure, T
         .lease(&holder, &boot_id, Footprint::predecessor(claim.dir))
         .map_err(|error| TradeError::Refused(error.to_string()))?;
     let state = Arc::new(LeaseState::new(identity("firestore")));
-    let keeper = Keeper::start(FirestoreLease::new(lease), Arc::clone(&state), plan.beat)
+    let lease = FirestoreLease::new(lease, claim.dir.to_owned(), boot_id);
+    let keeper = Keeper::start(lease, Arc::clone(&state), plan.beat)
         .map_err(|error| TradeError::NoLease(format!("starting the lease's thread failed: {error}")))?;
     first(plan, claim, &state, &keeper).await?;
-    if let Some(footprint) = Footprint::of(claim.dir, &boot_id) {
-        footprint.leave(claim.dir);
-    }
     Ok(Tenure { state, keeper: Some(keeper) })
+}
+
+/// Somebody else's lease, as it was first seen.
+struct Seen {
+    term: Term,
+    left: Duration,
+    at: Instant,
+}
+
+impl Seen {
+    /// Whether somebody has renewed it since, or taken it: then more is left than can be.
+    fn is_alive(&self, term: Term, left: Duration) -> bool {
+        term != self.term || left + self.at.elapsed() > self.left + RENEWED
+    }
 }
 
 async fn first(
@@ -84,6 +100,7 @@ async fn first(
     keeper: &Keeper,
 ) -> Result<(), TradeError> {
     let mut told_at: Option<Instant> = None;
+    let mut seen: Option<Seen> = None;
     loop {
         let refusal = tokio::select! {
             biased;
@@ -102,9 +119,13 @@ async fn first(
         };
         match refusal {
             LeaseRefusal::Damaged { .. } => return Err(TradeError::NoLease(refusal.to_string())),
-            LeaseRefusal::Held { .. } | LeaseRefusal::Lost { .. } if !claim.is_standby => {
-                let advice = "start it with --standby to wait for it, or stop the other one";
-                return Err(TradeError::NotLeading(format!("{refusal}; {advice}")));
+            // One that nobody renews is one of a process that has gone, and is waited for; so a restart needs nobody.
+            LeaseRefusal::Held { term, left, .. } if !claim.is_standby => {
+                if seen.as_ref().is_some_and(|seen| seen.is_alive(term, left)) {
+                    let advice = "start it with --standby to wait for it, or stop the other one";
+                    return Err(TradeError::NotLeading(format!("{refusal}; {advice}")));
+                }
+                seen.get_or_insert_with(|| Seen { term, left, at: Instant::now() });
             }
             // Whoever stands by does so because somebody else leads: without an answer it does not begin.
             LeaseRefusal::Unreachable { .. } if !claim.is_standby => {
@@ -113,7 +134,12 @@ async fn first(
             _ => {}
         }
         if told_at.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
-            info!("standby: waits for the {}: {refusal}", plan.describe());
+            let who = if claim.is_standby {
+                "standby: waits"
+            } else {
+                "fence: looks whether its holder lives, and waits"
+            };
+            info!("{who} for the {}: {refusal}", plan.describe());
             told_at = Some(Instant::now());
         }
         let pause = (plan.ttl / 10).clamp(*LOOK_EVERY.start(), *LOOK_EVERY.end());
@@ -142,4 +168,19 @@ fn alone(
     warn!(dir = %claim.dir.display(), %refusal, "fence: {because}");
     state.lock_alone(Some(because.to_owned()));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_that_runs_out_is_not_taken_for_one_that_is_renewed() {
+        let s = Duration::from_secs;
+        let seen = Seen { term: Term(3), left: s(20), at: Instant::now() - s(5) };
+        assert!(!seen.is_alive(Term(3), s(15)), "five seconds have passed");
+        assert!(!seen.is_alive(Term(3), s(0)));
+        assert!(seen.is_alive(Term(3), s(16)), "a second longer than it can be");
+        assert!(seen.is_alive(Term(4), s(1)), "somebody else was faster");
+    }
 }

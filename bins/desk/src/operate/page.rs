@@ -10,6 +10,7 @@ use hedge_runtime::{
 use hedge_store::tee::FollowerStatus;
 
 use super::{NextStart, Said};
+use crate::lease::OURS;
 
 /// A status and what a page says besides.
 #[derive(Clone, Debug)]
@@ -88,7 +89,12 @@ impl Page<'_> {
             let order = if status.operator == Posture::Halted { "halt" } else { "exit-only" };
             let since = self.since(status.operator_since.as_deref());
             writeln!(f, "order     {order} {since}: {}", status.operator_because)?;
-            writeln!(f, "          lift it with: hedgectl resume BECAUSE")?;
+            // A resume would stand for a moment: the lease's guard gives its order again.
+            if status.operator_because.starts_with(OURS) {
+                writeln!(f, "          it is lifted by itself")?;
+            } else {
+                writeln!(f, "          lift it with: hedgectl resume BECAUSE")?;
+            }
         }
         if let Some(next) = &self.next_start {
             let word = if next.posture == Posture::Halted { "halted" } else { "exit-only" };
