@@ -83,13 +83,26 @@ fn the_facts_of_a_paper_journal_lead_to_its_decisions_again() {
 #[test]
 fn another_configuration_is_said_and_not_taken_for_a_difference() {
     let temp = Temp::new("replay-config");
-    recorded_run(&temp);
+    let dir = recorded_run(&temp);
     let folder = config().display().to_string();
-    let mut command = hedgectl(&temp, &["journal", "verify", "--state-dir", "d", "--config", &folder]);
-    let output = command.env("HEDGE__ENGINE__MUTE_S", "901").output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let text = stdout(&output).join("\n");
+    let verify = || {
+        let mut command = hedgectl(&temp, &["journal", "verify", "--state-dir", "d", "--config", &folder]);
+        let output = command.env("HEDGE__ENGINE__MUTE_S", "901").output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output).join("\n")
+    };
+    // The run has kept its own: what the files say today is in nobody's way.
+    let text = verify();
+    assert!(text.contains("replaying the facts gave all"), "{text}");
+    fs::remove_dir_all(dir.join("configs")).unwrap();
+    let text = verify();
     assert!(text.contains("not replayed: the run had configuration"), "{text}");
+    let output = hedgectl(&temp, &["replay", "d", "--config", &folder])
+        .env("HEDGE__ENGINE__MUTE_S", "901")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
+    assert!(stderr(&output).contains("name the one it had with --config"), "{}", stderr(&output));
 }
 
 #[test]
@@ -189,4 +202,138 @@ fn a_record_that_was_taken_out_is_found() {
     fs::write(&path, lines.join("\n") + "\n").unwrap();
     let error = check(&dir).unwrap_err().to_string();
     assert!(error.contains(&format!("line {}", taken + 1)) && error.contains(&taken.to_string()), "{error}");
+}
+
+/// The exit code of `hedgectl replay`, what it printed, and what it complained of.
+fn replayed(temp: &Temp, args: &[&str]) -> (i32, String, String) {
+    let output = hedgectl(temp, &[&["replay"], args].concat()).output().unwrap();
+    (output.status.code().unwrap(), stdout(&output).join("\n"), stderr(&output))
+}
+
+#[test]
+fn a_run_is_replayed_by_its_name_with_the_configuration_that_it_kept() {
+    let temp = Temp::new("replay-command");
+    let data = klines(&temp, 400).display().to_string();
+    // By a clock that runs sixty times as fast the engine allows itself more of its own time: that is kept with the run too.
+    let args = [
+        "--bars",
+        "12",
+        "--data",
+        &data,
+        "--history",
+        "200",
+        "--speed",
+        "1000",
+        "--symbols",
+        "BTCUSDT,SOLUSDT",
+    ];
+    let output = executor(&temp, &args).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    for name in ["last", "state/paper/last"] {
+        let (code, text, complaint) = replayed(&temp, &[name]);
+        assert_eq!(code, 0, "{complaint}");
+        assert!(
+            text.starts_with("same: ") && text.contains("decisions (") && text.contains("screened "),
+            "{text}"
+        );
+    }
+    let (code, _, complaint) = replayed(&temp, &["yesterday"]);
+    assert_eq!(code, 1);
+    assert!(
+        complaint.contains("has no run of that name: there are ") && complaint.contains("last"),
+        "{complaint}"
+    );
+    // What it read is enough: neither files nor variables of today matter.
+    fs::create_dir(temp.join("config")).unwrap();
+    let (code, _, complaint) = replayed(&temp, &["last"]);
+    assert_eq!(code, 0, "{complaint}");
+}
+
+#[test]
+fn a_replay_shows_the_first_difference_with_both_texts_and_what_led_to_it() {
+    let temp = Temp::new("replay-difference");
+    let dir = recorded_run(&temp);
+    let path = segment(&dir);
+    let text = fs::read_to_string(&path).unwrap();
+    let mut records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let all = records.len();
+    let order = text.lines().position(|line| line.contains("\"order_approved\"")).unwrap();
+    let was = records[order]["event"]["decision"]["qty"].as_str().unwrap().to_owned();
+    records[order]["event"]["decision"]["qty"] = "123".into();
+    fs::write(&path, sealed(&records)).unwrap();
+
+    let (code, text, complaint) = replayed(&temp, &["d"]);
+    assert_eq!(code, 1, "{complaint}");
+    assert!(text.starts_with(&format!("DIFFERENT at record {order}; before it ")), "{text}");
+    let part = format!("event.decision.qty: recorded \"123\", replayed \"{was}\"");
+    for wanted in
+        [&format!("record {order} differs: the journal has {{"), &part, "in answer to #", "led to by    #"]
+    {
+        assert!(complaint.contains(wanted), "{wanted}: {complaint}");
+    }
+    // Up to the record before it, and from the process after it on, everything is as it was.
+    let (code, _, complaint) = replayed(&temp, &["d", "--to", &(order - 1).to_string()]);
+    assert_eq!(code, 0, "{complaint}");
+    let second = all - 1;
+    let (code, text, complaint) = replayed(&temp, &["d", "--from", &second.to_string(), "--json"]);
+    let json: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((code, &json["same"]), (1, &false.into()), "the folded order is another one: {complaint}");
+    assert!(json["compared"]["from"].as_u64().unwrap() > order as u64, "{text}");
+}
+
+#[test]
+fn at_a_record_it_is_shown_what_the_run_knew_then() {
+    let temp = Temp::new("replay-at");
+    let dir = recorded_run(&temp);
+    let text = fs::read_to_string(segment(&dir)).unwrap();
+    let fill = text.lines().position(|line| line.contains("\"kind\":\"fill\"")).unwrap();
+    let (code, before, complaint) = replayed(&temp, &["d", "--at", &(fill - 1).to_string()]);
+    assert_eq!(code, 0, "{complaint}");
+    assert!(before.contains("legs      flat"), "{before}");
+    assert!(before.contains(": open "), "the order was on its way: {before}");
+    // The record behind the fill asks for the stop; nothing of later is known.
+    let stop = fill + text.lines().skip(fill).position(|line| line.contains("\"purpose\":\"stop\"")).unwrap();
+    let (code, then, complaint) = replayed(&temp, &["d", "--at", &stop.to_string()]);
+    assert_eq!(code, 0, "{complaint}");
+    assert!(!then.contains("legs      flat") && then.contains("led by    #"), "{then}");
+    assert!(then.contains(": stop for the whole"), "{then}");
+    let (_, json, _) = replayed(&temp, &["d", "--at", &stop.to_string(), "--json"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["status"]["as_of"].as_u64(), Some(stop as u64));
+    assert_eq!(json["status"]["pid"], Value::Null);
+}
+
+#[test]
+fn a_head_that_was_noted_finds_missing_lines_and_a_chain_that_was_written_anew() {
+    let temp = Temp::new("replay-head");
+    let dir = recorded_run(&temp);
+    let path = segment(&dir);
+    let output = hedgectl(&temp, &["journal", "head", "--state-dir", "d"]).output().unwrap();
+    let head = stdout(&output).join("");
+    let verify = || {
+        let output =
+            hedgectl(&temp, &["journal", "verify", "--state-dir", "d", "--head", &head]).output().unwrap();
+        (output.status.code(), stdout(&output).join("\n"), stderr(&output))
+    };
+    let (code, text, complaint) = verify();
+    assert_eq!(code, Some(0), "{complaint}");
+    assert!(text.contains(&format!("head {head}")), "{text}");
+
+    let whole = fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = whole.lines().collect();
+    fs::write(&path, lines[..lines.len() - 3].join("\n") + "\n").unwrap();
+    let (code, _, complaint) = verify();
+    assert_eq!(code, Some(1));
+    assert!(complaint.contains("its last lines are missing"), "{complaint}");
+    // Also without a head: the views were made of records that are not there any more.
+    let output = hedgectl(&temp, &["journal", "verify", "--state-dir", "d"]).output().unwrap();
+    assert!(stdout(&output).join("\n").contains("but the journal ends before it"), "{output:?}");
+
+    let mut records: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let last = records.len() - 1;
+    records[last]["event"]["fact"]["because"] = "nothing happened".into();
+    fs::write(&path, sealed(&records)).unwrap();
+    let (code, _, complaint) = verify();
+    assert_eq!(code, Some(1));
+    assert!(complaint.contains("written anew"), "{complaint}");
 }

@@ -118,6 +118,17 @@ pub fn encode(chain: &mut Chain, envelope: &Envelope, out: &mut Vec<u8>) -> Resu
     Ok(())
 }
 
+/// Checks a line (without its line end) that should be record `place` of a chain, moves the chain on, and reads the record.
+///
+/// # Errors
+/// What is wrong with the line, in words; `chain` is unchanged then.
+pub fn decode_next(chain: &mut Chain, line: &[u8], place: Seq) -> Result<Envelope, String> {
+    let after = chain.follow(line, place)?;
+    let record = decode(line).map_err(|error| format!("it cannot be read: {error}"))?;
+    *chain = after;
+    Ok(record)
+}
+
 /// Appends the record's object to `out`: its line without the link. `out` is unchanged when that fails.
 pub(crate) fn write_object(envelope: &Envelope, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
     let start = out.len();

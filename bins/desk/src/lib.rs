@@ -12,6 +12,7 @@ pub mod drill;
 pub mod env;
 mod failpoint;
 pub mod fetch;
+pub mod incident;
 pub mod journal;
 mod lease;
 pub mod ledger;

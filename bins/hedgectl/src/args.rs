@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
-use hedge_core::{PositionSide, Symbol, Timestamp};
+use hedge_core::{PositionSide, Seq, Symbol, Timestamp};
 use hedge_desk::{
     consent::Days,
     journal::{Place, parse_time},
@@ -67,6 +67,10 @@ pub(crate) enum Command {
     /// Check or read the journal.
     #[command(subcommand)]
     Journal(JournalCommand),
+    Replay(crate::replay::ReplayArgs),
+    /// Pack an incident into one file, and test it with today's program.
+    #[command(subcommand)]
+    Incident(crate::incident::IncidentCommand),
     /// Ask, copy or build again the ledger: the journal as tables.
     #[command(subcommand)]
     Ledger(crate::ledger::LedgerCommand),
@@ -141,18 +145,38 @@ pub(crate) struct StateArgs {
 pub(crate) enum JournalCommand {
     Verify(VerifyArgs),
     Show(ShowArgs),
+    Head(HeadArgs),
 }
 
-/// Check every record, then feed the facts to fresh engines and compare the decisions.
+/// Check every record and the chain that holds them together, then make the decisions again from the facts.
 ///
-/// Names the first bad record. Exits with 1 when a decision differs, with 74 when a line is damaged or cannot be read. Decisions can only be replayed with the configuration that the run had.
+/// Names the first bad record by file, line and number. Exits with 1 when a decision differs or a noted head does not fit, with
+/// 74 when a line is damaged or cannot be read. Decisions are made again with the configuration that the run kept.
 ///
 /// Example: hedgectl journal verify --state-dir state/paper/last
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// The configuration folder that the run had. Default: `config`, else what is built in.
+    /// The configuration folder that the run had, where it keeps none of its own. Default: `config`, else what is built in.
     #[arg(long, value_name = "DIR")]
     pub(crate) config: Option<PathBuf>,
+    /// A head that was noted earlier, as `journal head` prints it: the journal must have been there once.
+    #[arg(long, value_name = "RECORD:CHAIN", value_parser = noted_head)]
+    pub(crate) head: Option<(Seq, String)>,
+    /// As one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+}
+
+/// Print the last record's number and the chain after it: noted elsewhere, it shows later that nothing before was changed.
+///
+/// Whoever can write the journal can write all of it anew, and whole lines may be missing at its end: neither fits a head
+/// that was noted before. Check with hedgectl journal verify --head.
+///
+/// Example: hedgectl journal head --state-dir state
+#[derive(Debug, Args)]
+pub(crate) struct HeadArgs {
     /// As one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
@@ -357,6 +381,16 @@ pub(crate) struct ExplainArgs {
 
 pub(crate) fn symbol(text: &str) -> Result<Symbol, String> {
     Symbol::parse(text).map_err(|error| error.to_string())
+}
+
+/// `5451:92a4f1c07d0be1b5a1f0c3b2e8d97a64`.
+fn noted_head(text: &str) -> Result<(Seq, String), String> {
+    let expected = || "expected a record and its chain as `journal head` prints them, 5451:92a4…".to_owned();
+    let (seq, chain) = text.split_once(':').ok_or_else(expected)?;
+    let is_chain =
+        chain.len() == 32 && chain.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let seq = seq.parse().map_err(|_| expected())?;
+    if is_chain { Ok((Seq(seq), chain.to_owned())) } else { Err(expected()) }
 }
 
 fn side(text: &str) -> Result<PositionSide, String> {

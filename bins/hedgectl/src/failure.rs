@@ -47,12 +47,22 @@ impl Failure {
     pub(crate) fn with_code(code: u8, message: impl fmt::Display) -> Self {
         Self { code, message: message.to_string() }
     }
+    /// The same code with another text.
+    pub(crate) fn saying(self, message: impl fmt::Display) -> Self {
+        Self { message: message.to_string(), ..self }
+    }
     /// Tells it and gives the exit code.
     pub(crate) fn exit(self) -> ExitCode {
         for line in self.message.lines() {
             eprintln!("error: {line}");
         }
         ExitCode::from(self.code)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
     }
 }
 

@@ -2,16 +2,15 @@
 
 use std::collections::VecDeque;
 
-use hedge_core::{Engine, Envelope, RunStarted, Symbol};
+use hedge_core::{Envelope, RunStarted, Seq, Symbol};
 use hedge_desk::{
-    compose::compose,
     config::Config,
     env::Env,
-    journal::{JournalSource, Lines, verify},
+    journal::{Engines, Head, JournalSource, Lines, verify},
 };
 
 use crate::{
-    args::{JournalCommand, ShowArgs, StateArgs, VerifyArgs},
+    args::{HeadArgs, JournalCommand, ShowArgs, StateArgs, VerifyArgs},
     failure::Failure,
     output,
 };
@@ -20,6 +19,7 @@ pub(crate) fn run(command: &JournalCommand) -> Result<(), Failure> {
     match command {
         JournalCommand::Verify(args) => check(args),
         JournalCommand::Show(args) => show(args),
+        JournalCommand::Head(args) => head(args),
     }
 }
 
@@ -35,7 +35,15 @@ fn check(args: &VerifyArgs) -> Result<(), Failure> {
     let source = find(&args.state)?;
     let env = Env::load(args.state.env.env_file.as_deref())?;
     let config = Config::load(args.config.as_deref(), &env)?;
-    let verified = verify(&source, &|run, symbols| engine_of(&config, run, symbols))?;
+    let kept = match &source {
+        JournalSource::State(journal) => journal.dir().parent().map(Engines::of_state_dir),
+        JournalSource::Backtest(_) => None,
+    };
+    let engines = kept.unwrap_or_default().or(config);
+    if let Some((seq, chain)) = &args.head {
+        was_there(&source, *seq, chain)?;
+    }
+    let verified = verify(&source, &|run: &RunStarted, symbols: &[Symbol]| engines.fresh(run, symbols))?;
     if args.json {
         output::line(&serde_json::to_string(&verified)?);
     } else {
@@ -44,18 +52,33 @@ fn check(args: &VerifyArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The engine that a process of the journal ran, if this is the configuration it had.
-fn engine_of(config: &Config, run: &RunStarted, symbols: &[Symbol]) -> Result<Engine, String> {
-    let (recorded, given) = (&run.config_hash, config.hash());
-    if *recorded != given {
-        let short = |hash: &str| hash.get(..12).unwrap_or(hash).to_owned();
-        return Err(format!(
-            "the run had configuration {}, this one is {}; name the one it had with --config",
-            short(recorded),
-            short(&given)
-        ));
+/// Whether the journal's chain has passed through a head that was noted earlier.
+fn was_there(source: &JournalSource, seq: Seq, noted: &str) -> Result<(), Failure> {
+    let JournalSource::State(journal) = source else {
+        return Err(Failure::usage("a backtest's journal has no chain; compare its journal_sha256"));
+    };
+    match journal.chain_after(seq)? {
+        Some(chain) if chain.link() == noted => Ok(()),
+        Some(chain) => Err(Failure::failed(format!(
+            "the chain after record {seq} is {chain}, but {noted} was noted: a record up to there was changed, and the \
+             chain written anew"
+        ))),
+        None => Err(Failure::failed(format!(
+            "record {seq} was noted, but the journal ends at {}: its last lines are missing",
+            journal.next_seq()
+        ))),
     }
-    compose(config, symbols).map(|composition| composition.engine).map_err(|error| error.to_string())
+}
+
+fn head(args: &HeadArgs) -> Result<(), Failure> {
+    let source = find(&args.state)?;
+    let JournalSource::State(journal) = &source else {
+        return Err(Failure::usage("a backtest's journal has no chain; its hash is in summary.json"));
+    };
+    let head = Head::of(journal.next_seq(), &journal.head())
+        .ok_or_else(|| Failure::failed("the journal is empty"))?;
+    output::line(&if args.json { serde_json::to_string(&head)? } else { head.to_string() });
+    Ok(())
 }
 
 fn show(args: &ShowArgs) -> Result<(), Failure> {

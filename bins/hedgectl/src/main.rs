@@ -9,6 +9,7 @@ mod decode;
 mod doctor;
 mod drill;
 mod failure;
+mod incident;
 mod journal;
 mod ledger;
 mod market;
@@ -17,6 +18,7 @@ mod output;
 mod preflight;
 mod probe;
 mod profile;
+mod replay;
 mod request;
 mod sweep;
 mod terminal;
@@ -52,6 +54,8 @@ fn main() -> ExitCode {
         Command::Probe(command) => wait(probe::run(command)),
         Command::Drill(command) => drill::run_command(command),
         Command::Journal(args) => journal::run(args),
+        Command::Replay(args) => replay::run(args),
+        Command::Incident(command) => incident::run(command),
         Command::Ledger(command) => ledger::run(command),
         Command::Config(args) => config::run(args),
     };

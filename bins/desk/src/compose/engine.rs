@@ -57,6 +57,11 @@ impl Pacing {
         Self { speed }
     }
 
+    /// How many times as fast.
+    pub const fn speed(self) -> f64 {
+        self.speed
+    }
+
     /// The configuration's hash as a run at this pace states it: another pace is another engine, and its decisions are not
     /// those of a slower one.
     pub fn hash(self, config: &Config) -> String {

@@ -1,16 +1,17 @@
 //! Whether a journal is whole, and whether its facts still lead to its decisions.
 
-use std::{collections::BTreeMap, fmt, fs, path::Path};
+use std::{fmt, fs, path::Path};
 
-use hedge_core::{Engine, Envelope, Event, Fact, RunStarted, Symbol, replay};
-use serde::Serialize;
+use hedge_core::{Envelope, Event, Fact, Seq};
+use hedge_store::{Chain, FileJournal};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::source::{JournalSource, SourceError};
-
-/// Makes the engine that a process of the journal ran on these symbols, or says why that is not possible.
-pub type Fresh<'a> = &'a dyn Fn(&RunStarted, &[Symbol]) -> Result<Engine, String>;
+use super::{
+    replay::{Difference, Fresh, replay},
+    source::{JournalSource, SourceError},
+};
 
 /// A journal that is not what it should be. The message names the first bad record.
 #[derive(Debug, Error)]
@@ -27,8 +28,35 @@ pub enum VerifyError {
         stated: String,
     },
     /// The same facts lead to something else.
-    #[error("{0}")]
-    Diverged(#[from] replay::Divergence),
+    #[error("{}", .0.words())]
+    Diverged(Box<Difference>),
+}
+
+/// The last record of a journal and the chain after it: noted elsewhere, it shows later that nothing was changed or lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Head {
+    /// The last record.
+    pub seq: Seq,
+    /// The chain after it.
+    pub chain: String,
+    /// The first record whose line is chained; absent while the journal is of a version before the chain.
+    pub chained_from: Option<Seq>,
+}
+
+impl Head {
+    /// Of a journal that goes on at `next`; `None` when it is empty.
+    pub fn of(next: Seq, chain: &Chain) -> Option<Self> {
+        let seq = Seq(next.0.checked_sub(1)?);
+        Some(Self { seq, chain: chain.link().to_owned(), chained_from: chain.since() })
+    }
+}
+
+/// `5451:92a4…`, as it can be given back.
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.seq, self.chain)
+    }
 }
 
 /// What became of the second half of the check: feeding the facts to fresh engines.
@@ -54,6 +82,9 @@ pub struct Verified {
     pub records: u64,
     /// Processes that wrote it.
     pub processes: u64,
+    /// Where its chain ends; absent for a backtest's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head: Option<Head>,
     /// Something that is not wrong but worth knowing, such as an unfinished last line.
     pub remarks: Vec<String>,
     /// Whether the facts lead to the decisions.
@@ -70,6 +101,14 @@ impl fmt::Display for Verified {
             }
             Replayed::Skipped { because } => write!(f, "; decisions were not replayed: {because}")?,
         }
+        if let Some(head) = &self.head {
+            write!(f, "\nhead {head}")?;
+            match head.chained_from {
+                Some(Seq(0)) => {}
+                Some(from) => write!(f, " (chained from record {from} on, by a version after the others)")?,
+                None => f.write_str(" (not chained yet: every line is of a version before the chain)")?,
+            }
+        }
         for remark in &self.remarks {
             write!(f, "\nnote: {remark}")?;
         }
@@ -82,64 +121,56 @@ impl fmt::Display for Verified {
 /// Errors: [`VerifyError`] at the first bad record.
 pub fn verify(source: &JournalSource, fresh: Fresh<'_>) -> Result<Verified, VerifyError> {
     let records = source.load()?;
-    let starts: Vec<&RunStarted> = records.iter().filter_map(started).collect();
+    let processes = records.iter().filter(|record| is_start(record)).count() as u64;
     let mut remarks = Vec::new();
+    let mut head = None;
     match source {
         JournalSource::State(journal) => {
             remarks.extend(journal.torn().map(|tear| format!("{tear} (at the next start)")));
+            remarks.extend(later_views(journal.dir(), journal.next_seq()));
+            head = Head::of(journal.next_seq(), &journal.head());
         }
         JournalSource::Backtest(path) => remarks.extend(compare_hash(path)?),
     }
-    let verified = |replay| Verified {
-        records: records.len() as u64,
-        processes: starts.len() as u64,
-        remarks: remarks.clone(),
-        replay,
+    let replay = match replay(&records, fresh, None, &mut |_| ()) {
+        Ok(compared) => match compared.difference {
+            Some(difference) => return Err(VerifyError::Diverged(Box::new(difference))),
+            None => Replayed::Identical { records: compared.same },
+        },
+        Err(because) => Replayed::Skipped { because: because.to_string() },
     };
-    let skipped = |because: &str| Ok(verified(Replayed::Skipped { because: because.to_owned() }));
-    if records.is_empty() {
-        return skipped("the journal is empty");
-    }
-    if let Some(run) = starts.iter().find(|run| run.profile == "backtest") {
-        let hash = run.data_hash.as_deref().unwrap_or_default();
-        return skipped(&format!(
-            "its market data stayed in its file (hash {}); run the backtest again and compare journal_sha256",
-            hash.get(..12).unwrap_or(hash)
-        ));
-    }
-    let Some(first) = starts.first() else { return skipped("no process start is recorded") };
-    // Each engine is made before the replay starts, so that a missing configuration is a sentence and not a panic.
-    // `replay::verify` asks for one engine before it has seen a start, and for one more at each start.
-    let symbols = symbols(&records);
-    let mut engines = Vec::new();
-    for run in std::iter::once(first).chain(&starts) {
-        match fresh(run, &symbols) {
-            Ok(engine) => engines.push(engine),
-            Err(because) => return skipped(&because),
-        }
-    }
-    let mut engines = engines.into_iter();
-    let spare = || Engine::new(Default::default(), Box::new(hedge_core::PermitAll), Vec::new());
-    let compared = replay::verify(&records, || engines.next().unwrap_or_else(spare))?;
-    Ok(verified(Replayed::Identical { records: compared }))
+    Ok(Verified { records: records.len() as u64, processes, head, remarks, replay })
 }
 
-/// What was traded, in the engine's order.
-fn symbols(records: &[Envelope]) -> Vec<Symbol> {
-    let mut symbols = BTreeMap::new();
-    for record in records {
-        if let Event::Fact(Fact::Instrument { ix, spec }) = &record.event {
-            symbols.insert(*ix, spec.id.symbol);
-        }
-    }
-    symbols.into_values().collect()
+fn is_start(record: &Envelope) -> bool {
+    matches!(&record.event, Event::Fact(Fact::RunStarted(_)))
 }
 
-fn started(envelope: &Envelope) -> Option<&RunStarted> {
-    match &envelope.event {
-        Event::Fact(Fact::RunStarted(run)) => Some(run),
-        _ => None,
+/// Views are made from the journal: one that knows a later record tells of lines that are missing at its end.
+fn later_views(journal: &Path, next: Seq) -> Vec<String> {
+    let Some(Ok(entries)) = journal.parent().map(fs::read_dir) else { return Vec::new() };
+    let as_of = |path: &Path| {
+        let first = fs::read_to_string(path).ok()?;
+        let digits = first.strip_prefix("{\"as_of\":")?;
+        digits[..digits.find(|c: char| !c.is_ascii_digit())?].parse().ok().map(Seq)
+    };
+    let mut found: Vec<String> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|kind| kind == "json"))
+        .filter_map(|path| Some((as_of(&path)?, path.file_name()?.to_string_lossy().into_owned())))
+        .filter(|(as_of, _)| *as_of >= next)
+        .map(|(as_of, name)| {
+            format!("{name} was made of record {as_of}, but the journal ends before it: its last lines are missing")
+        })
+        .collect();
+    // A running executor may have gone on since the journal was read.
+    let state_dir = journal.parent().unwrap_or(journal);
+    if !found.is_empty() && FileJournal::open_read_only(state_dir).is_ok_and(|now| now.next_seq() > next) {
+        return Vec::new();
     }
+    found.sort();
+    found
 }
 
 /// A backtest's summary names the hash of its journal. Without a summary that is worth a remark.
@@ -162,7 +193,7 @@ fn compare_hash(journal: &Path) -> Result<Option<String>, VerifyError> {
 mod tests {
     use std::{path::PathBuf, sync::Arc};
 
-    use hedge_core::{Decision, Interval, Seq, StateStore, Timestamp};
+    use hedge_core::{Decision, Engine, Interval, RunStarted, Seq, StateStore, Symbol, Timestamp};
     use hedge_sim::{
         backtest::{Backtest, BacktestConfig, Instruments},
         market::GeneratedMarket,

@@ -57,6 +57,17 @@ impl Folded {
         Ok((!is_empty).then_some(folded))
     }
 
+    /// What records from the first one on say at their end.
+    pub fn of(records: &[Envelope], config: &Config) -> Self {
+        let mut folded = Self::empty(config);
+        let mut changes = Vec::new();
+        for record in records {
+            folded.take(record, &mut changes);
+            changes.clear();
+        }
+        folded
+    }
+
     fn empty(config: &Config) -> Self {
         let limits = &config.limits;
         Self {

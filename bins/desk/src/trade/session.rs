@@ -8,7 +8,7 @@ use hedge_runtime::{
 };
 use hedge_store::StateDir;
 use tokio::task::JoinHandle;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{
     bars::{BarCount, BarLimit},
@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     compose::{Composition, Pacing, compose_paced},
+    config::keep,
     lease::{Gatekeeper, LeasedFence, OURS, keep_posture},
     logging::{Environment, OperatorLog},
     paper::{LastBar, history},
@@ -61,6 +62,10 @@ impl Session<'_> {
         let Setup { config, mode, .. } = self.setup;
         let composed = compose_paced(config, &self.place.symbols, self.pacing())?;
         let Composition { engine, universe, read, left_out } = composed;
+        // Without it the run's decisions could not be made again once somebody has changed the files.
+        if let Err(error) = keep(self.dir.path(), config, self.pacing()) {
+            warn!(%error, "the configuration cannot be kept with the run; a replay will want it by --config");
+        }
         for name in &left_out {
             info!(strategy = name, "strategy left out: its symbol is not traded in this run");
         }

@@ -1,0 +1,323 @@
+//! A journal's facts fed to fresh engines, each record compared with what they make of them.
+
+use std::collections::BTreeMap;
+
+use hedge_core::{Engine, Envelope, Event, Fact, RunStarted, Seq, Step, Symbol};
+use serde::Serialize;
+use serde_json::Value;
+use thiserror::Error;
+
+use super::{Lines, Place};
+
+/// Makes the engine that a process of the journal ran on these symbols, or says why that is not possible.
+pub type Fresh<'a> = &'a dyn Fn(&RunStarted, &[Symbol]) -> Result<Engine, String>;
+
+/// Records between two words about the progress.
+const SAY_EVERY: u64 = 1_000;
+/// Differing parts that are named of one record.
+const MOST_PARTS: usize = 12;
+/// How far back causes are followed.
+const MOST_CAUSES: usize = 24;
+
+/// A replay that could not be done.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ReplayError {
+    /// There is nothing to replay.
+    #[error("the journal is empty")]
+    Empty,
+    /// The facts that decisions depend on are not in it.
+    #[error(
+        "its market data stayed in its file (hash {0}); run the backtest again and compare journal_sha256"
+    )]
+    Backtest(String),
+    /// Only commands of people are in it.
+    #[error("no process start is recorded")]
+    NeverStarted,
+    /// An engine cannot be made.
+    #[error("{0}")]
+    NoEngine(String),
+}
+
+/// What was compared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Compared {
+    /// The first record that was compared.
+    pub from: Seq,
+    /// The place after the last one.
+    pub next: Seq,
+    /// Records that were the same.
+    pub same: u64,
+    /// How many of them were facts.
+    pub facts: u64,
+    /// How many were decisions, by their kind.
+    pub decisions: BTreeMap<&'static str, u64>,
+    /// Processes whose decisions were made again.
+    pub processes: u64,
+    /// The first difference, if there is one; nothing after it was compared.
+    pub difference: Option<Difference>,
+}
+
+/// The first record that the engine did not make again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// Its number.
+    pub seq: Seq,
+    /// What the journal holds; absent when it holds nothing more.
+    pub recorded: Option<Value>,
+    /// What the engine makes of the same facts; absent when that is nothing.
+    pub recomputed: Option<Value>,
+    /// Where the two differ: path, recorded, recomputed.
+    pub parts: Vec<(String, String, String)>,
+    /// What led to it, the oldest first: a line each, as `journal show` prints them.
+    pub causes: Vec<String>,
+    /// The fact that was being answered, as a line.
+    pub fact: String,
+}
+
+/// Feeds the facts to fresh engines and compares every record; `from` begins with the process that ran at that place.
+///
+/// `say` hears how many records are done. Errors: [`ReplayError`] where nothing can be compared; a difference is none.
+pub fn replay(
+    records: &[Envelope],
+    fresh: Fresh<'_>,
+    from: Option<Place>,
+    say: &mut dyn FnMut(u64),
+) -> Result<Compared, ReplayError> {
+    let mut processes = processes(records)?;
+    let begin = from.map_or(0, |from| first_of(records, from));
+    processes.retain(|process| process.end > begin);
+    // A missing configuration is said before the work is done.
+    for process in &mut processes {
+        process.engine = Some((fresh)(process.run, &process.symbols).map_err(ReplayError::NoEngine)?);
+    }
+    let mut replaying = Replaying { records, fresh, processes, step: Step::default(), at: begin };
+    let mut compared = Compared { from: Seq(begin as u64), ..Compared::default() };
+    replaying.run(&mut compared, say)?;
+    compared.next = Seq(replaying.at as u64);
+    Ok(compared)
+}
+
+/// One process of a journal: it wrote from there to there.
+struct Process<'a> {
+    run: &'a RunStarted,
+    end: usize,
+    symbols: Vec<Symbol>,
+    /// Whether it came so far as to read the account: all its instruments are known then.
+    has_read: bool,
+    engine: Option<Engine>,
+}
+
+/// The processes of a journal, in order. What people ordered before the first start belongs to it.
+fn processes(records: &[Envelope]) -> Result<Vec<Process<'_>>, ReplayError> {
+    if records.is_empty() {
+        return Err(ReplayError::Empty);
+    }
+    let mut processes: Vec<Process<'_>> = Vec::new();
+    let mut all = BTreeMap::new();
+    let mut own = BTreeMap::new();
+    for (place, record) in records.iter().enumerate() {
+        match &record.event {
+            Event::Fact(Fact::RunStarted(run)) => {
+                if run.profile == "backtest" {
+                    let hash = run.data_hash.as_deref().unwrap_or_default();
+                    return Err(ReplayError::Backtest(hash.get(..12).unwrap_or(hash).to_owned()));
+                }
+                finish(processes.last_mut(), place, &mut own);
+                processes.push(Process {
+                    run,
+                    end: records.len(),
+                    symbols: Vec::new(),
+                    has_read: false,
+                    engine: None,
+                });
+            }
+            Event::Fact(Fact::Instrument { ix, spec }) => {
+                own.insert(*ix, spec.id.symbol);
+                all.insert(*ix, spec.id.symbol);
+            }
+            Event::Fact(Fact::Snapshot { .. }) => {
+                if let Some(process) = processes.last_mut() {
+                    process.has_read = true;
+                }
+            }
+            _ => {}
+        }
+    }
+    finish(processes.last_mut(), records.len(), &mut own);
+    // One that ended before it had told of all its instruments decided nothing about them.
+    for process in processes.iter_mut().filter(|process| !process.has_read) {
+        process.symbols = all.values().copied().collect();
+    }
+    if processes.is_empty() { Err(ReplayError::NeverStarted) } else { Ok(processes) }
+}
+
+fn finish<K: Ord>(process: Option<&mut Process<'_>>, end: usize, symbols: &mut BTreeMap<K, Symbol>) {
+    if let Some(process) = process {
+        process.end = end;
+        process.symbols = std::mem::take(symbols).into_values().collect();
+    }
+}
+
+/// The start of the process that ran at a place.
+fn first_of(records: &[Envelope], from: Place) -> usize {
+    let place = records.iter().position(|record| from.is_reached(record)).unwrap_or(records.len());
+    let is_start = |record: &Envelope| matches!(&record.event, Event::Fact(Fact::RunStarted(_)));
+    records[..records.len().min(place + 1)].iter().rposition(is_start).unwrap_or(0)
+}
+
+struct Replaying<'a> {
+    records: &'a [Envelope],
+    fresh: Fresh<'a>,
+    processes: Vec<Process<'a>>,
+    step: Step,
+    at: usize,
+}
+
+impl Replaying<'_> {
+    fn run(&mut self, compared: &mut Compared, say: &mut dyn FnMut(u64)) -> Result<(), ReplayError> {
+        let mut engine: Option<Engine> = None;
+        while let Some(envelope) = self.records.get(self.at) {
+            let is_start = matches!(&envelope.event, Event::Fact(Fact::RunStarted(_)));
+            let mut running = match engine.take() {
+                Some(running) if !is_start => running,
+                _ => self.engine_here()?,
+            };
+            compared.processes += u64::from(is_start);
+            let Event::Fact(fact) = &envelope.event else {
+                compared.difference = Some(self.difference(self.at, self.at, None));
+                return Ok(());
+            };
+            running.step(envelope.at, fact.clone(), &mut self.step);
+            let was_cut = match self.compare(compared, say) {
+                Ok(was_cut) => was_cut,
+                Err(difference) => {
+                    compared.difference = Some(*difference);
+                    return Ok(());
+                }
+            };
+            // The rest of a step that a power cut took is not in the journal; the next engine begins without it.
+            engine = (!was_cut).then_some(running);
+        }
+        Ok(())
+    }
+
+    /// The engine of the process that wrote the next record, with everything before it folded in, as its start did it.
+    fn engine_here(&mut self) -> Result<Engine, ReplayError> {
+        let at = self.at;
+        let process = self.processes.iter_mut().find(|process| at < process.end);
+        let process = process.ok_or(ReplayError::NeverStarted)?;
+        let mut engine = match process.engine.take() {
+            Some(engine) => engine,
+            None => (self.fresh)(process.run, &process.symbols).map_err(ReplayError::NoEngine)?,
+        };
+        self.records[..at].iter().for_each(|old| engine.replay(old));
+        Ok(engine)
+    }
+
+    /// Compares what the engine made of a fact; whether a power cut has taken the end of it.
+    fn compare(
+        &mut self,
+        compared: &mut Compared,
+        say: &mut dyn FnMut(u64),
+    ) -> Result<bool, Box<Difference>> {
+        let fact = self.at;
+        if self.step.events.is_empty() {
+            return Err(Box::new(self.difference(fact, fact, None)));
+        }
+        for (place, recomputed) in self.step.events.iter().enumerate() {
+            let recorded = self.records.get(self.at);
+            // A power cut may leave only the beginning of the last step, before the next process starts or a person
+            // commands something while none runs.
+            let is_cut = recorded.is_none_or(|next| {
+                matches!(&next.event, Event::Fact(Fact::RunStarted(_) | Fact::Operator { .. }))
+            });
+            if place > 0 && is_cut {
+                return Ok(true);
+            }
+            if recorded != Some(recomputed) {
+                return Err(Box::new(self.difference(self.at, fact, Some(recomputed))));
+            }
+            match &recomputed.event {
+                Event::Fact(_) => compared.facts += 1,
+                Event::Decision(decision) => *compared.decisions.entry(decision.kind()).or_default() += 1,
+            }
+            compared.same += 1;
+            self.at += 1;
+            if compared.same.is_multiple_of(SAY_EVERY) {
+                say(compared.same);
+            }
+        }
+        Ok(false)
+    }
+
+    fn difference(&self, at: usize, fact: usize, recomputed: Option<&Envelope>) -> Difference {
+        let json = |record: &Envelope| serde_json::to_value(record).unwrap_or_default();
+        let recorded = self.records.get(at);
+        let (mine, theirs) = (recorded.map(json), recomputed.map(json));
+        let mut parts = Vec::new();
+        if let (Some(mine), Some(theirs)) = (&mine, &theirs) {
+            differing("", mine, theirs, &mut parts);
+        }
+        let mut lines = Lines::default();
+        self.records[..fact.min(self.records.len())].iter().for_each(|record| lines.learn(record));
+        let mut causes = Vec::new();
+        let mut cause = recorded.or(recomputed).and_then(|record| record.cause);
+        while let Some(seq) = cause.filter(|_| causes.len() < MOST_CAUSES) {
+            let found = usize::try_from(seq.0).ok().and_then(|place| self.records.get(place));
+            let Some(found) = found.filter(|found| found.seq == seq) else { break };
+            causes.push(lines.line(found));
+            // A damaged cause must not lead in a circle.
+            cause = found.cause.filter(|earlier| *earlier < seq);
+        }
+        causes.reverse();
+        let fact = self.records.get(fact).map(|fact| lines.line(fact)).unwrap_or_default();
+        Difference { seq: Seq(at as u64), recorded: mine, recomputed: theirs, parts, causes, fact }
+    }
+}
+
+/// Names the parts in which two values differ.
+fn differing(path: &str, mine: &Value, theirs: &Value, parts: &mut Vec<(String, String, String)>) {
+    if mine == theirs || parts.len() == MOST_PARTS {
+        return;
+    }
+    match (mine, theirs) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            for key in keys {
+                let inner = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let (mine, theirs) = (a.get(key), b.get(key));
+                differing(&inner, mine.unwrap_or(&Value::Null), theirs.unwrap_or(&Value::Null), parts);
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (index, (mine, theirs)) in a.iter().zip(b).enumerate() {
+                differing(&format!("{path}[{index}]"), mine, theirs, parts);
+            }
+        }
+        _ => parts.push((path.to_owned(), mine.to_string(), theirs.to_string())),
+    }
+}
+
+impl Difference {
+    /// In lines for a person, the first of them without a name in front.
+    pub fn words(&self) -> String {
+        let text =
+            |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), Value::to_string);
+        let mut words = format!(
+            "record {} differs: the journal has {}, the replay made {}",
+            self.seq,
+            text(&self.recorded),
+            text(&self.recomputed)
+        );
+        for (path, recorded, recomputed) in &self.parts {
+            words.push_str(&format!("\n  {path}: recorded {recorded}, replayed {recomputed}"));
+        }
+        if !self.fact.is_empty() {
+            words.push_str(&format!("\n  in answer to {}", self.fact));
+        }
+        for cause in &self.causes {
+            words.push_str(&format!("\n  led to by    {cause}"));
+        }
+        words
+    }
+}
