@@ -54,7 +54,9 @@ fn the_embedded_exchange_outlives_the_takeover_until_the_panic_close_has_ended()
 
     // The halt that the takeover left behind stands until somebody resumes.
     let mut next = Following::start(executor(&temp, &["--state-dir", "d", "--follow", "--speed", "60"]));
-    let posture = next.wait_for("[executor] POSTURE");
-    assert!(posture.contains("halted") && posture.contains("the test takes over"), "{posture}");
+    // Before that it may say that it is not connected yet.
+    let is_halt = |line: &str| line.starts_with("[executor] POSTURE") && line.contains("halted");
+    let posture = next.wait_until("the halt", is_halt);
+    assert!(posture.contains("the test takes over"), "{posture}");
     assert_eq!(next.stop("-TERM").1, Some(0), "{:#?}", next.seen);
 }

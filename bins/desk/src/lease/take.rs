@@ -75,8 +75,14 @@ pub(crate) async fn take(plan: &LeasePlan, claim: Claim<'_>) -> Result<Tenure, T
     let lease = FirestoreLease::new(lease, claim.dir.to_owned(), boot_id);
     let keeper = Keeper::start(lease, Arc::clone(&state), plan.beat)
         .map_err(|error| TradeError::NoLease(format!("starting the lease's thread failed: {error}")))?;
-    first(plan, claim, &state, &keeper).await?;
-    Ok(Tenure { state, keeper: Some(keeper) })
+    match first(plan, claim, &state, &keeper).await {
+        Ok(()) => Ok(Tenure { state, keeper: Some(keeper) }),
+        Err(error) => {
+            // It may have been taken in the moment in which somebody asked to stop.
+            keeper.release().await;
+            Err(error)
+        }
+    }
 }
 
 /// Somebody else's lease, as it was first seen.
