@@ -30,11 +30,15 @@ impl Book {
             changes.push(Change::ForeignFill(Box::new(fill.clone())));
             return;
         };
-        if !self.trades[usize::from(ix.0)].insert(fill.trade_id) || fill.venue_time < self.first_venue_time {
+        let key = PositionKey::new(fill.instrument, side);
+        if !self.trades[usize::from(ix.0)].insert(fill.trade_id) {
+            self.named_late(fill, key, changes);
+            return;
+        }
+        if fill.venue_time < self.first_venue_time {
             return;
         }
         self.last_venue_time = self.last_venue_time.max(fill.venue_time);
-        let key = PositionKey::new(fill.instrument, side);
         let slot = usize::from(ix.0) * 2 + usize::from(side == PositionSide::Short);
         let place = fill
             .client_id
@@ -76,6 +80,20 @@ impl Book {
             changes.push(Change::Shrank(key, self.legs[slot].qty.is_zero()));
         } else {
             changes.push(Change::Grew(key, id));
+        }
+    }
+
+    /// An execution that is booked already, as somebody's, may come again with the name by which the venue forced it.
+    fn named_late(&mut self, fill: &Fill, position: PositionKey, changes: &mut Vec<Change>) {
+        let Some(forced) = fill.forced() else { return };
+        if self.remember_forced(fill.instrument, fill.order, forced) {
+            changes.push(Change::Forced(Box::new(Forced {
+                position,
+                forced,
+                order: fill.order,
+                client_id: fill.client_id.as_ref().map(|id| id.as_str().to_owned()),
+                closed: None,
+            })));
         }
     }
 

@@ -148,6 +148,20 @@ fn a_liquidation_order_halts_its_leg_before_it_fills_and_its_fills_without_an_id
 }
 
 #[test]
+fn a_liquidation_that_was_booked_without_its_name_halts_its_leg_once_it_is_named() {
+    let mut rig = Rig::new();
+    rig.opened();
+    let mut fill = rig.strange_fill(long(), Action::Close, "1", "60");
+    fill.client_id = None;
+    assert!(halts(&rig.account(AccountEvent::Fill { fill: fill.clone() })).is_empty(), "it may be anybody's");
+    fill.client_id = Some(ReportedId::parse("autoclose-9"));
+    let named = rig.account(AccountEvent::Fill { fill: fill.clone() });
+    assert_eq!(halts(&named), [ForcedClose::Liquidation]);
+    assert_eq!(rig.leg(&long()).qty, d("0"), "it is not booked twice");
+    assert!(halts(&rig.account(AccountEvent::Fill { fill })).is_empty(), "it is halted already");
+}
+
+#[test]
 fn an_order_of_kind_liquidation_is_forced_whatever_its_id_is() {
     let mut rig = Rig::new();
     rig.opened();
