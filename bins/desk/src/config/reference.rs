@@ -22,7 +22,7 @@ contradicts the flag ends the program with exit code 78, before any request, and
 
 | set | `paper` | `testnet` | `mainnet-dry` | `mainnet` |
 |---|---|---|---|---|
-| nothing | runs | runs | runs | runs, opens nothing |
+| nothing | runs | runs | runs | runs; opens with a consent |
 | `DRY_RUN=1` or `SAFE_MODE=true` | changes nothing | 78 | changes nothing | runs as `mainnet-dry` |
 | `DRY_RUN=0` or `SAFE_MODE=false` | changes nothing | changes nothing | stays dry | changes nothing |
 | `BINANCE_TESTNET=1` | changes nothing | fits | 78 | 78 |
@@ -32,7 +32,8 @@ contradicts the flag ends the program with exit code 78, before any request, and
 | a testnet host there | 78 | fits | 78 | 78 |
 | a host on this machine there | fits | fits | fits | fits |
 
-In this version `mainnet` opens nothing: it starts in `ExitOnly`, keeps what is open protected and closes it, and says so.
+`mainnet` opens only with the consent of a person for this account and this configuration (`hedgectl arm`). Without one it starts in
+`ExitOnly`: it keeps what is open protected and closes it, and says so.
 
 The line before the first request says what was decided:
 

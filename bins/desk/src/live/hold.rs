@@ -1,4 +1,4 @@
-//! Why a run on mainnet opens nothing.
+//! Why a run on mainnet opens nothing: nobody has consented, or to something else.
 
 use std::path::Path;
 
@@ -6,11 +6,7 @@ use hedge_core::{Environment, Timestamp, VenueFingerprint};
 
 use crate::consent;
 
-/// As long as this says something, no run on mainnet opens anything, whatever a person consents to.
-const NO_OPENINGS: Option<&str> =
-    Some("mainnet opens nothing in this version: the proof of safety is not complete");
-
-/// The reasons, or `None` when this account may be traded with this configuration. A host on this machine needs no consent.
+/// The reason, or `None` when this account may be traded with this configuration. A host on this machine needs no consent.
 ///
 /// A consent that cannot be read is none: the run comes back to its legs all the same, and opens nothing.
 pub(crate) fn hold(
@@ -19,7 +15,7 @@ pub(crate) fn hold(
     config_hash: &str,
     now: Timestamp,
 ) -> Option<String> {
-    let misfit = match account.environment {
+    match account.environment {
         Environment::Loopback => None,
         _ => match consent::load(state_dir) {
             Ok(Some(consent)) => {
@@ -28,9 +24,7 @@ pub(crate) fn hold(
             Ok(None) => Some(format!("no consent for {account}; run hedgectl arm")),
             Err(error) => Some(error.to_string()),
         },
-    };
-    let reasons: Vec<String> = NO_OPENINGS.map(str::to_owned).into_iter().chain(misfit).collect();
-    (!reasons.is_empty()).then(|| reasons.join("; "))
+    }
 }
 
 #[cfg(test)]
@@ -49,14 +43,13 @@ mod tests {
     }
 
     #[test]
-    fn mainnet_names_every_reason_to_open_nothing_and_this_machine_needs_no_consent() {
+    fn mainnet_opens_with_a_fitting_consent_only_and_this_machine_needs_none() {
         let dir = std::env::temp_dir().join(format!("hedge-hold-{}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
         let on = |environment| hold(&dir, &account(environment), "hash", NOON);
-        let version = NO_OPENINGS.map(str::to_owned);
-        assert_eq!(on(Environment::Loopback), version);
+        assert_eq!(on(Environment::Loopback), None);
         let text = on(Environment::Mainnet).unwrap();
-        assert!(text.starts_with(NO_OPENINGS.unwrap_or_default()) && text.contains("hedgectl arm"), "{text}");
+        assert!(text.starts_with("no consent for ") && text.contains("hedgectl arm"), "{text}");
 
         let consent = OperatorConsent {
             fingerprint: account(Environment::Mainnet),
@@ -66,7 +59,11 @@ mod tests {
             expires_at: NOON.plus(std::time::Duration::from_secs(60)),
         };
         let path = consent::save(&dir, &consent).unwrap();
-        assert_eq!(on(Environment::Mainnet), version, "the consent fits");
+        assert_eq!(on(Environment::Mainnet), None, "the consent fits");
+        let other = hold(&dir, &account(Environment::Mainnet), "another hash", NOON);
+        assert!(other.is_some(), "another configuration");
+        let later = NOON.plus(std::time::Duration::from_secs(61));
+        assert!(hold(&dir, &account(Environment::Mainnet), "hash", later).is_some(), "it has ended");
         fs::write(path, "{").unwrap();
         assert!(on(Environment::Mainnet).unwrap().contains("consent"));
         fs::remove_dir_all(&dir).unwrap();
