@@ -42,7 +42,7 @@ pub(crate) struct ReplayArgs {
     #[arg(long, value_name = "PLACE", value_parser = Place::parse, conflicts_with = "at")]
     from: Option<Place>,
     /// End with that record, or with the last one before that time.
-    #[arg(long, alias = "until", value_name = "PLACE", value_parser = Place::parse, conflicts_with = "at")]
+    #[arg(long, visible_alias = "until", value_name = "PLACE", value_parser = Place::parse, conflicts_with = "at")]
     to: Option<Place>,
     /// Show what the run knew at that record, or at that time.
     #[arg(long, value_name = "PLACE", value_parser = Place::parse)]

@@ -1,6 +1,9 @@
 //! A journal's facts fed to fresh engines, each record compared with what they make of them.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use hedge_core::{Engine, Envelope, Event, Fact, RunStarted, Seq, Step, Symbol};
 use serde::Serialize;
@@ -36,6 +39,14 @@ pub enum ReplayError {
     /// An engine cannot be made.
     #[error("{0}")]
     NoEngine(String),
+    /// The engine found something that must not be.
+    #[error("the engine stopped at record {seq}: {why}")]
+    Stopped {
+        /// Which record it was given.
+        seq: Seq,
+        /// Its own words.
+        why: String,
+    },
 }
 
 /// What was compared.
@@ -187,7 +198,8 @@ impl Replaying<'_> {
                 compared.difference = Some(self.difference(self.at, self.at, None));
                 return Ok(());
             };
-            running.step(envelope.at, fact.clone(), &mut self.step);
+            let step = &mut self.step;
+            unless_stopped(envelope.seq, || running.step(envelope.at, fact.clone(), step))?;
             let was_cut = match self.compare(compared, say) {
                 Ok(was_cut) => was_cut,
                 Err(difference) => {
@@ -210,8 +222,10 @@ impl Replaying<'_> {
             Some(engine) => engine,
             None => (self.fresh)(process.run, &process.symbols).map_err(ReplayError::NoEngine)?,
         };
-        self.records[..at].iter().for_each(|old| engine.replay(old));
-        Ok(engine)
+        self.records[..at]
+            .iter()
+            .try_for_each(|old| unless_stopped(old.seq, || engine.replay(old)))
+            .map(|()| engine)
     }
 
     /// Compares what the engine made of a fact; whether a power cut has taken the end of it.
@@ -273,6 +287,16 @@ impl Replaying<'_> {
         let fact = self.records.get(fact).map(|fact| lines.line(fact)).unwrap_or_default();
         Difference { seq: Seq(at as u64), recorded: mine, recomputed: theirs, parts, causes, fact }
     }
+}
+
+/// An engine asserts what should be impossible. In a journal from elsewhere it may stand all the same, and where a process has
+/// ended so, that is what the replay is asked for.
+fn unless_stopped<T>(seq: Seq, work: impl FnOnce() -> T) -> Result<T, ReplayError> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let why = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it does not say why");
+        ReplayError::Stopped { seq, why: why.to_owned() }
+    })
 }
 
 /// Names the parts in which two values differ.
