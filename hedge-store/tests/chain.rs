@@ -6,6 +6,7 @@ mod common;
 
 use std::{
     fs,
+    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -280,6 +281,31 @@ fn a_journal_of_before_the_chain_opens_goes_on_chained_and_is_covered_from_its_b
     assert_eq!(damage(&dir).unwrap().1, Some(8));
     let says = read(&dir).unwrap_err().to_string();
     assert!(says.contains("the journal is from record 5 on"), "{says}");
+}
+
+#[test]
+fn a_segment_that_a_version_before_the_chain_has_packed_opens_and_is_covered() {
+    let dir = TempDir::new();
+    let path = old_journal(&dir, 5);
+    let lines = fs::read(&path).unwrap();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(&lines).unwrap();
+    fs::write(path.with_extension("jsonl.gz"), packed.finish().unwrap()).unwrap();
+    fs::remove_file(&path).unwrap();
+    append(&FileStore::open(dir.path(), FileOptions::default()).unwrap(), &records(5..8));
+    assert_eq!(read(&dir).unwrap(), records(0..8));
+    let head = FileJournal::open_read_only(dir.path()).unwrap().head();
+    assert_eq!(head.since(), Some(Seq(5)));
+
+    // Packed otherwise, by a person for example: what to do instead is said.
+    let mut other = flate2::GzBuilder::new().filename("x").write(Vec::new(), flate2::Compression::best());
+    other.write_all(&lines).unwrap();
+    fs::write(path.with_extension("jsonl.gz"), other.finish().unwrap()).unwrap();
+    let says = read(&dir).unwrap_err().to_string();
+    assert!(says.contains("line 1 (record 0)") && says.contains("gunzip"), "{says}");
+    fs::write(&path, &lines).unwrap();
+    fs::remove_file(path.with_extension("jsonl.gz")).unwrap();
+    assert_eq!(FileJournal::open_read_only(dir.path()).unwrap().head(), head, "the same journal, unpacked");
 }
 
 #[test]
