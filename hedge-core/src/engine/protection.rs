@@ -200,7 +200,9 @@ impl Engine {
 
     /// Once a newer stop is confirmed live, the older ones may go: if it covers all that the leg holds or may still get.
     pub(super) fn retire_older_stops(&mut self, cx: &mut Cx<'_>, key: &PositionKey) {
-        let newest = self.book.stops_of(key).filter(|stop| stop.state.is_confirmed_live()).last();
+        // One that the venue is asked about may be gone: nothing gives way to it before the answer.
+        let is_certain = |stop: &&OrderRecord| stop.state.is_confirmed_live() && stop.doubt.is_none();
+        let newest = self.book.stops_of(key).filter(is_certain).last();
         let Some(newest) = newest else { return };
         // A stop by quantity may be too small: the venue bounds market quantities, and entries go on filling. Such a one
         // replaces only those that are too small themselves.
