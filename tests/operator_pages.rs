@@ -60,10 +60,16 @@ fn ours(word: &str) -> Option<&'static str> {
     PROGRAMS.into_iter().find(|program| *program == name)
 }
 
-/// `journal show`, `config check` and `probe deadman` have two words, the others one.
+/// `journal show`, `config check`, `probe deadman` and `drill run` have two words, the others one.
 fn subcommands(words: &[&str]) -> Vec<String> {
-    let count =
-        if words.first().is_some_and(|word| ["journal", "config", "probe"].contains(word)) { 2 } else { 1 };
+    let count = if words
+        .first()
+        .is_some_and(|word| ["journal", "config", "probe", "drill", "incident"].contains(word))
+    {
+        2
+    } else {
+        1
+    };
     words
         .iter()
         .take(count)

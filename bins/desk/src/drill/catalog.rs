@@ -46,7 +46,8 @@ pub const DRILLS: &[Drill] = &[
 pub fn find(name: &str) -> Result<&'static Drill, String> {
     DRILLS.iter().find(|drill| drill.name == name).ok_or_else(|| {
         let names: Vec<&str> = DRILLS.iter().map(|drill| drill.name).collect();
-        let close = nearest(name, names.iter().copied()).unwrap_or_default();
+        let begun = names.iter().copied().find(|known| !name.is_empty() && known.starts_with(name));
+        let close = begun.or_else(|| nearest(name, names.iter().copied())).unwrap_or_default();
         format!("there is no drill {name:?}; did you mean {close}? there are {} and all", names.join(", "))
     })
 }
@@ -72,6 +73,11 @@ mod tests {
             assert!(drill.least <= drill.usual && !drill.least.is_zero(), "{}", drill.name);
             assert_eq!(DRILLS.iter().filter(|other| other.name == drill.name).count(), 1);
         }
+    }
+
+    #[test]
+    fn the_beginning_of_a_name_is_nearer_than_any_other_name() {
+        assert!(find("stop-deleted").unwrap_err().contains("did you mean stop-deleted-at-venue?"));
     }
 
     #[test]

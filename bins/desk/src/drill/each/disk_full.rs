@@ -40,6 +40,8 @@ fn steps(scene: &mut Scene) -> Step {
         return Err(Halt::Failed);
     }
     let ended_s = scene.record.now_s();
+    // What was on its way arrives.
+    scene.pause(Duration::from_millis(300))?;
     let before = scene.exchange.account();
     let said = scene.executor()?.find("free some space");
     let found = said.clone().unwrap_or_else(|| "nothing about the disk".to_owned());

@@ -14,12 +14,12 @@ use crate::drill::{
     tail::What,
 };
 
-/// Half of the requests meet a fault, closes and stops too: a leg waits for the end of its own bad luck.
+/// Closes and stops meet faults too: a leg waits for the end of its own bad luck.
 const BARE_AT_MOST_S: f64 = 12.0;
 
 pub(in crate::drill) const DRILL: Drill = Drill {
     name: "503-storm",
-    about: "about half of all orders, stops and closes are answered with a 503 of one of five kinds, or not at all",
+    about: "many orders, stops and closes are answered with a 503 of one of five kinds, or not at all",
     expected: &[
         "an order whose fate is unknown counts as filled, is never sent again, and is asked about until it is settled",
         "every unknown outcome is settled within 60 s of the storm's end",
@@ -57,7 +57,7 @@ fn steps(scene: &mut Scene) -> Step {
     scene.record.moment("the storm begins");
     let mut pending: Vec<u64> = Vec::new();
     while Instant::now() < end {
-        // Those that have hit make room; a few wait at a time, so that about every other request meets one.
+        // Those that have hit make room; a few wait at a time, so that many requests meet one.
         pending.retain(|fault| scene.exchange.hits(*fault) == 0);
         if pending.len() < 4 {
             pending.push(scene.inject(&fault(&mut dice))?);

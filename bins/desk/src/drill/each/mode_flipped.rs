@@ -15,7 +15,7 @@ use crate::drill::{
 };
 
 /// `reconcile.interval_s`, and what the reading takes on a fast clock. Units: venue seconds.
-const FOUND_WITHIN_S: f64 = 180.0;
+const FOUND_WITHIN_S: f64 = 300.0;
 
 pub(in crate::drill) const DRILL: Drill = Drill {
     name: "mode-flipped",

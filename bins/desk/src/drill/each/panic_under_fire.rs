@@ -8,13 +8,13 @@ use super::second_writer::taken_over;
 use crate::drill::{catalog::Drill, error::Step, scene::Scene, setup::Setup};
 
 /// How long a panic close may take under fire. Units: seconds.
-const FLAT_WITHIN_S: u64 = 60;
+const FLAT_WITHIN_S: u64 = 90;
 
 pub(in crate::drill) const DRILL: Drill = Drill {
     name: "panic-under-fire",
     about: "hedge-panic-close is started while the executor trades and answers are lost, late, limited or errors",
     expected: &[
-        "every leg is flat and every order gone within 60 s, whatever is answered; exit code 0",
+        "every leg is flat and every order gone within 90 s, whatever is answered; exit code 0",
         "the executor ends with exit code 75 within 10 s and sends nothing after the first close",
         "no leg is closed twice: none is turned round",
     ],

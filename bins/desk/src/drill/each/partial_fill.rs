@@ -11,6 +11,8 @@ use crate::drill::{
     setup::Setup,
 };
 
+const ENOUGH: usize = 2;
+
 pub(in crate::drill) const DRILL: Drill = Drill {
     name: "partial-fill",
     about: "entries are so large that the book fills only a part of them within their price",
@@ -30,20 +32,26 @@ fn steps(scene: &mut Scene) -> Step {
     scene.until_trading()?;
     let from_s = scene.record.now_s();
     scene.pause(scene.run_for)?;
-    let history = scene.exchange.history();
-    let openings = |id: &&String| scene.tail.approved.get(*id) == Some(&true);
-    let parts: Vec<(&String, Decimal, Decimal)> = history
-        .iter()
-        .filter(|(id, _)| openings(id))
-        .flat_map(|(id, rows)| rows.iter().map(move |row| (id, row)))
-        .filter(|(_, row)| row.is_part)
-        .map(|(id, row)| (id, row.executed, row.qty))
-        .collect();
+    // Which entries meet a thin book is up to the market.
+    scene.until(Duration::from_secs(30), |scene| Ok((parts(scene).len() >= ENOUGH).then_some(())))?;
+    let parts = parts(scene);
     let count = parts.len();
     let example = parts.first().map(|(id, executed, qty)| format!("; {id} got {executed} of {qty}"));
     let found = format!("{count} entries{}", example.unwrap_or_default());
     scene.record.figure("entries that were filled for a part", count as f64, "entries");
-    scene.record.check("entries are filled for a part", "2 at least", found, count >= 2);
+    scene.record.check("entries are filled for a part", format!("{ENOUGH} at least"), found, count >= ENOUGH);
     scene.check_bare(from_s, PROTECT_WITHIN_S);
     scene.finish()
+}
+
+/// Entries that ended with a part of what they wanted: id, executed, wanted.
+fn parts(scene: &Scene) -> Vec<(String, Decimal, Decimal)> {
+    let is_opening = |id: &String| scene.tail.approved.get(id) == Some(&true);
+    let history = scene.exchange.history();
+    let openings = history.into_iter().filter(|(id, _)| is_opening(id));
+    openings
+        .flat_map(|(id, rows)| rows.into_iter().map(move |row| (id.clone(), row)))
+        .filter(|(_, row)| row.is_part)
+        .map(|(id, row)| (id, row.executed, row.qty))
+        .collect()
 }

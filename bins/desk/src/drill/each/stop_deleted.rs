@@ -16,7 +16,7 @@ use crate::drill::{
 /// What the stream tells is placed again at once.
 const TOLD_WITHIN_S: f64 = 2.0;
 /// What nobody tells is found by the next comparison: `reconcile.interval_s` and what the reading takes. Units: venue seconds.
-const FOUND_WITHIN_S: f64 = 180.0;
+const FOUND_WITHIN_S: f64 = 300.0;
 /// A take-profit is placed again by the validator: its grace, its interval, and the way there.
 const LADDER_WITHIN: Duration = Duration::from_millis(3_500);
 /// Guards so young leave enough time to see them replaced before their leg is closed. Units: venue milliseconds.
@@ -28,7 +28,7 @@ pub(in crate::drill) const DRILL: Drill = Drill {
     expected: &[
         "a stop whose end the stream tells is placed again within 2 s, and its leg is not closed for it",
         "a stop whose end nobody tells is found by the next comparison with the account (reconcile.interval_s, 60 s): within \
-         180 s of the exchange's clock it is placed again or its leg is closed",
+         300 s of the exchange's clock it is placed again or its leg is closed",
         "a take-profit that is gone is placed again by the stop validator within 3.5 s",
         "no order twice, no execution lost",
     ],

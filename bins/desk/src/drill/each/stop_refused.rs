@@ -47,7 +47,10 @@ fn steps(scene: &mut Scene) -> Step {
         }))?;
         scene.record.moment(format!("stops are refused with {code}"));
         scene.pause(scene.run_for / 3)?;
-        scene.until(Duration::from_secs(15), |scene| Ok((scene.exchange.hits(fault) >= 1).then_some(())))?;
+        scene.until(Duration::from_secs(15), |scene| {
+            let is_muted = scene.tail.from(from).iter().any(|note| muted(note).is_some());
+            Ok((is_muted && scene.exchange.hits(fault) >= 1).then_some(()))
+        })?;
         let hits = scene.exchange.hits(fault);
         // Whoever is bare now is closed while stops are still refused.
         let resolved = scene.until(Duration::from_secs(10), |scene| {

@@ -56,6 +56,7 @@ fn steps(scene: &mut Scene) -> Step {
     scene.record.moment("orders are taken again, stops are still answered with -4120");
     let run_for = scene.run_for;
     scene.pause(run_for)?;
+    scene.until_noted(Duration::from_secs(15), from, |what| matches!(what, What::Muted { .. }))?;
     let calm = scene
         .until(Duration::from_secs(10), |scene| Ok(scene.exchange.account().bare.is_empty().then_some(())))?;
     let refused = scene.exchange.hits(stops) - before;
