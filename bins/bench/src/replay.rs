@@ -56,9 +56,8 @@ pub(crate) fn print(
     for (rule, times) in backtest.vetoes() {
         eprintln!("{bench}: {times} openings refused by {rule}");
     }
-    let records = backtest.records();
-    let checks: usize = records
-        .iter()
+    let checks: usize = backtest
+        .each_record()
         .map(|record| match &record.event {
             Event::Decision(Decision::Assessed { checks, .. }) => checks.len(),
             _ => 0,
@@ -71,7 +70,7 @@ pub(crate) fn print(
         ("fills", summary.fills as f64, "count"),
         ("orders", summary.orders as f64, "count"),
         ("gate_checks", checks as f64, "count"),
-        ("journal_records", records.len() as f64, "count"),
+        ("journal_records", backtest.record_count() as f64, "count"),
         ("allocs", allocated as f64, "count"),
         ("peak_rss", peak_rss_mib().unwrap_or(f64::NAN), "MiB"),
     ];

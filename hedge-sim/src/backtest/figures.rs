@@ -7,7 +7,7 @@ use super::{
     BacktestError,
     play::Backtest,
     setup::Source,
-    summary::{Summary, VetoCounts, journal_hash, vetoes},
+    summary::{Summary, VetoCounts, journal_hash},
 };
 use crate::venue::Venue;
 
@@ -21,15 +21,24 @@ impl Backtest {
         &self.venue
     }
     /// Every journal record so far.
+    ///
+    /// While it plays they are kept in fewer bytes: the first call after a step makes all of them again, and holds them.
+    /// Who only goes through them once takes [`each_record`](Self::each_record).
     pub fn records(&self) -> &[Envelope] {
-        &self.records
+        self.records.as_slice()
+    }
+    /// Every journal record so far, one after the other.
+    pub fn each_record(&self) -> impl Iterator<Item = Envelope> {
+        self.records.iter()
+    }
+    /// How many journal records there are.
+    pub fn record_count(&self) -> usize {
+        self.records.len()
     }
     /// Drops the records so far, to keep the memory of a long run bounded. Every figure stays right but
     /// `journal_sha256`, which covers only what is kept.
     pub fn forget_records(&mut self) {
-        for (rule, times) in vetoes(&self.records) {
-            *self.forgotten.entry(rule).or_default() += times;
-        }
+        self.forgotten = self.vetoes();
         self.records.clear();
     }
     /// How much has been played: bar times done and bar times in all, or ticks.
@@ -42,8 +51,8 @@ impl Backtest {
     /// How often each rule refused an opening.
     pub fn vetoes(&self) -> VetoCounts {
         let mut counts = self.forgotten.clone();
-        for (rule, times) in vetoes(&self.records) {
-            *counts.entry(rule).or_default() += times;
+        for rule in self.records.refusals() {
+            *counts.entry(rule.to_owned()).or_default() += 1;
         }
         counts
     }
@@ -72,7 +81,7 @@ impl Backtest {
             gaps: bars.map_or(0, |bars| bars.data().gaps.len() as u64),
             warmup_bars: bars.map_or(0, |bars| bars.history() as u64),
             max_drawdown_pct: self.drawdown.worst() * Decimal::ONE_HUNDRED,
-            journal_sha256: journal_hash(&self.records)?,
+            journal_sha256: journal_hash(self.each_record())?,
         })
     }
 }

@@ -8,6 +8,7 @@ mod config;
 mod drawdown;
 mod figures;
 mod instruments;
+mod kept;
 mod perform;
 mod play;
 mod setup;

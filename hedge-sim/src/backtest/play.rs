@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 
-use hedge_core::{Engine, Envelope, Fact, InstrumentId, InstrumentIx, MarketEvent, Step, Timestamp};
+use hedge_core::{Engine, Fact, InstrumentId, InstrumentIx, MarketEvent, Step, Timestamp};
 use rust_decimal::Decimal;
 
 use super::{
     BacktestError,
     drawdown::Drawdown,
+    kept::KeptRecords,
     setup::{Source, Track},
     summary::VetoCounts,
 };
@@ -42,7 +43,7 @@ pub struct Backtest {
     /// What the order before it was for.
     pub(super) sent_for: Option<InstrumentId>,
     pub(super) step: Step,
-    pub(super) records: Vec<Envelope>,
+    pub(super) records: KeptRecords,
     /// Refusals among the records that are gone.
     pub(super) forgotten: VetoCounts,
     pub(super) played: u64,

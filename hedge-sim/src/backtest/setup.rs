@@ -6,18 +6,14 @@ use hedge_core::{Bar, Engine, Fact, InstrumentIx, RunId, RunStarted, Step, Term,
 use rust_decimal::Decimal;
 
 use super::{
-    BacktestConfig, BacktestError, drawdown::Drawdown, instruments::spec_of, play::Backtest,
-    summary::VetoCounts, tick_play::TickPlay,
+    BacktestConfig, BacktestError, drawdown::Drawdown, instruments::spec_of, kept::KeptRecords,
+    play::Backtest, summary::VetoCounts, tick_play::TickPlay,
 };
 use crate::{
     market::{DataSet, Schedule, TickSeries, TickSet, inner_path},
     translate::{ACCOUNT, Lexicon},
     venue::{Command, InstrumentRules, NewOrder, Reply, Side, SymbolId, Venue},
 };
-
-/// Room for records at the start: as much as the allocator takes straight from the system, so that more room is made by
-/// moving pages and not records.
-const RECORDS_AT_FIRST: usize = 1 << 16;
 
 /// What is played.
 #[derive(Debug)]
@@ -142,7 +138,7 @@ impl Backtest {
             sent: NewOrder::market(ACCOUNT, "", Side::Buy, Decimal::ZERO),
             sent_for: None,
             step: Step::default(),
-            records: Vec::with_capacity(RECORDS_AT_FIRST),
+            records: KeptRecords::default(),
             forgotten: VetoCounts::new(),
             played: 0,
             orders: 0,

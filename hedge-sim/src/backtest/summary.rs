@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hedge_core::{Decision, Envelope, Event, Verdict};
+use hedge_core::Envelope;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -56,25 +56,14 @@ fn as_number<S: serde::Serializer>(value: &Decimal, serializer: S) -> Result<S::
 }
 
 /// SHA-256 over the JSON text of every record, each followed by a line feed.
-pub(super) fn journal_hash(records: &[Envelope]) -> Result<String, serde_json::Error> {
+pub(super) fn journal_hash(records: impl Iterator<Item = Envelope>) -> Result<String, serde_json::Error> {
     let mut hash = Sha256::new();
     let mut line = Vec::with_capacity(1_024);
     for record in records {
         line.clear();
-        serde_json::to_writer(&mut line, record)?;
+        serde_json::to_writer(&mut line, &record)?;
         line.push(b'\n');
         hash.update(&line);
     }
     Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// The rules that refused openings, counted.
-pub(super) fn vetoes(records: &[Envelope]) -> VetoCounts {
-    let mut counts = VetoCounts::new();
-    for record in records {
-        if let Event::Decision(Decision::Assessed { verdict: Verdict::Refuse { rule }, .. }) = &record.event {
-            *counts.entry(rule.clone().into_owned()).or_default() += 1;
-        }
-    }
-    counts
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use hedge_core::{
-    Bps, DataNeed, Decimal, Engine, EngineConfig, Entry, Exit, InstrumentId, Intent, Interval, Leverage,
-    Notional, Output, PermitAll, Portion, PositionKey, PositionSide, Price, Protection, Ratio, Size,
-    Strategy, StrategyEvent, StrategyId, StrategyView, Symbol, Tif, TriggerBy,
+    Bps, DataNeed, Decimal, Engine, EngineConfig, Entry, Envelope, Exit, InstrumentId, Intent, Interval,
+    Leverage, Notional, Output, PermitAll, Portion, PositionKey, PositionSide, Price, Protection, Ratio,
+    Size, Step, Strategy, StrategyEvent, StrategyId, StrategyView, Symbol, Tif, TriggerBy,
 };
 use proptest::prelude::*;
 
-use super::{Backtest, BacktestConfig, Instruments};
+use super::{Backtest, BacktestConfig, Instruments, Observer};
 use crate::market::{DataSet, GeneratedMarket, Series};
 
 /// Does anything that a strategy can do, as a seed says.
@@ -143,6 +143,33 @@ proptest! {
         prop_assert_eq!(first_difference, None);
         prop_assert_eq!(leaping.summary().unwrap(), walking.summary().unwrap());
         prop_assert!(leaping.leaps() > 0);
+    }
+}
+
+/// Writes down every record as the engine made it.
+#[derive(Default)]
+struct Clerk(Vec<Envelope>);
+
+impl Observer for Clerk {
+    fn on_step(&mut self, _: &Engine, step: &Step) {
+        self.0.extend(step.events.iter().cloned());
+    }
+}
+
+#[test]
+fn the_records_that_are_read_are_those_that_the_engine_made() {
+    let data = data(7, 3, false);
+    for seed in 1..=4 {
+        let mut busy = backtest(&data, seed, 3, 400, 4_000);
+        let mut clerk = Clerk::default();
+        let begun = busy.record_count();
+        busy.run(&mut clerk).unwrap();
+        let text = |records: &[Envelope]| serde_json::to_string(records).unwrap();
+        assert_eq!(text(&busy.records()[begun..]), text(&clerk.0));
+        assert!(busy.each_record().eq(busy.records().iter().cloned()));
+        assert_eq!(busy.record_count(), busy.records().len());
+        busy.forget_records();
+        assert_eq!((busy.records(), busy.each_record().count()), (&[] as &[Envelope], 0));
     }
 }
 

@@ -64,6 +64,7 @@ pub use exchange::{SecondCloseAll, Venue, VenueConfig};
 pub use exchange_info::brackets_from_json;
 pub use forced::{ForceClose, ForcedBy};
 pub use given_book::BookChange;
+pub(crate) use rows::Rows;
 pub(crate) use rules::multiple_of;
 pub use rules::{Bracket, InstrumentRules, LotRule, RulesError};
 pub use seed::{Child, Due, Seed};

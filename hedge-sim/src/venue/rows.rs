@@ -9,7 +9,7 @@ const BLOCK: usize = 1 << 12;
 
 /// Rows in the order in which they were added.
 #[derive(Debug, Clone)]
-pub(super) struct Rows<T> {
+pub(crate) struct Rows<T> {
     /// All but the last are full. The first grows as it is needed: most exchanges never fill it.
     blocks: Vec<Vec<T>>,
 }
@@ -22,12 +22,12 @@ impl<T> Default for Rows<T> {
 
 impl<T> Rows<T> {
     #[inline]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.blocks.last().map_or(0, |last| (self.blocks.len() - 1) * BLOCK + last.len())
     }
 
     #[inline]
-    pub(super) fn push(&mut self, row: T) {
+    pub(crate) fn push(&mut self, row: T) {
         match self.blocks.last_mut().filter(|last| last.len() < BLOCK) {
             Some(last) => last.push(row),
             None => self.push_block(row),
@@ -61,8 +61,14 @@ impl<T> Rows<T> {
         self.blocks.last()?.last()
     }
 
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
         self.blocks.iter().flatten()
+    }
+
+    /// Drops all rows; the room of the first ones is used again.
+    pub(crate) fn clear(&mut self) {
+        self.blocks.truncate(1);
+        self.blocks.iter_mut().for_each(Vec::clear);
     }
 
     /// Puts a row between others, which moves all behind it: for what hardly ever happens.
