@@ -15,52 +15,24 @@ use crate::{digits::is_same, risk::GateCheck};
 #[derive(Clone)]
 pub struct GateChecks {
     shape: Arc<[GateCheck]>,
-    /// By place, ascending.
-    moved: Box<[Moved]>,
+    /// By place, ascending; `None` where nothing differs.
+    moved: Option<Arc<[Moved]>>,
 }
 
-/// One answer whose numbers are not those of the shape.
-#[derive(Clone, Copy)]
+/// A number that is not that of the shape.
+#[derive(Clone, Copy, Debug)]
 struct Moved {
-    value: i64,
-    limit: i64,
-    distance: i64,
-    /// Of the three.
-    scales: [u8; 3],
+    number: Decimal,
     place: u8,
+    part: Part,
 }
 
-impl Moved {
-    /// `None` for numbers that do not fit.
-    #[inline]
-    fn of(place: usize, check: &GateCheck) -> Option<Self> {
-        let (value, value_scale) = few(&check.value)?;
-        let (limit, limit_scale) = few(&check.limit)?;
-        let (distance, distance_scale) = few(&check.distance)?;
-        let scales = [value_scale, limit_scale, distance_scale];
-        Some(Self { value, limit, distance, scales, place: u8::try_from(place).ok()? })
-    }
-    fn applied_to(&self, check: &GateCheck) -> GateCheck {
-        let [value, limit, distance] = self.scales.map(u32::from);
-        GateCheck {
-            value: Decimal::new(self.value, value),
-            limit: Decimal::new(self.limit, limit),
-            distance: Decimal::new(self.distance, distance),
-            ..check.clone()
-        }
-    }
-}
-
-/// Digits and places of a number with few digits. Nothing below zero is not written as nothing, so it does not fit.
-#[inline]
-fn few(value: &Decimal) -> Option<(i64, u8)> {
-    let parts = value.unpack();
-    let digits = u64::from(parts.lo) | u64::from(parts.mid) << 32;
-    if parts.hi != 0 || digits == 0 && parts.negative {
-        return None;
-    }
-    let digits = i64::try_from(digits).ok()?;
-    Some((if parts.negative { -digits } else { digits }, parts.scale as u8))
+/// Which number of an answer.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    Value,
+    Limit,
+    Distance,
 }
 
 #[inline]
@@ -91,12 +63,17 @@ impl GateChecks {
     }
     /// Every answer, in order.
     pub fn iter(&self) -> impl Iterator<Item = GateCheck> {
-        let mut moved = self.moved.iter().peekable();
+        let mut moved = self.moved.iter().flat_map(|moved| moved.iter()).peekable();
         self.shape.iter().enumerate().map(move |(place, check)| {
-            match moved.next_if(|moved| usize::from(moved.place) == place) {
-                Some(moved) => moved.applied_to(check),
-                None => check.clone(),
+            let mut check = check.clone();
+            while let Some(moved) = moved.next_if(|moved| usize::from(moved.place) == place) {
+                match moved.part {
+                    Part::Value => check.value = moved.number,
+                    Part::Limit => check.limit = moved.number,
+                    Part::Distance => check.distance = moved.number,
+                }
             }
+            check
         })
     }
     /// Every answer, in a list of its own.
@@ -122,7 +99,8 @@ impl Shapes {
     pub(crate) fn keep(&mut self, checks: &[GateCheck]) -> GateChecks {
         for shape in &self.known {
             if differences(shape, checks, &mut self.moved) {
-                let kept = GateChecks { shape: Arc::clone(shape), moved: self.moved.as_slice().into() };
+                let moved = (!self.moved.is_empty()).then(|| self.moved.as_slice().into());
+                let kept = GateChecks { shape: Arc::clone(shape), moved };
                 debug_assert!(kept.iter().eq(checks.iter().cloned()), "nothing is lost");
                 return kept;
             }
@@ -137,7 +115,7 @@ impl Shapes {
             }
             self.oldest = (self.oldest + 1) % KNOWN_AT_MOST;
         }
-        GateChecks { shape, moved: Box::default() }
+        GateChecks { shape, moved: None }
     }
 }
 
@@ -145,19 +123,23 @@ impl Shapes {
 #[inline]
 fn differences(shape: &[GateCheck], checks: &[GateCheck], moved: &mut Vec<Moved>) -> bool {
     moved.clear();
-    if shape.len() != checks.len() {
+    // A place is written in one byte.
+    if shape.len() != checks.len() || shape.len() > usize::from(u8::MAX) {
         return false;
     }
     for (place, (known, check)) in shape.iter().zip(checks).enumerate() {
         if !is_alike(known, check) {
             return false;
         }
-        let same = is_same(&known.value, &check.value)
-            && is_same(&known.limit, &check.limit)
-            && is_same(&known.distance, &check.distance);
-        if !same {
-            let Some(differing) = Moved::of(place, check) else { return false };
-            moved.push(differing);
+        let numbers = [
+            (Part::Value, &known.value, &check.value),
+            (Part::Limit, &known.limit, &check.limit),
+            (Part::Distance, &known.distance, &check.distance),
+        ];
+        for (part, known, number) in numbers {
+            if !is_same(known, number) {
+                moved.push(Moved { number: *number, place: place as u8, part });
+            }
         }
     }
     true
@@ -165,13 +147,13 @@ fn differences(shape: &[GateCheck], checks: &[GateCheck], moved: &mut Vec<Moved>
 
 impl From<Vec<GateCheck>> for GateChecks {
     fn from(checks: Vec<GateCheck>) -> Self {
-        Self { shape: checks.into(), moved: Box::default() }
+        Self { shape: checks.into(), moved: None }
     }
 }
 
 impl FromIterator<GateCheck> for GateChecks {
     fn from_iter<I: IntoIterator<Item = GateCheck>>(checks: I) -> Self {
-        Self { shape: checks.into_iter().collect(), moved: Box::default() }
+        Self { shape: checks.into_iter().collect(), moved: None }
     }
 }
 
@@ -192,12 +174,6 @@ impl PartialEq for GateChecks {
 impl fmt::Debug for GateChecks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
-    }
-}
-
-impl fmt::Debug for Moved {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}, {}, {} at {:?}", self.place, self.value, self.limit, self.distance, self.scales)
     }
 }
 
@@ -276,7 +252,7 @@ mod tests {
         let mut shapes = Shapes::default();
         let (first, second) = (shapes.keep(&list(3)), shapes.keep(&list(4)));
         assert!(Arc::ptr_eq(&first.shape, &second.shape));
-        assert_eq!((first.moved.len(), second.moved.len()), (0, 1));
+        assert_eq!((first.moved.map(|all| all.len()), second.moved.map(|all| all.len())), (None, Some(2)));
         // A refusal is another answer, so it is another shape.
         assert!(!Arc::ptr_eq(&first.shape, &shapes.keep(&list(11)).shape));
     }

@@ -6,7 +6,7 @@
 
 use std::cmp::Ordering;
 
-use rust_decimal::{Decimal, RoundingStrategy};
+use rust_decimal::Decimal;
 
 /// Powers of ten that fit into 64 bits.
 pub(crate) const POWERS: [u64; 20] = {
@@ -79,7 +79,7 @@ pub(crate) fn normal(value: Decimal) -> Decimal {
             let (digits, scale) = without_zeros(digits, value.scale());
             of_digits(digits, value.is_sign_negative(), scale)
         }
-        _ => value.normalize(),
+        _ => general::normal(&value),
     }
 }
 
@@ -109,7 +109,7 @@ pub fn is_same(a: &Decimal, b: &Decimal) -> bool {
 /// The order of two numbers, as [`Decimal`]'s own.
 #[inline]
 pub fn compare(a: &Decimal, b: &Decimal) -> Ordering {
-    let Some((x, y, _)) = aligned(a, b) else { return a.cmp(b) };
+    let Some((x, y, _)) = aligned(a, b) else { return general::compare(a, b) };
     match (a.is_sign_negative(), b.is_sign_negative()) {
         (false, false) => x.cmp(&y),
         (true, true) => y.cmp(&x),
@@ -143,7 +143,7 @@ pub fn sum(a: &Decimal, b: &Decimal) -> Decimal {
     }
     match together(a, b, false) {
         Some(sum) => sum,
-        None => a + b,
+        None => general::sum(a, b),
     }
 }
 
@@ -158,7 +158,7 @@ pub fn difference(a: &Decimal, b: &Decimal) -> Decimal {
     }
     match together(a, b, true) {
         Some(left) => left,
-        None => a - b,
+        None => general::difference(a, b),
     }
 }
 
@@ -176,7 +176,7 @@ pub fn product(a: &Decimal, b: &Decimal) -> Decimal {
     };
     match quick() {
         Some(product) => product,
-        None => a * b,
+        None => general::product(a, b),
     }
 }
 
@@ -205,11 +205,12 @@ impl Quotient {
         if divisor >= u128::MAX / CLEAR / 2 {
             return None;
         }
-        let (whole, rest) = match (u64::try_from(dividend), u64::try_from(divisor)) {
-            (Ok(dividend), Ok(divisor)) => ((dividend / divisor).into(), (dividend % divisor).into()),
-            _ => (dividend / divisor, dividend % divisor),
+        let whole = match (u64::try_from(dividend), u64::try_from(divisor)) {
+            (Ok(dividend), Ok(divisor)) => (dividend / divisor).into(),
+            _ => dividend / divisor,
         };
-        Some(Self { whole, rest, divisor })
+        // A second division would cost as much as the first.
+        Some(Self { whole, rest: dividend - whole * divisor, divisor })
     }
     /// Above the whole number by a part that rounding to 28 digits cannot take away.
     fn is_clear_of_below(&self) -> bool {
@@ -240,7 +241,7 @@ pub fn div_round(value: Decimal, by: Decimal, places: u32) -> Decimal {
         (digits < POWERS[18] && places <= 9)
             .then(|| of_digits(digits, value.is_sign_negative() != by.is_sign_negative(), places))
     };
-    quick().unwrap_or_else(|| (value / by).round_dp(places))
+    quick().unwrap_or_else(|| general::div_round(value, by, places))
 }
 
 /// So many steps as a number; `None` where they are none or do not fit.
@@ -265,7 +266,7 @@ pub fn floor_to(value: Decimal, step: Decimal) -> Decimal {
         let quotient = in_steps(&value, &step).filter(Quotient::is_clear_of_above)?;
         steps(quotient.whole, &step)
     };
-    if step.is_zero() { value } else { quick().unwrap_or_else(|| (value / step).trunc() * step) }
+    if step.is_zero() { value } else { quick().unwrap_or_else(|| general::floor_to(value, step)) }
 }
 
 /// Rounds a positive value up onto a grid of `step`.
@@ -277,19 +278,52 @@ pub fn ceil_to(value: Decimal, step: Decimal) -> Decimal {
             .then(|| steps(quotient.whole + u128::from(!exact), &step))
             .flatten()
     };
-    if step.is_zero() { value } else { quick().unwrap_or_else(|| (value / step).ceil() * step) }
+    if step.is_zero() { value } else { quick().unwrap_or_else(|| general::ceil_to(value, step)) }
 }
 
 /// Rounds half away from zero onto a grid of `step`.
 pub fn round_to(value: Decimal, step: Decimal) -> Decimal {
     let quick = || steps(in_steps(&value, &step)?.nearest()?, &step);
-    let general = || (value / step).round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero) * step;
-    if step.is_zero() { value } else { quick().unwrap_or_else(general) }
+    if step.is_zero() { value } else { quick().unwrap_or_else(|| general::round_to(value, step)) }
+}
+
+/// What the quick forms leave over. Never inlined: the general arithmetic is long, and whoever takes it in saves every
+/// register for it, also where it is not needed.
+mod general {
+    use std::cmp::Ordering;
+
+    use rust_decimal::{Decimal, RoundingStrategy};
+
+    macro_rules! general {
+        ($($name:ident($($argument:ident: $kind:ty),*) -> $result:ty = $form:expr;)*) => {
+            $(
+                #[cold]
+                #[inline(never)]
+                pub(super) fn $name($($argument: $kind),*) -> $result {
+                    $form
+                }
+            )*
+        };
+    }
+
+    general! {
+        compare(a: &Decimal, b: &Decimal) -> Ordering = a.cmp(b);
+        sum(a: &Decimal, b: &Decimal) -> Decimal = a + b;
+        difference(a: &Decimal, b: &Decimal) -> Decimal = a - b;
+        product(a: &Decimal, b: &Decimal) -> Decimal = a * b;
+        normal(value: &Decimal) -> Decimal = value.normalize();
+        div_round(value: Decimal, by: Decimal, places: u32) -> Decimal = (value / by).round_dp(places);
+        floor_to(value: Decimal, step: Decimal) -> Decimal = (value / step).trunc() * step;
+        ceil_to(value: Decimal, step: Decimal) -> Decimal = (value / step).ceil() * step;
+        round_to(value: Decimal, step: Decimal) -> Decimal =
+            (value / step).round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero) * step;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use rust_decimal::RoundingStrategy;
 
     use super::*;
 

@@ -43,21 +43,6 @@ fn by_words<const N: usize>(a: &[u8; N], b: &[u8; N]) -> Ordering {
     Ordering::Equal
 }
 
-/// Whether all bytes are the same, without calling out.
-#[inline]
-fn are_same<const N: usize>(a: &[u8; N], b: &[u8; N]) -> bool {
-    let (words_a, rest_a) = a.as_chunks::<8>();
-    let (words_b, rest_b) = b.as_chunks::<8>();
-    let mut differing = 0;
-    for at in 0..N / 8 {
-        differing |= u64::from_ne_bytes(words_a[at]) ^ u64::from_ne_bytes(words_b[at]);
-    }
-    let (mut tail_a, mut tail_b) = ([0; 8], [0; 8]);
-    tail_a[..N % 8].copy_from_slice(rest_a);
-    tail_b[..N % 8].copy_from_slice(rest_b);
-    differing | (u64::from_ne_bytes(tail_a) ^ u64::from_ne_bytes(tail_b)) == 0
-}
-
 /// A multiplier without structure (the golden ratio's digits).
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -81,7 +66,7 @@ macro_rules! inline_text {
         impl PartialEq for $name {
             #[inline]
             fn eq(&self, other: &Self) -> bool {
-                are_same(&self.bytes, &other.bytes) && self.len == other.len
+                self.bytes == other.bytes && self.len == other.len
             }
         }
         impl Hash for $name {

@@ -206,7 +206,31 @@ impl Breakers {
         &self.track
     }
 
+    #[inline]
     fn update(&mut self, book: &Book, now: Timestamp) {
+        if !self.is_unmoved(book, now) {
+            self.look(book, now);
+        }
+    }
+
+    /// Takes equity in where it lies below its peak and above what any limit concerns, on the same day: as it mostly does.
+    /// False where more has to be looked at.
+    #[inline]
+    fn is_unmoved(&mut self, book: &Book, now: Timestamp) -> bool {
+        let (Some(state), Some(safe)) = (&mut self.track.state, &self.safe_above.0) else { return false };
+        let equity = book.equity();
+        let is_quiet = now < state.next_day
+            && state.transfers.is_zero()
+            && book.totals().transfers.is_zero()
+            && compare(&equity, safe).is_gt()
+            && compare(&equity, &state.peak).is_lt();
+        if is_quiet {
+            (state.last, state.in_book) = (equity, equity);
+        }
+        is_quiet
+    }
+
+    fn look(&mut self, book: &Book, now: Timestamp) {
         match self.track.take_in(book, now) {
             // What has not moved reaches no limit that it had not reached before.
             News::Nothing => return,

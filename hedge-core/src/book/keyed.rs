@@ -176,6 +176,10 @@ impl<K: Key, V> Keyed<K, V> {
         if self.entries.len() <= 4 {
             return self.entries.chunks.first()?.iter().position(|(known, _)| known == key);
         }
+        // Most questions about orders are about the newest.
+        if self.entries.chunks.last().and_then(|chunk| chunk.last()).is_some_and(|(known, _)| known == key) {
+            return Some(self.entries.len() - 1);
+        }
         let (_, Pointer { place, .. }) = self.probe(key)?;
         (place != FREE).then_some(place as usize)
     }

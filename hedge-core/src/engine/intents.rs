@@ -40,9 +40,14 @@ impl Engine {
     pub(super) fn ask(&mut self, cx: &mut Cx<'_>, strategy: usize, event: &StrategyEvent<'_>) {
         let view = StrategyView { book: &self.book, now: cx.at };
         self.strategies[strategy].on_event(event, &view, &mut self.output);
-        if self.output.intents.is_empty() && self.output.readings.is_empty() {
-            return;
+        if !self.output.intents.is_empty() || !self.output.readings.is_empty() {
+            self.take_output(cx, strategy, event);
         }
+    }
+
+    /// Records what a strategy saw, and what it wants with all that follows. Apart, because most answers are nothing.
+    #[inline(never)]
+    fn take_output(&mut self, cx: &mut Cx<'_>, strategy: usize, event: &StrategyEvent<'_>) {
         let mut output = mem::take(&mut self.output);
         let id = self.ids[strategy];
         if !matches!(event, StrategyEvent::History { .. }) {

@@ -117,12 +117,7 @@ impl Engine {
         let seen_until = mem::replace(&mut feed.seen_until, bar.end());
         // Most bars follow the one before them.
         if bar.open_time > seen_until && seen_until > Timestamp::EPOCH {
-            let missing_ms = bar.open_time.ms() - seen_until.ms();
-            if missing_ms >= (TOLERATED_MISSING_BARS + 1) * bar.interval.ms() {
-                let readers = feed.readers.clone();
-                self.gaps += 1;
-                self.gap(cx, instrument, Some(&readers));
-            }
+            self.hole(cx, (instrument, place), seen_until, bar);
         }
         let event = if history {
             StrategyEvent::History { instrument, bar }
@@ -133,6 +128,23 @@ impl Engine {
         while let Some(&reader) = self.feeds[ix][place].readers.get(next) {
             next += 1;
             self.ask(cx, reader, &event);
+        }
+    }
+
+    /// Bars are missing before this one: many of them are a gap for who reads them.
+    #[cold]
+    fn hole(
+        &mut self,
+        cx: &Cx<'_>,
+        (instrument, feed): (InstrumentIx, usize),
+        seen_until: Timestamp,
+        bar: &Bar,
+    ) {
+        let missing_ms = bar.open_time.ms() - seen_until.ms();
+        if missing_ms >= (TOLERATED_MISSING_BARS + 1) * bar.interval.ms() {
+            let readers = self.feeds[usize::from(instrument.0)][feed].readers.clone();
+            self.gaps += 1;
+            self.gap(cx, instrument, Some(&readers));
         }
     }
 

@@ -347,7 +347,7 @@ impl Schedule {
         }
     }
     /// Chooses the next bar time; false behind the last bar.
-    #[inline]
+    #[inline(always)]
     fn pick(&mut self) -> bool {
         let mut open_ms = i64::MAX;
         for (track, ix) in self.tracks.iter().zip(0_u16..) {
