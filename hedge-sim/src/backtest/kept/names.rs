@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use hedge_core::{
-    Asset, ClientOrderId, Coverage, Decision, Entry, Exit, InstrumentId, Leg, OrderPurpose, PositionKey,
-    PositionSide, Price, Protection, ReportedKind, ReportedState, StrategyId,
+    Asset, ClientOrderId, Coverage, InstrumentId, PositionKey, PositionSide, ReportedKind, ReportedState,
 };
 
+use super::forms::{IntentForm, OrderForm};
+
 /// So many of a kind are remembered; what comes later is kept whole.
-const MOST: usize = 8;
+const MOST: usize = 16;
 
 /// A short list of things that come again and again.
 #[derive(Debug)]
@@ -49,48 +50,6 @@ impl<T: PartialEq + Clone> Few<T> {
 /// A leg: the instrument's number, doubled, and one more for SHORT.
 pub(super) type LegNumber = u16;
 
-/// What an order is, besides its id, leg, quantity and price.
-#[derive(Debug)]
-pub(super) struct Manner {
-    pub(super) strategy: Option<StrategyId>,
-    pub(super) leg: Leg,
-    pub(super) purpose: OrderPurpose,
-    pub(super) protection: Option<Protection>,
-}
-
-impl Manner {
-    /// Whether an order with another price may be the same otherwise.
-    #[inline]
-    pub(super) fn fits(&self, leg: &Leg) -> bool {
-        match (&self.leg, leg) {
-            (Leg::Open(Entry::Limit { tif: a, .. }), Leg::Open(Entry::Limit { tif: b, .. })) => a == b,
-            (Leg::Close(Exit::Limit { tif: a, .. }, c), Leg::Close(Exit::Limit { tif: b, .. }, d)) => {
-                a == b && c == d
-            }
-            (known, leg) => known == leg,
-        }
-    }
-    /// The leg of this manner with a price.
-    pub(super) fn at(&self, price: Option<Price>) -> Leg {
-        match (self.leg, price) {
-            (Leg::Open(Entry::Limit { tif, .. }), Some(price)) => Leg::Open(Entry::Limit { price, tif }),
-            (Leg::Close(Exit::Limit { tif, .. }, covers), Some(price)) => {
-                Leg::Close(Exit::Limit { price, tif }, covers)
-            }
-            (leg, _) => leg,
-        }
-    }
-}
-
-/// The price in which orders of one manner differ.
-#[inline]
-pub(super) const fn price_of(leg: &Leg) -> Option<&Price> {
-    match leg {
-        Leg::Open(Entry::Limit { price, .. }) | Leg::Close(Exit::Limit { price, .. }, _) => Some(price),
-        _ => None,
-    }
-}
-
 /// Everything that repeats.
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -100,8 +59,8 @@ pub(super) struct Names {
     last: u16,
     /// How the ids of orders begin.
     head: Option<[u8; HEAD]>,
-    pub(super) intents: Few<Decision>,
-    pub(super) manners: Few<Manner>,
+    pub(super) intents: Few<IntentForm>,
+    pub(super) orders: Few<OrderForm>,
     pub(super) kinds: Few<(ReportedKind, Coverage)>,
     pub(super) states: Few<ReportedState>,
     pub(super) assets: Few<Asset>,

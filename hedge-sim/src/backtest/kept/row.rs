@@ -2,11 +2,12 @@
 
 use hedge_core::{
     AccountEvent, Amount, Coverage, Decision, Envelope, Event, Fact, Fill, GateChecks, OrderRef, OrderReport,
-    OrderSide, Price, Qty, ReportedId, ReportedSide, ReportedState, Seq, SignedAmount, Timestamp, TradeId,
-    VenueOrderId, Verdict,
+    OrderSide, OrderSpace, Price, Qty, ReportedId, ReportedKind, ReportedSide, ReportedState, Seq,
+    SignedAmount, Timestamp, TradeId, VenueOrderId, Verdict,
 };
 
-use super::names::{LegNumber, Manner, Names, price_of};
+use super::forms::{IntentForm, OrderForm, leg_at, numbers_of, price_of, protected_at, stop_of};
+use super::names::{LegNumber, Names};
 use super::numbers::Numbers;
 
 /// A record. Its place in the journal is its place among the rows.
@@ -22,36 +23,42 @@ pub(super) struct Row {
 #[derive(Debug)]
 enum Content {
     Whole(Box<Envelope>),
-    /// One of the intents that come again.
-    Intended(u8),
+    /// Numbers: amount, price, stop.
+    Intended {
+        leg: LegNumber,
+        form: u8,
+        numbers: Numbers<3>,
+    },
     /// An approval.
     Assessed {
         leg: LegNumber,
         checks: GateChecks,
     },
-    /// Numbers: quantity, price.
+    /// Numbers: quantity, price, stop.
     Approved {
         leg: LegNumber,
-        manner: u8,
+        form: u8,
         id: u64,
-        numbers: Numbers<2>,
+        numbers: Numbers<3>,
     },
     /// Numbers: what is filled.
     Acked {
+        space: OrderSpace,
         state: u8,
         id: u64,
         order: i64,
         numbers: Numbers<1>,
     },
-    /// Numbers: price, quantity, filled, average.
+    /// Numbers: price, quantity, filled, average, trigger.
     Order {
         instrument: u16,
         sides: Sides,
+        space: OrderSpace,
         kind: u8,
         state: u8,
         id: u64,
         order: i64,
-        numbers: Numbers<4>,
+        numbers: Numbers<5>,
     },
     /// Numbers: quantity, price, fee, profit.
     Fill {
@@ -119,16 +126,25 @@ fn content(event: &Event, at: Timestamp, names: &mut Names) -> Option<Content> {
             AccountEvent::Fill { fill } => execution(fill, at, names),
             _ => None,
         },
-        Event::Fact(Fact::SubmitAcked { order, venue: OrderRef::Plain(venue), state, filled }) => {
+        Event::Fact(Fact::SubmitAcked { order, venue, state, filled }) => {
+            let (space, venue) = number_of(venue)?;
             Some(Content::Acked {
+                space,
                 state: names.states.number_of(state)?,
                 id: names.tail(order)?,
                 order: venue.0,
                 numbers: Numbers::of([Some(filled)])?,
             })
         }
-        Event::Decision(intended @ Decision::Intended { .. }) => {
-            names.intents.number_of(intended).map(Content::Intended)
+        Event::Decision(Decision::Intended { strategy, intent }) => {
+            let (position, numbers) = numbers_of(intent)?;
+            let is_it = |known: &IntentForm| known.strategy == *strategy && known.fits(intent);
+            let make = || IntentForm { strategy: *strategy, intent: intent.clone() };
+            Some(Content::Intended {
+                leg: names.leg_number(position)?,
+                form: names.intents.number(is_it, make)?,
+                numbers: Numbers::of(numbers.each_ref().map(Option::as_ref))?,
+            })
         }
         Event::Decision(Decision::Assessed { position, checks, verdict: Verdict::Approve }) => {
             Some(Content::Assessed { leg: names.leg_number(position)?, checks: checks.clone() })
@@ -142,49 +158,67 @@ fn content(event: &Event, at: Timestamp, names: &mut Names) -> Option<Content> {
             purpose,
             protection,
         }) => {
-            let is_it = |known: &Manner| {
+            let is_it = |known: &OrderForm| {
                 known.strategy == *strategy
                     && known.purpose == *purpose
-                    && known.fits(leg)
-                    && known.protection == *protection
+                    && known.fits(leg, protection.as_ref())
             };
-            let make = || Manner {
+            let make = || OrderForm {
                 strategy: *strategy,
                 leg: *leg,
                 purpose: *purpose,
                 protection: protection.clone(),
             };
-            let price = price_of(leg).map(|price| price.get());
+            let stop = protection.as_ref().and_then(stop_of);
+            let [price, stop] = [price_of(leg), stop].map(|price| price.map(Price::get));
             Some(Content::Approved {
                 leg: names.leg_number(position)?,
-                manner: names.manners.number(is_it, make)?,
+                form: names.orders.number(is_it, make)?,
                 id: names.tail(client_id)?,
-                numbers: Numbers::of([Some(&qty.get()), price.as_ref()])?,
+                numbers: Numbers::of([Some(&qty.get()), price.as_ref(), stop.as_ref()])?,
             })
         }
         _ => None,
     }
 }
 
+/// The number of an order in its id space; `None` where more than that is known, or less.
+#[inline]
+const fn number_of(order: &OrderRef) -> Option<(OrderSpace, VenueOrderId)> {
+    match order {
+        OrderRef::Plain(id) => Some((OrderSpace::Plain, *id)),
+        OrderRef::Algo { id, child: None } => Some((OrderSpace::Algo, *id)),
+        OrderRef::Algo { .. } | OrderRef::Client { .. } => None,
+    }
+}
+
+const fn named(space: OrderSpace, number: i64) -> OrderRef {
+    let id = VenueOrderId(number);
+    match space {
+        OrderSpace::Plain => OrderRef::Plain(id),
+        OrderSpace::Algo => OrderRef::Algo { id, child: None },
+    }
+}
+
 fn order(report: &OrderReport, at: Timestamp, names: &mut Names) -> Option<Content> {
-    let (ReportedId::Ours(id), OrderRef::Plain(order)) = (&report.client_id, report.order) else {
-        return None;
-    };
-    if report.venue_time != at || report.trigger.is_some() || report.reason.is_some() {
+    let ReportedId::Ours(id) = &report.client_id else { return None };
+    if report.venue_time != at || report.reason.is_some() {
         return None;
     }
-    let is_it =
-        |known: &(hedge_core::ReportedKind, Coverage)| known.0 == report.kind && known.1 == report.covers;
-    let prices = [report.price, report.average].map(|price| price.map(Price::get));
+    let (space, order) = number_of(&report.order)?;
+    let is_it = |known: &(ReportedKind, Coverage)| known.0 == report.kind && known.1 == report.covers;
+    let prices = [report.price, report.average, report.trigger].map(|price| price.map(Price::get));
+    let [price, average, trigger] = prices.each_ref().map(Option::as_ref);
     let qty = report.qty.map(Qty::get);
     Some(Content::Order {
         instrument: names.instrument_number(&report.instrument)?,
         sides: Sides(report.side, report.order_side),
+        space,
         kind: names.kinds.number(is_it, || (report.kind.clone(), report.covers))?,
         state: names.states.number_of(&report.state)?,
         id: names.tail(id)?,
         order: order.0,
-        numbers: Numbers::of([prices[0].as_ref(), qty.as_ref(), Some(&report.filled), prices[1].as_ref()])?,
+        numbers: Numbers::of([price, qty.as_ref(), Some(&report.filled), average, trigger])?,
     })
 }
 
@@ -211,42 +245,50 @@ impl Content {
     fn event(&self, at: Timestamp, names: &Names) -> Option<Event> {
         Some(match self {
             Self::Whole(record) => record.event.clone(),
-            Self::Intended(number) => Event::Decision(names.intents.get(*number)?.clone()),
+            Self::Intended { leg, form, numbers } => {
+                let form = names.intents.get(*form)?;
+                let numbers = [0, 1, 2].map(|place| numbers.get(place));
+                Event::Decision(Decision::Intended {
+                    strategy: form.strategy,
+                    intent: form.with(names.leg(*leg)?, numbers)?,
+                })
+            }
             Self::Assessed { leg, checks } => Event::Decision(Decision::Assessed {
                 position: names.leg(*leg)?,
                 checks: checks.clone(),
                 verdict: Verdict::Approve,
             }),
-            Self::Approved { leg, manner, id, numbers } => {
-                let manner = names.manners.get(*manner)?;
+            Self::Approved { leg, form, id, numbers } => {
+                let form = names.orders.get(*form)?;
+                let [price, stop] = [1, 2].map(|place| numbers.get(place).and_then(Price::of));
                 Event::Decision(Decision::OrderApproved {
                     client_id: names.id(*id)?,
-                    strategy: manner.strategy,
+                    strategy: form.strategy,
                     position: names.leg(*leg)?,
-                    leg: manner.at(numbers.get(1).and_then(Price::of)),
+                    leg: leg_at(form.leg, price),
                     qty: Qty::of(numbers.get(0)?)?,
-                    purpose: manner.purpose,
-                    protection: manner.protection.clone(),
+                    purpose: form.purpose,
+                    protection: form.protection.as_ref().map(|known| protected_at(known, stop)),
                 })
             }
-            Self::Acked { state, id, order, numbers } => Event::Fact(Fact::SubmitAcked {
+            Self::Acked { space, state, id, order, numbers } => Event::Fact(Fact::SubmitAcked {
                 order: names.id(*id)?,
-                venue: OrderRef::Plain(VenueOrderId(*order)),
+                venue: named(*space, *order),
                 state: state_of(*state, names)?,
                 filled: numbers.get(0)?,
             }),
-            Self::Order { instrument, sides, kind, state, id, order, numbers } => {
+            Self::Order { instrument, sides, space, kind, state, id, order, numbers } => {
                 let (kind, covers) = names.kinds.get(*kind)?.clone();
                 account(AccountEvent::Order {
                     report: OrderReport {
                         instrument: names.instrument(*instrument)?,
                         client_id: ReportedId::Ours(names.id(*id)?),
-                        order: OrderRef::Plain(VenueOrderId(*order)),
+                        order: named(*space, *order),
                         side: sides.0,
                         order_side: sides.1,
                         kind,
                         price: numbers.get(0).and_then(Price::of),
-                        trigger: None,
+                        trigger: numbers.get(4).and_then(Price::of),
                         qty: numbers.get(1).and_then(Qty::of),
                         filled: numbers.get(2)?,
                         average: numbers.get(3).and_then(Price::of),
