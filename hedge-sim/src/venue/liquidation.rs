@@ -26,6 +26,12 @@ impl Venue {
     /// Looks at every margin pool of an account and does what its state demands.
     pub(super) fn settle_margins(&mut self, ax: usize, out: &mut Vec<VenueEvent>) {
         if self.accounts[ax].held.is_empty() {
+            // An order of its own may have closed the last leg beyond ruin.
+            for asset in 0..self.assets.len() {
+                if self.accounts[ax].wallets[asset].balance < Decimal::ZERO {
+                    self.cover_debt(ax, asset, out);
+                }
+            }
             return;
         }
         for asset in 0..self.assets.len() {
@@ -125,12 +131,17 @@ impl Venue {
             self.expire_algos_of(ax, symbol, side, "liquidation", out);
             self.close_and_clear(ax, symbol, side, out);
         }
+        self.cover_debt(ax, asset, out);
+        self.accounts[ax].wallets[asset].called = false;
+        self.drop_guard(ax);
+    }
+
+    /// What is owed once nothing is at risk any more is the insurance fund's.
+    fn cover_debt(&mut self, ax: usize, asset: usize, out: &mut Vec<VenueEvent>) {
         let cross_wallet = self.balance_change(ax, asset, Decimal::ZERO).cross_wallet;
         if cross_wallet < Decimal::ZERO && self.cross_legs(ax, asset).is_empty() {
             self.book_clearance(ax, None, asset, -cross_wallet, out);
         }
-        self.accounts[ax].wallets[asset].called = false;
-        self.drop_guard(ax);
     }
 
     /// Closes a crossed leg and takes the clearance fee.

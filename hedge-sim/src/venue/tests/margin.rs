@@ -146,6 +146,17 @@ fn a_gap_beyond_ruin_is_covered_by_the_insurance_fund() {
 }
 
 #[test]
+fn a_stop_that_fills_beyond_ruin_leaves_no_debt() {
+    let mut desk = hedge_desk();
+    desk.open("BTCUSDT", Long, "3.9");
+    desk.place_algo(stop_all(Long, "49950"));
+    desk.jump(BTC, "40000");
+    assert_eq!(desk.qty("BTCUSDT", Long), d("0"));
+    assert_eq!(desk.wallet(), d("0"));
+    desk.check_money("10000");
+}
+
+#[test]
 fn an_isolated_leg_loses_its_own_margin_and_no_more() {
     let mut desk = hedge_desk();
     isolate(&mut desk);
