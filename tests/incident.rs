@@ -143,7 +143,7 @@ fn what_a_decision_quotes_of_the_outside_is_redacted_in_both_and_still_replays()
     let temp = Temp::new("incident-redacted");
     recorded_run(&temp);
     // Somebody gives a reason with an address in it; the posture's reason quotes it.
-    let because = "see http://wiki.internal/incident and /home/ann/notes/today.txt";
+    let because = "see http://wiki.internal/incident and /srv/ann/notes/today.txt";
     let output = hedgectl(&temp, &["exit-only", "--state-dir", "d", because]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let (code, said, complaint) = told(&temp, &["pack", "d", "--out", "p.tar.gz"]);

@@ -232,7 +232,7 @@ mod tests {
             ("tcp [::1]:443: refused.", "tcp [host]: refused."),
             ("db.internal.example.com:5432 is gone", "[host] is gone"),
             ("cannot write /var/lib/hedge/state/journal: no space", "cannot write [path]: no space"),
-            ("path=/home/ann/hedge/x.json", "path=[path]"),
+            ("path=/srv/ann/hedge/x.json", "path=[path]"),
             ("POST /fapi/v1/order failed (-2021)", "POST /fapi/v1/order failed (-2021)"),
             ("symbol=BTCUSDT&signature=abc123&x=1", "symbol=BTCUSDT&signature=[hidden]&x=1"),
             (
