@@ -46,3 +46,21 @@ fn every_kept_input_ends_with_a_value_or_an_error() {
     }
     assert!(bytes < 300_000, "{bytes} bytes of inputs: minimise them");
 }
+
+#[test]
+fn a_configuration_that_is_kept_as_a_good_one_is_read() {
+    use hedge_desk::{
+        config::{Config, FileKind},
+        env::Env,
+    };
+    for (input, kind) in [("shipped_runtime", FileKind::Runtime), ("shipped_risk_limits", FileKind::Limits)] {
+        let content = fs::read(folder().join("corpus/config").join(input)).unwrap();
+        let (name, content) = crate::bodies::headed(&content).unwrap();
+        assert_eq!(name, kind.name());
+        crate::bodies::scratch::with(|dir| {
+            let file = dir.join(name);
+            fs::write(&file, content).unwrap();
+            Config::load(Some(&file), &Env::default()).unwrap_or_else(|error| panic!("{input}: {error}"));
+        });
+    }
+}

@@ -15,6 +15,7 @@ use hedge_desk::{
 };
 use hedge_sim::market::{parse_klines, read_ticks};
 use hedge_store::{ControlDir, Durability, FileJournal, FileOptions, FileStore, firestore};
+use sha2::{Digest, Sha256};
 
 use super::{headed, honest, scratch};
 
@@ -28,8 +29,17 @@ fn private_dir(path: &Path) {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).unwrap();
 }
 
-/// A journal of one segment: opened, repaired where that is allowed, and read to its end.
+/// A journal of one segment: opened, repaired where that is allowed, and read to its end. Where the first line is `chain`, each of
+/// the others is given the link that fits it, so that what it says is looked at.
 pub(crate) fn journal(bytes: &[u8]) {
+    let chained;
+    let bytes = match headed(bytes) {
+        Some(("chain", lines)) => {
+            chained = chain(lines);
+            &chained
+        }
+        _ => bytes,
+    };
     scratch::with(|dir| {
         let folder = dir.join("journal");
         private_dir(&folder);
@@ -56,6 +66,21 @@ pub(crate) fn journal(bytes: &[u8]) {
     });
 }
 
+/// The lines of a journal, chained as its format says: the first 128 bits of SHA-256 over the link before and the object.
+fn chain(lines: &[u8]) -> Vec<u8> {
+    let mut link = "0".repeat(32);
+    let mut out = Vec::new();
+    for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        let (line, end) = line.strip_suffix(b"\n").map_or((line, ""), |line| (line, "\n"));
+        let body = line.strip_suffix(b"}").unwrap_or(line);
+        let hash = Sha256::new().chain_update(&link).chain_update(body).chain_update(b"}").finalize();
+        link = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        out.extend_from_slice(body);
+        out.extend_from_slice(format!(",\"chain\":\"{link}\"}}{end}").as_bytes());
+    }
+    out
+}
+
 /// The name of a configuration file in the first line and its content behind it, in the place of the built-in one.
 pub(crate) fn config(bytes: &[u8]) {
     let Some((name, content)) = headed(bytes) else { return };
@@ -63,17 +88,19 @@ pub(crate) fn config(bytes: &[u8]) {
     configuration(kind, content);
 }
 
+/// A single file stands in for the one of its kind, beside the built-in others: a folder would have to have them all.
 pub(crate) fn configuration(kind: FileKind, bytes: &[u8]) {
     scratch::with(|dir| {
-        fs::write(dir.join(kind.name()), bytes).unwrap();
-        match Config::load(Some(dir), &Env::default()) {
+        let file = dir.join(kind.name());
+        fs::write(&file, bytes).unwrap();
+        match Config::load(Some(&file), &Env::default()) {
             Err(error) => {
                 let text = error.to_string();
                 assert!(text.len() <= 4_096 + 64 * bytes.len(), "{} bytes about {}", text.len(), bytes.len());
             }
             Ok(config) => {
                 assert!(!config::show(&config, &Env::default()).is_empty());
-                assert_eq!(config.hash(), Config::load(Some(dir), &Env::default()).unwrap().hash());
+                assert_eq!(config.hash(), Config::load(Some(&file), &Env::default()).unwrap().hash());
             }
         }
     });
@@ -94,7 +121,9 @@ pub(crate) fn variables(bytes: &[u8]) {
 pub(crate) fn klines(bytes: &[u8]) {
     let symbol = Symbol::parse("BTCUSDT").unwrap();
     let Ok(series) = parse_klines(bytes, "some.csv", symbol, Interval::M15) else { return };
-    let text = std::str::from_utf8(bytes).expect("what was read is text").trim_start_matches('\u{feff}');
+    // Columns that nobody uses, and names of columns, may be anything.
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.trim_start_matches('\u{feff}');
     let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
     let rows: Vec<&Vec<&str>> = rows.iter().filter(|row| row[0].parse::<i64>().is_ok()).collect();
     assert_eq!(series.bars.len(), rows.len(), "as many bars as rows");

@@ -1,7 +1,4 @@
 #![no_main]
 #![doc = "The surface `firestore` of tests/bad_input."]
 
-#[path = "../../bad_input/bodies/mod.rs"]
-mod bodies;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bodies::body("firestore")(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| hedge_fuzz::body("firestore")(bytes));
