@@ -11,7 +11,7 @@ use crate::{
     id::ClientOrderId,
     position::PositionKey,
     reconcile::Difference,
-    venue::{Fill, OrderRef},
+    venue::{Fill, OrderRef, OrderReport, ReportedState},
 };
 
 /// How far our clock and the venue's may be apart when fills are compared with decisions.
@@ -169,6 +169,20 @@ impl Engine {
         self.drive_flat(cx, &key);
     }
 
+    /// An order that counts as done, and that the venue says is open: answers of a replica far behind may have proven its absence.
+    /// Nobody here would ever take it away again, and it would close, or open, at an old price.
+    pub(super) fn end_undead(&mut self, cx: &mut Cx<'_>, id: &ClientOrderId, open_there: Option<OrderRef>) {
+        let Some(open_there) = open_there else { return };
+        let Some(order) = self.book.order(id).filter(|order| order.state.is_terminal()) else { return };
+        let key = (order.position.instrument, open_there);
+        if self.book.is_adopted(&key.0, &key.1) {
+            return;
+        }
+        let text = format!("order {id} counts as done and is open at the venue; it is cancelled there");
+        self.alert_once(cx, text);
+        self.dismiss(cx, key, "it counts as done", true);
+    }
+
     pub(super) fn ask_snapshot(&mut self, cx: &mut Cx<'_>) {
         if !self.snapshot_pending {
             self.snapshot_pending = true;
@@ -260,6 +274,14 @@ impl Engine {
         }
         self.insist_on_dismissals(cx);
     }
+}
+
+/// Whether an order rests, or waits for its price.
+pub(super) const fn is_open(report: &OrderReport) -> bool {
+    matches!(
+        report.state,
+        ReportedState::Working | ReportedState::PartiallyFilled | ReportedState::Triggering
+    )
 }
 
 /// Whether two reads found the same thing missing, however much was traded in between.

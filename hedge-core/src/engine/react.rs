@@ -1,5 +1,6 @@
 //! Facts about the account, and what follows from them.
 
+use super::doubt::is_open;
 use super::run::{Cx, Engine};
 use std::{borrow::Cow, mem};
 
@@ -57,9 +58,12 @@ impl Engine {
             }
             Fact::QueryAnswered { order, answer } => {
                 let (order, leg_qty) = (*order, answer.leg_qty);
+                let open_there =
+                    answer.report.as_ref().filter(|report| is_open(report)).map(|report| report.order);
                 let stranger = self.stranger_among(&order, &answer.fills);
                 self.judge_absence(cx, &order, leg_qty, stranger);
                 self.tidy(cx, &order);
+                self.end_undead(cx, &order, open_there);
             }
             Fact::Operator { command: OperatorCommand::Flatten, because } => {
                 let because = format!("operator: {because}");
