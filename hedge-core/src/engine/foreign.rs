@@ -106,7 +106,13 @@ impl Engine {
         }
     }
 
-    pub(super) fn dismiss(&mut self, cx: &mut Cx<'_>, key: (InstrumentId, OrderRef), because: &str, sends: bool) {
+    pub(super) fn dismiss(
+        &mut self,
+        cx: &mut Cx<'_>,
+        key: (InstrumentId, OrderRef),
+        because: &str,
+        sends: bool,
+    ) {
         // The answer comes back under an id of ours: the other one may be any text.
         let answer_to = self.new_id(OrderPurpose::Close);
         let (instrument, order) = key;
