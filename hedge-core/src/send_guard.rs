@@ -7,7 +7,10 @@ use std::fmt;
 pub enum Sending {
     /// It may open a position or make one larger.
     Opening,
-    /// It cannot: a close, a stop, a cancel, a setting.
+    /// It changes what positions stand on: leverage, modes, margin taken away, a timer that cancels orders. Whoever leads
+    /// does that, and nobody else.
+    Setting,
+    /// It only reduces or protects: a close, a stop, a cancel, margin put in, such a timer taken off.
     Exit,
 }
 
@@ -19,4 +22,8 @@ pub enum Sending {
 pub trait SendGuard: fmt::Debug + Send + Sync + 'static {
     /// Errors: nothing of that kind may leave now, and why. A few microseconds.
     fn admits(&self, what: Sending) -> Result<(), String>;
+    /// The venue's clock and ours have moved apart, and how: this process may have stood still with all its clocks.
+    fn time_was_lost(&self, how: &str) {
+        let _ = how;
+    }
 }

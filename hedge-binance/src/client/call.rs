@@ -42,6 +42,8 @@ const SIGNATURE_BYTES: usize = 512;
 const TIME_SAMPLES: usize = 3;
 /// 2017 to 2100: a time outside is a damaged answer, and nothing is signed with it.
 const PLAUSIBLE_MS: std::ops::Range<i64> = 1_483_228_800_000..4_102_444_800_000;
+/// By so much the difference of two clocks does not grow by itself between two measurements.
+const LOST_MS: u32 = 1_000;
 const OFFSET_LIFETIME: Duration = Duration::from_secs(10 * 60);
 /// A panic close waits no longer for an answer: whatever hangs is asked about on a new connection. The symbol list is long.
 const URGENT_TIMEOUT: Duration = Duration::from_millis(2_500);
@@ -196,8 +198,22 @@ impl Rest {
                 source: "our clock ran backwards while the venue's was measured".into(),
             }));
         };
-        *lock(&self.offset) = Some((offset, Instant::now()));
+        let before = lock(&self.offset).replace((offset, Instant::now()));
+        if let Some((before, _)) = before {
+            self.compare(before, offset);
+        }
         Ok(offset)
+    }
+
+    /// A process that stood still with all its clocks, as a paused machine does, hears of it here.
+    fn compare(&self, before: ClockOffset, now: ClockOffset) {
+        let moved_ms = now.offset_ms().saturating_sub(before.offset_ms());
+        // As long on walls on a fast clock.
+        let least_ms = (self.recv_window.ms() / 3).max(LOST_MS);
+        if moved_ms.unsigned_abs() > u64::from(least_ms) {
+            self.last_look
+                .time_was_lost(&format!("the venue's clock and ours have moved apart by {moved_ms} ms"));
+        }
     }
 
     /// Measures the venue's clock unless that was done before.
@@ -289,6 +305,10 @@ impl Rest {
         let refused_clock = matches!(&first.result, Err(error) if error.verdict() == Some(Verdict::Clock));
         if !refused_clock {
             return first;
+        }
+        if request.priority == Priority::Open {
+            // Before it is measured anew: from here on an opening is admitted only if whoever is asked has looked again.
+            self.last_look.time_was_lost("the venue refused the timestamp of an opening");
         }
         match self.sync_clock().await {
             Ok(_) if is_stale() => {

@@ -31,6 +31,7 @@ pub struct Beat {
 #[derive(Debug)]
 enum Ask {
     Take(oneshot::Sender<Result<Taken, LeaseRefusal>>),
+    TryOn,
     Release(oneshot::Sender<()>),
 }
 
@@ -46,10 +47,12 @@ impl Keeper {
     pub fn start(store: impl LeaseStore, state: Arc<LeaseState>, beat: Beat) -> io::Result<Self> {
         let (asks, queue) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let crash = Crash(Arc::clone(&state));
         let keeping = Keeping { store, state, beat, told_at: None };
-        let thread = std::thread::Builder::new()
-            .name("lease".to_owned())
-            .spawn(move || runtime.block_on(keeping.run(queue)))?;
+        let thread = std::thread::Builder::new().name("lease".to_owned()).spawn(move || {
+            let _crash = crash;
+            runtime.block_on(keeping.run(queue));
+        })?;
         Ok(Self { asks: Some(asks), thread: Some(thread) })
     }
 
@@ -59,6 +62,14 @@ impl Keeper {
         let gone = || LeaseRefusal::Unreachable { because: "the thread that keeps it has ended".to_owned() };
         self.asks.as_ref().ok_or_else(gone)?.send(Ask::Take(reply)).map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
+    }
+
+    /// From here on, what could not be taken is tried again and again; whoever says so goes on without it until then.
+    pub fn try_on(&self) {
+        if let Some(asks) = &self.asks {
+            // A thread that has ended has said so.
+            let _ = asks.send(Ask::TryOn);
+        }
     }
 
     /// Gives the lease back, within five seconds. Nothing may leave any more when this is called.
@@ -81,6 +92,20 @@ impl Drop for Keeper {
     }
 }
 
+/// In the thread of a keeper: nobody would renew after its crash, and nobody ask the store before an exit.
+struct Crash(Arc<LeaseState>);
+
+impl Drop for Crash {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            error!(
+                "the thread that keeps the lease has crashed; this is a defect, please report it with the journal"
+            );
+            self.0.over("the thread that keeps the lease has crashed");
+        }
+    }
+}
+
 struct Keeping<S> {
     store: S,
     state: Arc<LeaseState>,
@@ -94,27 +119,42 @@ impl<S: LeaseStore> Keeping<S> {
         let mut next: Option<Instant> = None;
         loop {
             let due = next.unwrap_or_else(Instant::now);
-            tokio::select! {
+            let state = Arc::clone(&self.state);
+            let ask = tokio::select! {
                 biased;
-                ask = queue.recv() => match ask {
-                    None => return,
-                    Some(Ask::Take(reply)) => {
-                        let taken = self.take().await;
-                        next = taken.is_ok().then(|| Instant::now() + self.beat.renew_every);
-                        if matches!(taken, Err(LeaseRefusal::Unreachable { .. })) {
-                            // Whoever goes on without it gets it as soon as it is to be had.
-                            next = Some(Instant::now() + self.beat.retry_every);
-                        }
-                        let _ = reply.send(taken);
-                    }
-                    Some(Ask::Release(reply)) => {
-                        self.release().await;
-                        let _ = reply.send(());
-                        return;
+                ask = queue.recv() => Some(ask),
+                () = state.wanted.notified(), if next.is_some() => None,
+                () = sleep_until(due), if next.is_some() => None,
+            };
+            let ask = match ask {
+                Some(ask) => ask,
+                // What may be taken already is waited for; a renewal is not, its lease is about to be given back.
+                None if state.term().is_none() => {
+                    next = self.look_after().await;
+                    continue;
+                }
+                None => tokio::select! {
+                    biased;
+                    ask = queue.recv() => ask,
+                    then = self.look_after() => {
+                        next = then;
+                        continue;
                     }
                 },
-                () = self.state.wanted.notified(), if next.is_some() => next = self.look_after().await,
-                () = sleep_until(due), if next.is_some() => next = self.look_after().await,
+            };
+            match ask {
+                None => return,
+                Some(Ask::Take(reply)) => {
+                    let taken = self.take().await;
+                    next = taken.is_ok().then(|| Instant::now() + self.beat.renew_every);
+                    let _ = reply.send(taken);
+                }
+                Some(Ask::TryOn) => next = next.or_else(|| Some(Instant::now() + self.beat.retry_every)),
+                Some(Ask::Release(reply)) => {
+                    self.release().await;
+                    let _ = reply.send(());
+                    return;
+                }
             }
         }
     }
@@ -128,8 +168,11 @@ impl<S: LeaseStore> Keeping<S> {
     /// Renews, or takes what could not be had at the start. When next; never again once it is somebody else's.
     async fn look_after(&mut self) -> Option<Instant> {
         let now = SystemClock.now();
+        let asking = self.state.asking();
         let (done, what) = match self.state.term() {
-            Some(_) => (self.store.renew(now).await.map(|longer| self.state.renewed(longer)), "renewed"),
+            Some(_) => {
+                (self.store.renew(now).await.map(|longer| self.state.renewed(asking, longer)), "renewed")
+            }
             None => (self.take().await.map(|taken| info!(term = %taken.term, "the lease is ours")), "taken"),
         };
         match done {
@@ -145,7 +188,7 @@ impl<S: LeaseStore> Keeping<S> {
                 None
             }
             Err(refusal) => {
-                self.state.asked_in_vain();
+                self.state.asked_in_vain(asking);
                 if self.told_at.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
                     warn!(because = %refusal, "the lease was not {what}; trying on");
                     self.told_at = Some(Instant::now());
@@ -157,8 +200,14 @@ impl<S: LeaseStore> Keeping<S> {
 
     async fn release(&mut self) {
         let held = self.state.term().is_some();
+        let is_alone = !self.state.waits_for_first_opening();
         self.state.over("the lease was given back: this process ends");
         if !held {
+            return;
+        }
+        if !is_alone {
+            // Whoever finds it given back waits for nothing.
+            info!("the lease is not given back: who led before may not know yet; it runs out by itself");
             return;
         }
         match self.store.release(SystemClock.now()).await {
@@ -278,7 +327,8 @@ mod tests {
         keeper.take().await.unwrap();
         assert!(state.admits(Sending::Exit).unwrap_err().contains("asked first"));
         until("the renewal", || state.admits(Sending::Exit).is_ok()).await;
-        assert_eq!(script.asked(), ["take", "renew"]);
+        // Whoever asks twice while the first renewal is made may cause another one.
+        assert_eq!(script.asked()[..2], ["take", "renew"]);
     }
 
     #[tokio::test]
@@ -287,12 +337,85 @@ mod tests {
         let (state, keeper) = kept(&script, TTL);
         assert_eq!(keeper.take().await, Err(unreachable()));
         state.lock_alone(None);
+        keeper.try_on();
         until("the lease", || state.term().is_some()).await;
         // And where another one has it meanwhile, this one ends.
-        let held = LeaseRefusal::Held { holder: "b".to_owned(), term: Term(2), left: TTL };
+        let held =
+            LeaseRefusal::Held { holder: "b".to_owned(), term: Term(2), left: TTL, version: String::new() };
         let (state, keeper) = kept(&Script::of([Err(unreachable()), Err(held)]), TTL);
         keeper.take().await.unwrap_err();
         state.lock_alone(None);
+        keeper.try_on();
         until("the loss", || state.stands().is_err()).await;
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_not_tried_for_behind_its_back() {
+        let script = Script::of([Err(unreachable())]);
+        let (state, keeper) = kept(&script, TTL);
+        keeper.take().await.unwrap_err();
+        keeper.take().await.unwrap();
+        assert_eq!((state.term(), script.asked().len()), (Some(Term(1)), 2));
+    }
+
+    type Asked = Arc<Mutex<Vec<&'static str>>>;
+
+    /// Crashes, or never answers, at the first renewal.
+    #[derive(Debug)]
+    struct Broken {
+        hangs: bool,
+        is_succession: bool,
+        asked: Asked,
+    }
+
+    #[async_trait]
+    impl LeaseStore for Broken {
+        async fn take(&mut self, _: Timestamp) -> Result<Taken, LeaseRefusal> {
+            let validity = Validity::until(std::time::Instant::now() + TTL);
+            Ok(Taken { term: Term(1), validity, is_succession: self.is_succession })
+        }
+        async fn renew(&mut self, _: Timestamp) -> Result<Validity, LeaseRefusal> {
+            self.asked.lock().unwrap().push("renew");
+            assert!(self.hangs, "a defect");
+            std::future::pending().await
+        }
+        async fn release(&mut self, _: Timestamp) -> Result<(), LeaseRefusal> {
+            self.asked.lock().unwrap().push("release");
+            Ok(())
+        }
+    }
+
+    fn broken(hangs: bool, is_succession: bool) -> (Arc<LeaseState>, Keeper, Asked) {
+        let identity = Identity { kind: "test", holder: "a".to_owned(), boot_id: "b".to_owned() };
+        let (state, asked) = (Arc::new(LeaseState::new(identity)), Asked::default());
+        let every = Duration::from_millis(1);
+        let beat = Beat { renew_every: every, retry_every: every, first_opening_after: TTL };
+        let store = Broken { hangs, is_succession, asked: Arc::clone(&asked) };
+        (Arc::clone(&state), Keeper::start(store, state, beat).unwrap(), asked)
+    }
+
+    #[tokio::test]
+    async fn a_crash_of_the_thread_is_the_end_of_the_lease() {
+        let (state, keeper, _) = broken(false, true);
+        keeper.take().await.unwrap();
+        until("the end", || state.stands().is_err()).await;
+        assert!(state.stands().unwrap_err().contains("has crashed"));
+    }
+
+    #[tokio::test]
+    async fn a_renewal_that_hangs_does_not_delay_giving_the_lease_back() {
+        let (_, keeper, asked) = broken(true, true);
+        keeper.take().await.unwrap();
+        until("a renewal", || !asked.lock().unwrap().is_empty()).await;
+        keeper.release().await;
+        assert_eq!(*asked.lock().unwrap(), ["renew", "release"]);
+    }
+
+    #[tokio::test]
+    async fn a_lease_whose_first_opening_still_waits_runs_out_and_is_not_given_back() {
+        let (state, keeper, asked) = broken(true, false);
+        keeper.take().await.unwrap();
+        keeper.release().await;
+        assert!(!asked.lock().unwrap().contains(&"release") && state.stands().is_err());
     }
 }

@@ -7,12 +7,16 @@
 //!
 //! What a process may do:
 //!
-//! | The lease | Openings | Closes, stops, cancels |
-//! |---|---|---|
-//! | held, and not over | leave, once the first wait is over | leave |
-//! | over, and the store was asked since and did not answer | do not leave | leave: they only reduce and protect, and a host that has lost nothing but the store must not leave its legs bare |
-//! | over, and nobody has asked since: this process was stopped, or its host slept | do not leave | wait until the store is asked, some milliseconds |
-//! | somebody else's | do not leave | do not leave; the process ends |
+//! | The lease | Openings | Leverage, modes, margin out, countdowns | Closes, stops, cancels |
+//! |---|---|---|---|
+//! | held, and not over | leave, once the first wait is over | leave | leave |
+//! | over, and the store was asked since and did not answer | do not leave | do not leave | leave: they only reduce and protect, and a host that has lost nothing but the store must not leave its legs bare |
+//! | over, and nobody has asked since: this process was stopped, or its host slept | do not leave | do not leave | are refused until the store was asked, which is done at once; whoever wanted them decides again |
+//! | not to be had at the start, in a directory that has led under one | do not leave | do not leave | leave |
+//! | somebody else's | do not leave | do not leave | do not leave; the process ends |
+//!
+//! A lease counts as over, too, when the venue's clock and ours have moved apart ([`LeaseState::time_was_lost`]): a machine that
+//! is paused may stop all of its own clocks.
 //!
 //! No venue checks any of this. What keeps a request of a stopped process from being executed late is its timestamp, which is
 //! taken before the question, and a window that is shorter than the lease's margin.
@@ -30,7 +34,7 @@ use hedge_core::{Term, Timestamp};
 use thiserror::Error;
 
 pub use keeper::{Beat, Keeper};
-pub use state::{Identity, LeaseState, LeaseStatus};
+pub use state::{Asking, Identity, LeaseState, LeaseStatus};
 
 /// Where a lease is kept. One value is one process's claim: what it has taken it remembers.
 #[async_trait]
@@ -66,6 +70,12 @@ pub struct Validity {
 }
 
 impl Validity {
+    /// Valid until both, each counted from before the request was sent that made it so: an answer that comes after a sleep
+    /// must not count the sleep as time that is left.
+    pub const fn new(monotonic: Instant, wall: SystemTime) -> Self {
+        Self { monotonic, wall }
+    }
+
     /// Valid until that monotonic instant, as seen from now.
     pub fn until(monotonic: Instant) -> Self {
         let left = monotonic.saturating_duration_since(Instant::now());
@@ -92,6 +102,8 @@ pub enum LeaseRefusal {
         term: Term,
         /// How long.
         left: Duration,
+        /// Another one after each renewal.
+        version: String,
     },
     /// It was this process's and is somebody else's now.
     #[error("the lease is lost: {holder} holds it now (term {term})")]

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use hedge_core::{Sending, Term};
@@ -11,8 +11,9 @@ use tokio::sync::Notify;
 
 use super::{Taken, Validity};
 
-/// A store that did not answer so recently counts as asked. Longer than a beat that fails and the pause after it.
-const ASKED_LATELY: Duration = Duration::from_secs(10);
+/// A store that was asked so recently, and did not answer, counts as asked. Longer than two questions in vain and the pause
+/// between them.
+const ASKED_LATELY: Duration = Duration::from_secs(15);
 
 /// Who holds a lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,8 +56,11 @@ pub struct LeaseState {
 #[derive(Debug)]
 struct Inner {
     hold: Hold,
-    /// When the store was last asked in vain.
-    in_vain_at: Option<Instant>,
+    /// Until when the store counts as asked in vain, after the lease's end.
+    in_vain: Option<Validity>,
+    /// How often time was lost, and how the last time while no renewal has succeeded since.
+    losses: u64,
+    lost: Option<String>,
     /// Before that, nothing is opened, and why.
     first_opening: Option<(Instant, String)>,
 }
@@ -66,17 +70,25 @@ enum Hold {
     /// Not asked for yet.
     None,
     /// The lock of the state directory, which ends with the process. With a note where a lease was wanted and not to be had.
-    Lock { note: Option<String> },
+    Lock { note: Option<String>, opens: bool },
     /// Until its end.
     Lease { term: Term, validity: Validity },
     /// For good, and why.
     Over(String),
 }
 
+/// One question to the store, from before it was sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking {
+    at: (Instant, SystemTime),
+    is_over: bool,
+    losses: u64,
+}
+
 impl LeaseState {
     /// Nothing is held yet, and nothing is admitted.
     pub fn new(identity: Identity) -> Self {
-        let inner = Inner { hold: Hold::None, in_vain_at: None, first_opening: None };
+        let inner = Inner { hold: Hold::None, in_vain: None, losses: 0, lost: None, first_opening: None };
         Self { identity, inner: Mutex::new(inner), wanted: Notify::new() }
     }
 
@@ -92,7 +104,12 @@ impl LeaseState {
 
     /// The lock of the state directory is all that this process has; `note` says why where a lease was wanted.
     pub fn lock_alone(&self, note: Option<String>) {
-        self.inner().hold = Hold::Lock { note };
+        self.inner().hold = Hold::Lock { note, opens: true };
+    }
+
+    /// The same, where somebody else may lead: closes, stops and cancels leave, nothing else.
+    pub fn exits_alone(&self, note: String) {
+        self.inner().hold = Hold::Lock { note: Some(note), opens: false };
     }
 
     /// The lease is this process's. Its first opening waits for so long, unless it succeeds a process that is known to send
@@ -109,21 +126,52 @@ impl LeaseState {
         });
         inner.hold = Hold::Lease { term: taken.term, validity: taken.validity };
         inner.first_opening = first;
-        inner.in_vain_at = None;
+        inner.in_vain = None;
     }
 
-    /// It lasts longer.
-    pub fn renewed(&self, longer: Validity) {
+    /// The store is going to be asked now.
+    pub fn asking(&self) -> Asking {
+        let inner = self.inner();
+        let at = (Instant::now(), SystemTime::now());
+        Asking { at, is_over: inner.is_over(), losses: inner.losses }
+    }
+
+    /// It lasts longer, by the answer to that question.
+    pub fn renewed(&self, asking: Asking, longer: Validity) {
         let mut inner = self.inner();
-        inner.in_vain_at = None;
+        if inner.losses != asking.losses {
+            // Sent before time was lost: how much of it is left, nobody knows.
+            drop(inner);
+            self.wanted.notify_one();
+            return;
+        }
+        inner.in_vain = None;
+        inner.lost = None;
         if let Hold::Lease { validity, .. } = &mut inner.hold {
             *validity = longer;
         }
     }
 
-    /// The store was asked and did not answer.
-    pub fn asked_in_vain(&self) {
-        self.inner().in_vain_at = Some(Instant::now());
+    /// The store was asked that and did not answer. It says something only if the lease was over when it was asked.
+    pub fn asked_in_vain(&self, asking: Asking) {
+        let mut inner = self.inner();
+        if asking.is_over && asking.losses == inner.losses {
+            let (monotonic, wall) = asking.at;
+            inner.in_vain = Some(Validity::new(monotonic + ASKED_LATELY, wall + ASKED_LATELY));
+        }
+    }
+
+    /// The venue's clock has moved away from ours, and how: this process may have stood still, and its clocks with it. A
+    /// lease counts as over until one renewal has succeeded, which is asked for at once.
+    pub fn time_was_lost(&self, how: &str) {
+        let mut inner = self.inner();
+        if matches!(inner.hold, Hold::Lease { .. }) {
+            inner.losses += 1;
+            inner.lost = Some(how.to_owned());
+            inner.in_vain = None;
+            drop(inner);
+            self.wanted.notify_one();
+        }
     }
 
     /// Nothing leaves any more, and why: somebody else holds it, or it was given back.
@@ -139,6 +187,22 @@ impl LeaseState {
         }
     }
 
+    /// Whether the wait before the first opening lasts: until it is over, this process is not known to be the only one.
+    pub fn waits_for_first_opening(&self) -> bool {
+        let inner = self.inner();
+        matches!(inner.hold, Hold::Lease { .. })
+            && inner.first_opening.as_ref().is_some_and(|(at, _)| Instant::now() < *at)
+    }
+
+    /// Whether all is held that was wanted, so that what the want of it has stopped may go on.
+    pub fn is_complete(&self) -> bool {
+        match &self.inner().hold {
+            Hold::Lock { note, .. } => note.is_none(),
+            Hold::Lease { .. } => true,
+            Hold::None | Hold::Over(_) => false,
+        }
+    }
+
     /// Whether this process may go on at all. Errors: nothing may be written any more, and why.
     pub fn stands(&self) -> Result<(), String> {
         match &self.inner().hold {
@@ -150,16 +214,19 @@ impl LeaseState {
     /// Whether something of that kind may leave now. Errors: why not.
     pub fn admits(&self, what: Sending) -> Result<(), String> {
         let inner = self.inner();
-        let validity = match &inner.hold {
+        match &inner.hold {
             Hold::None => return Err("this process does not hold the account's lease yet".to_owned()),
             Hold::Over(because) => return Err(because.clone()),
-            Hold::Lock { .. } => return Ok(()),
-            Hold::Lease { validity, .. } => *validity,
-        };
+            Hold::Lock { .. } if what == Sending::Exit => return Ok(()),
+            Hold::Lock { .. } => return inner.opens(),
+            Hold::Lease { .. } => {}
+        }
         match what {
             Sending::Opening => inner.opens(),
-            Sending::Exit if !validity.left().is_zero() => Ok(()),
-            Sending::Exit if inner.in_vain_at.is_some_and(|at| at.elapsed() < ASKED_LATELY) => Ok(()),
+            Sending::Setting if inner.is_over() => inner.opens(),
+            Sending::Setting => Ok(()),
+            Sending::Exit if !inner.is_over() => Ok(()),
+            Sending::Exit if inner.in_vain.is_some_and(|until| !until.left().is_zero()) => Ok(()),
             Sending::Exit => {
                 drop(inner);
                 self.wanted.notify_one();
@@ -179,9 +246,10 @@ impl LeaseState {
         let Identity { kind, holder, boot_id } = &self.identity;
         let (term, left_s, note) = match &inner.hold {
             Hold::None => (None, None, Some("not taken yet".to_owned())),
-            Hold::Lock { note } => (None, None, note.clone()),
+            Hold::Lock { note, .. } => (None, None, note.clone()),
             Hold::Lease { term, validity } => {
-                (Some(*term), Some(validity.left().as_secs()), inner.opens().err())
+                let left = if inner.is_over() { Duration::ZERO } else { validity.left() };
+                (Some(*term), Some(left.as_secs()), inner.opens().err())
             }
             Hold::Over(because) => (None, Some(0), Some(because.clone())),
         };
@@ -191,12 +259,24 @@ impl LeaseState {
 }
 
 impl Inner {
+    /// Whether a lease that was held may be somebody else's by now.
+    fn is_over(&self) -> bool {
+        match &self.hold {
+            Hold::Lease { validity, .. } => self.lost.is_some() || validity.left().is_zero(),
+            Hold::None | Hold::Lock { .. } | Hold::Over(_) => true,
+        }
+    }
+
     fn opens(&self) -> Result<(), String> {
         match &self.hold {
             Hold::None => Err("it is not held yet".to_owned()),
             Hold::Over(because) => Err(because.clone()),
-            Hold::Lock { .. } => Ok(()),
-            Hold::Lease { validity, .. } if validity.left().is_zero() => Err(
+            Hold::Lock { opens: true, .. } => Ok(()),
+            Hold::Lock { note, .. } => Err(note.clone().unwrap_or_default()),
+            Hold::Lease { .. } if let Some(how) = &self.lost => {
+                Err(format!("{how}; nothing is opened before it is renewed"))
+            }
+            Hold::Lease { .. } if self.is_over() => Err(
                 "it could not be renewed and is over, so somebody else may lead; closes and stops still go out".to_owned(),
             ),
             Hold::Lease { .. } => match &self.first_opening {
@@ -225,6 +305,10 @@ mod tests {
         [Sending::Opening, Sending::Exit].map(|what| state.admits(what).is_ok())
     }
 
+    fn longer() -> Validity {
+        Validity::until(Instant::now() + LONG)
+    }
+
     #[test]
     fn nothing_leaves_before_the_lease_is_taken_and_everything_while_it_is_held() {
         let state = state();
@@ -240,6 +324,8 @@ mod tests {
         let state = state();
         state.taken(&taken(LONG, false), LONG);
         assert_eq!(admitted(&state), [false, true]);
+        assert_eq!(state.admits(Sending::Setting), Ok(()), "leverage is set before the first opening");
+        assert!(state.waits_for_first_opening());
         assert!(state.status().note.unwrap().contains("nothing is opened for 3600 s"));
         state.taken(&taken(LONG, false), Duration::ZERO);
         assert_eq!(admitted(&state), [true, true]);
@@ -250,10 +336,52 @@ mod tests {
         let state = state();
         state.taken(&taken(Duration::ZERO, true), LONG);
         assert_eq!(admitted(&state), [false, false], "it may have slept for an hour");
-        state.asked_in_vain();
+        state.asked_in_vain(state.asking());
         assert_eq!(admitted(&state), [false, true], "the store is down, the venue is not");
+        assert!(state.admits(Sending::Setting).is_err(), "leverage is the leader's");
         assert_eq!(state.stands(), Ok(()));
-        state.renewed(Validity::until(Instant::now() + LONG));
+        state.renewed(state.asking(), longer());
+        assert_eq!(admitted(&state), [true, true]);
+    }
+
+    #[test]
+    fn a_question_from_before_the_end_says_nothing_about_who_leads_after_it() {
+        let state = state();
+        state.taken(&taken(LONG, true), LONG);
+        let asking = state.asking();
+        state.taken(&taken(Duration::ZERO, true), LONG);
+        state.asked_in_vain(asking);
+        assert_eq!(admitted(&state), [false, false]);
+        // Nor does one from before a sleep, which only the wall clock has counted.
+        let asking = state.asking();
+        let slept = Asking { at: (asking.at.0, asking.at.1 - Duration::from_secs(3_600)), ..asking };
+        state.asked_in_vain(slept);
+        assert_eq!(admitted(&state), [false, false]);
+    }
+
+    #[test]
+    fn an_answer_that_comes_after_a_sleep_is_not_good_for_what_the_sleep_took() {
+        let sent = (Instant::now(), SystemTime::now() - Duration::from_secs(120));
+        let validity = Validity::new(sent.0 + Duration::from_secs(15), sent.1 + Duration::from_secs(15));
+        assert_eq!(validity.left(), Duration::ZERO);
+    }
+
+    #[test]
+    fn where_time_was_lost_the_lease_is_over_until_a_renewal_that_was_sent_later() {
+        let state = state();
+        state.taken(&taken(LONG, true), LONG);
+        let before = state.asking();
+        state.time_was_lost("the clocks have moved apart by 120000 ms");
+        assert_eq!(admitted(&state), [false, false]);
+        assert!(state.admits(Sending::Setting).unwrap_err().contains("moved apart by 120000 ms"));
+        assert_eq!(state.status().left_s, Some(0));
+        state.renewed(before, longer());
+        state.asked_in_vain(before);
+        assert_eq!(admitted(&state), [false, false], "an answer from before");
+        state.renewed(state.asking(), longer());
+        assert_eq!(admitted(&state), [true, true]);
+        state.lock_alone(None);
+        state.time_was_lost("no lease, nothing lost");
         assert_eq!(admitted(&state), [true, true]);
     }
 
@@ -264,7 +392,7 @@ mod tests {
         state.over("b holds it");
         assert_eq!(admitted(&state), [false, false]);
         assert_eq!(state.stands(), Err("b holds it".to_owned()));
-        state.renewed(Validity::until(Instant::now() + LONG));
+        state.renewed(state.asking(), longer());
         assert_eq!(admitted(&state), [false, false], "a late renewal gives nothing back");
     }
 
@@ -275,5 +403,16 @@ mod tests {
         assert_eq!(admitted(&state), [true, true]);
         let status = state.status();
         assert_eq!((status.left_s, status.note.as_deref()), (None, Some("the store did not answer")));
+        assert!(!state.is_complete());
+    }
+
+    #[test]
+    fn where_somebody_else_may_lead_the_lock_alone_lets_out_exits_only() {
+        let state = state();
+        state.exits_alone("the store did not answer".to_owned());
+        assert_eq!(admitted(&state), [false, true]);
+        assert!(state.admits(Sending::Setting).is_err() && state.stands().is_ok() && !state.is_complete());
+        state.taken(&taken(LONG, true), LONG);
+        assert_eq!(admitted(&state), [true, true]);
     }
 }

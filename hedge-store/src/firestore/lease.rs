@@ -9,7 +9,7 @@
 
 use std::{
     sync::atomic::{AtomicI64, Ordering},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use hedge_core::{StoreError, Term, Timestamp};
@@ -36,6 +36,9 @@ pub struct LeaseSettings {
     /// The boot id of an earlier holder that is known to be gone, because this process has taken its lock: its lease is
     /// taken over at once, although it has not run out.
     pub succeeds: Option<String>,
+    /// A term that this process has used already, or its state directory: the lease's is greater, so that a copy of the
+    /// directory never leads under one of the same number.
+    pub term_above: Term,
     /// How long it lasts without renewal. 30 s is a good value: longer than any failover of the service.
     pub ttl: Duration,
     /// How long before its end the holder stops. At least two seconds and the longest round trip.
@@ -57,8 +60,22 @@ pub struct Lease {
 pub struct Grant {
     term: Term,
     valid_until: Instant,
+    valid_until_wall: SystemTime,
     version: String,
     is_succession: bool,
+}
+
+/// Both clocks before a request is sent.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    at: Instant,
+    wall: SystemTime,
+}
+
+impl Sent {
+    fn now() -> Self {
+        Self { at: Instant::now(), wall: SystemTime::now() }
+    }
 }
 
 impl Grant {
@@ -69,6 +86,10 @@ impl Grant {
     /// Until when this process may act.
     pub const fn valid_until(&self) -> Instant {
         self.valid_until
+    }
+    /// The same by the wall clock, which goes on while the machine sleeps.
+    pub const fn valid_until_wall(&self) -> SystemTime {
+        self.valid_until_wall
     }
     /// Whether the holder before is known to be gone: it gave the lease back, or it is the one that this process succeeds.
     pub const fn is_succession(&self) -> bool {
@@ -95,6 +116,8 @@ pub enum LeaseError {
         term: Term,
         /// How long, unless they renew it.
         left: Duration,
+        /// Of the document: another one after each renewal.
+        version: String,
     },
     /// Somebody else has taken it: stop at once.
     #[error("the lease of {account} is lost: {holder} holds it now (term {term}); stop")]
@@ -202,20 +225,17 @@ impl Lease {
                 Some(stored) if !stored.left().is_zero() && !is_predecessor(stored) => {
                     return Err(self.held(stored));
                 }
-                Some(stored) => Term(stored.term.0.checked_add(1).ok_or_else(|| LeaseError::Damaged {
-                    document: Paths::short(&self.document()).to_owned(),
-                    detail: "its term cannot grow".to_owned(),
-                })?),
-                None => Term(1),
+                Some(stored) => self.term_after(stored.term)?,
+                None => self.term_after(Term(0))?,
             };
             let current = match found {
                 Some(stored) => Precondition::UpdateTime(stored.version),
                 None => Precondition::Exists(false),
             };
-            let sent_at = Instant::now();
+            let sent = Sent::now();
             match self.write(term, false, wall, current).await {
                 Ok(version) => {
-                    return Ok(self.grant(term, sent_at, version, is_succession.unwrap_or(false)));
+                    return Ok(self.grant(term, sent, version, is_succession.unwrap_or(false)));
                 }
                 // Lost to somebody, or won without hearing of it: the next look tells.
                 Err(Failure::Precondition(_)) if attempt < self.client.retry.attempts.get() => {}
@@ -233,11 +253,11 @@ impl Lease {
     pub async fn renew(&self, grant: &mut Grant, wall: Timestamp) -> Result<(), LeaseError> {
         // A first refusal may be the echo of a renewal whose answer was lost; then the second try is made on its version.
         for _ in 0..2 {
-            let sent_at = Instant::now();
+            let sent = Sent::now();
             let current = Precondition::UpdateTime(grant.version.clone());
             match self.write(grant.term, false, wall, current).await {
                 Ok(version) => {
-                    *grant = self.grant(grant.term, sent_at, version, grant.is_succession);
+                    *grant = self.grant(grant.term, sent, version, grant.is_succession);
                     return Ok(());
                 }
                 Err(Failure::Precondition(_)) => {
@@ -280,6 +300,14 @@ impl Lease {
         }
     }
 
+    fn term_after(&self, term: Term) -> Result<Term, LeaseError> {
+        let greater = term.max(self.settings.term_above).0.checked_add(1);
+        greater.map(Term).ok_or_else(|| LeaseError::Damaged {
+            document: Paths::short(&self.document()).to_owned(),
+            detail: "its term cannot grow".to_owned(),
+        })
+    }
+
     /// The stored lease if it is still this grant's.
     fn own(&self, found: Option<Stored>, grant: &Grant) -> Result<Stored, LeaseError> {
         match found {
@@ -305,9 +333,10 @@ impl Lease {
         }
     }
 
-    fn grant(&self, term: Term, sent_at: Instant, version: String, is_succession: bool) -> Grant {
-        let valid_until = sent_at + self.settings.ttl.saturating_sub(self.settings.margin);
-        Grant { term, valid_until, version, is_succession }
+    fn grant(&self, term: Term, sent: Sent, version: String, is_succession: bool) -> Grant {
+        let used = self.settings.ttl.saturating_sub(self.settings.margin);
+        let (valid_until, valid_until_wall) = (sent.at + used, sent.wall + used);
+        Grant { term, valid_until, valid_until_wall, version, is_succession }
     }
 
     fn document(&self) -> String {
@@ -360,6 +389,7 @@ impl Lease {
             holder: stored.holder.clone(),
             term: stored.term,
             left: stored.left(),
+            version: stored.version.clone(),
         }
     }
 

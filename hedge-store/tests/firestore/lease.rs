@@ -20,6 +20,7 @@ pub(crate) fn lease(store: &Firestore, boot_id: &str, ttl: Duration) -> Lease {
         holder: format!("host of {boot_id}"),
         boot_id: boot_id.to_owned(),
         succeeds: None,
+        term_above: Term(0),
         ttl,
         margin: ttl / 6,
     };
@@ -91,6 +92,7 @@ async fn a_successor_waits_for_nobody_and_says_so() {
         holder: "host of boot-c".to_owned(),
         boot_id: "boot-c".to_owned(),
         succeeds: Some("boot-a".to_owned()),
+        term_above: Term(0),
         ttl: TTL,
         margin: TTL / 6,
     };
@@ -288,6 +290,7 @@ async fn settings_that_cannot_work_are_refused() {
         holder: "h".to_owned(),
         boot_id: "b".to_owned(),
         succeeds: None,
+        term_above: Term(0),
         ttl: TTL,
         margin: Duration::from_secs(5),
     };
@@ -299,4 +302,31 @@ async fn settings_that_cannot_work_are_refused() {
         let error = store(&fake).lease(bad).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_term_is_above_the_stored_one_and_above_that_of_the_state_directory() {
+    let fake = FakeFirestore::start().await;
+    let of = |boot_id: &str, term_above| {
+        store(&fake)
+            .lease(LeaseSettings {
+                account: "main".to_owned(),
+                holder: "h".to_owned(),
+                boot_id: boot_id.to_owned(),
+                succeeds: None,
+                term_above: Term(term_above),
+                ttl: TTL,
+                margin: TTL / 6,
+            })
+            .unwrap()
+    };
+    // A directory that was led 40 times, a copy of it, and the first one again.
+    let mut terms = Vec::new();
+    for (boot_id, term_above) in [("a", 40), ("b", 40), ("c", 41), ("d", 50)] {
+        let lease = of(boot_id, term_above);
+        let grant = lease.acquire(NOW).await.unwrap();
+        terms.push(grant.term().0);
+        lease.release(grant, NOW).await.unwrap();
+    }
+    assert_eq!(terms, [41, 42, 43, 51]);
 }

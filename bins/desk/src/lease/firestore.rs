@@ -1,11 +1,14 @@
 //! The lease in Firestore.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use hedge_core::Timestamp;
 use hedge_runtime::lease::{LeaseRefusal, LeaseStore, Taken, Validity};
-use hedge_store::firestore::{Grant, Lease, LeaseError};
+use hedge_store::firestore::{FirestoreError, Grant, Lease, LeaseError};
 
 use super::identity::Footprint;
 
@@ -16,12 +19,27 @@ pub(super) struct FirestoreLease {
     grant: Option<Grant>,
     dir: PathBuf,
     boot_id: String,
+    /// Whether the holder that this one succeeds had waited before its first opening; true where it succeeds nobody.
+    is_predecessor_proven: bool,
+    first_opening_after: Duration,
+    /// From when on the next start in this directory need not wait.
+    proven_at: Option<Instant>,
 }
 
 impl FirestoreLease {
     /// For a start of that id in that state directory.
-    pub(super) const fn new(lease: Lease, dir: PathBuf, boot_id: String) -> Self {
-        Self { lease, grant: None, dir, boot_id }
+    pub(super) const fn new(
+        lease: Lease,
+        dir: PathBuf,
+        boot_id: String,
+        is_predecessor_proven: bool,
+        first_opening_after: Duration,
+    ) -> Self {
+        Self { lease, grant: None, dir, boot_id, is_predecessor_proven, first_opening_after, proven_at: None }
+    }
+
+    fn leave_footprint(&self, is_proven: bool) {
+        Footprint::of(&self.dir, &self.boot_id, is_proven).leave(&self.dir);
     }
 }
 
@@ -31,21 +49,26 @@ impl LeaseStore for FirestoreLease {
         let grant = self.lease.acquire(wall).await.map_err(refusal)?;
         let taken = Taken {
             term: grant.term(),
-            validity: Validity::until(grant.valid_until()),
-            is_succession: grant.is_succession(),
+            validity: validity(&grant),
+            // A predecessor that was killed within its own wait proves nothing.
+            is_succession: grant.is_succession() && self.is_predecessor_proven,
         };
         self.grant = Some(grant);
         // Only now: whoever succeeds a start that never had the lease would not know the one that has it.
-        if let Some(footprint) = Footprint::of(&self.dir, &self.boot_id) {
-            footprint.leave(&self.dir);
-        }
+        self.leave_footprint(taken.is_succession);
+        self.proven_at = (!taken.is_succession).then(|| Instant::now() + self.first_opening_after);
         Ok(taken)
     }
 
     async fn renew(&mut self, wall: Timestamp) -> Result<Validity, LeaseRefusal> {
         let grant = self.grant.as_mut().ok_or_else(not_taken)?;
         self.lease.renew(grant, wall).await.map_err(refusal)?;
-        Ok(Validity::until(grant.valid_until()))
+        let longer = validity(grant);
+        if self.proven_at.is_some_and(|at| Instant::now() >= at) {
+            self.leave_footprint(true);
+            self.proven_at = None;
+        }
+        Ok(longer)
     }
 
     async fn release(&mut self, wall: Timestamp) -> Result<(), LeaseRefusal> {
@@ -58,12 +81,58 @@ fn not_taken() -> LeaseRefusal {
     LeaseRefusal::Damaged { because: "it was not taken".to_owned() }
 }
 
+const fn validity(grant: &Grant) -> Validity {
+    Validity::new(grant.valid_until(), grant.valid_until_wall())
+}
+
 fn refusal(error: LeaseError) -> LeaseRefusal {
     match error {
-        LeaseError::Held { holder, term, left, .. } => LeaseRefusal::Held { holder, term, left },
+        LeaseError::Held { holder, term, left, version, .. } => {
+            LeaseRefusal::Held { holder, term, left, version }
+        }
         LeaseError::Lost { holder, term, .. } => LeaseRefusal::Lost { holder, term },
+        LeaseError::Unreachable { ref source, .. } if is_for_a_person(source) => {
+            LeaseRefusal::Damaged { because: error.to_string() }
+        }
         LeaseError::Unreachable { .. } => LeaseRefusal::Unreachable { because: error.to_string() },
         // A document that is no lease, and whatever else a later version may say.
         other => LeaseRefusal::Damaged { because: other.to_string() },
+    }
+}
+
+/// It has answered, and no later question is answered otherwise before somebody has changed something.
+const fn is_for_a_person(error: &FirestoreError) -> bool {
+    match error {
+        FirestoreError::Unauthenticated { .. }
+        | FirestoreError::PermissionDenied { .. }
+        | FirestoreError::DatabaseMissing { .. }
+        | FirestoreError::Refused { .. } => true,
+        FirestoreError::Credentials(_) => !error.is_retryable(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_refuses_is_none_that_does_not_answer() {
+        let of = |source| {
+            refusal(LeaseError::Unreachable { account: "binance-mainnet".to_owned(), what: "taken", source })
+        };
+        let detail = || "the service says so".to_owned();
+        for source in [
+            FirestoreError::Unauthenticated { detail: detail() },
+            FirestoreError::PermissionDenied { detail: detail() },
+            FirestoreError::DatabaseMissing { detail: detail() },
+            FirestoreError::Refused { status: "INVALID_ARGUMENT".to_owned(), detail: detail() },
+        ] {
+            let refusal = of(source);
+            assert!(matches!(refusal, LeaseRefusal::Damaged { .. }), "{refusal}");
+            assert!(refusal.to_string().contains("the service says so"), "{refusal}");
+        }
+        let refusal = of(FirestoreError::Unavailable { attempts: 3, detail: detail(), in_doubt: false });
+        assert!(matches!(refusal, LeaseRefusal::Unreachable { .. }), "{refusal}");
     }
 }

@@ -68,6 +68,10 @@ impl SendGuard for LeasedFence {
             term => self.file.admits(Term(term)).and_then(|()| self.lease.admits(what)),
         }
     }
+
+    fn time_was_lost(&self, how: &str) {
+        self.lease.time_was_lost(how);
+    }
 }
 
 const NOT_YET: &str = "this process does not lead the account yet";
@@ -89,6 +93,12 @@ impl SendGuard for Gatekeeper {
         match self.0.get() {
             Some(fence) => SendGuard::admits(fence.as_ref(), what),
             None => Err(NOT_YET.to_owned()),
+        }
+    }
+
+    fn time_was_lost(&self, how: &str) {
+        if let Some(fence) = self.0.get() {
+            fence.time_was_lost(how);
         }
     }
 }
@@ -127,6 +137,11 @@ mod tests {
         hold(&lease, 1);
         assert_eq!(may(), Err(NOT_YET.to_owned()));
         fence.lead(Term(1), NOON).unwrap();
+        assert_eq!(may(), Ok(()));
+        gate.time_was_lost("the clocks have moved apart");
+        assert!(may().unwrap_err().contains("asked first"));
+        hold(&lease, 1);
+        lease.renewed(lease.asking(), Validity::until(Instant::now() + Duration::from_secs(3_600)));
         assert_eq!(may(), Ok(()));
         // A panic close knows nothing of leases.
         let record = FenceRecord {

@@ -26,12 +26,25 @@ pub(super) struct Footprint {
     /// machine or restored from a backup has another one of the two.
     machine: String,
     place: (u64, u64),
+    /// Which process, as the lock of the directory names it.
+    pid: u32,
+    /// Whether it had waited before its first opening, or need not: then nobody from before it opens any more.
+    #[serde(default)]
+    is_proven: bool,
+}
+
+/// The holder that a start succeeds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Predecessor {
+    pub(super) boot_id: String,
+    pub(super) is_proven: bool,
 }
 
 impl Footprint {
-    /// Of a start in that directory; `None` where the machine does not say who it is.
-    pub(super) fn of(dir: &Path, boot_id: &str) -> Option<Self> {
-        Some(Self { boot_id: boot_id.to_owned(), machine: machine()?, place: place(dir)? })
+    /// Of a start in that directory. Where the machine does not say who it is, nobody succeeds it.
+    pub(super) fn of(dir: &Path, boot_id: &str, is_proven: bool) -> Self {
+        let (machine, place) = (machine().unwrap_or_default(), place(dir).unwrap_or_default());
+        Self { boot_id: boot_id.to_owned(), machine, place, pid: std::process::id(), is_proven }
     }
 
     /// Left for the next start. A start that finds none waits; it is not worth more than a line.
@@ -42,12 +55,26 @@ impl Footprint {
         }
     }
 
-    /// The boot id of the holder that this start succeeds: one in the same directory, on the same machine, since that was
-    /// started. Whoever asks holds the directory's lock, so that holder is gone.
-    pub(super) fn predecessor(dir: &Path) -> Option<String> {
-        let left: Self = serde_json::from_slice(&fs::read(dir.join(FILE)).ok()?).ok()?;
-        let here = Self::of(dir, &left.boot_id)?;
-        (left == here).then_some(left.boot_id)
+    fn left_in(dir: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(dir.join(FILE)).ok()?).ok()
+    }
+
+    /// Whether anybody has led from this directory, or a copy of it, under a lease. What cannot be read was somebody.
+    pub(super) fn is_in(dir: &Path) -> bool {
+        fs::symlink_metadata(dir.join(FILE)).is_ok()
+    }
+
+    /// Whether the last holder of this directory was the process that the lock has named so.
+    pub(super) fn was_left_by(dir: &Path, lock_holder: &str) -> bool {
+        Self::left_in(dir).is_some_and(|left| lock_holder == format!("pid {}", left.pid))
+    }
+
+    /// The holder that this start succeeds: one in the same directory, on the same machine, since that was started. Whoever
+    /// asks holds the directory's lock, so that holder is gone.
+    pub(super) fn predecessor(dir: &Path) -> Option<Predecessor> {
+        let left = Self::left_in(dir)?;
+        let is_here = left.machine == machine()? && left.place == place(dir)?;
+        is_here.then_some(Predecessor { boot_id: left.boot_id, is_proven: left.is_proven })
     }
 }
 
@@ -111,15 +138,21 @@ mod tests {
         for dir in [&here, &copy] {
             fs::create_dir_all(dir).unwrap();
         }
-        assert_eq!(Footprint::predecessor(&here), None);
-        let left = Footprint::of(&here, "boot-a").unwrap();
+        assert_eq!((Footprint::predecessor(&here), Footprint::is_in(&here)), (None, false));
+        let of_a = |is_proven| Some(Predecessor { boot_id: "boot-a".to_owned(), is_proven });
+        Footprint::of(&here, "boot-a", false).leave(&here);
+        assert_eq!((Footprint::predecessor(&here), Footprint::is_in(&here)), (of_a(false), true));
+        let left = Footprint::of(&here, "boot-a", true);
         left.leave(&here);
-        assert_eq!(Footprint::predecessor(&here).as_deref(), Some("boot-a"));
+        assert_eq!(Footprint::predecessor(&here), of_a(true));
+        let pid = std::process::id();
+        assert!(Footprint::was_left_by(&here, &format!("pid {pid}")));
+        assert!(!Footprint::was_left_by(&here, &format!("pid {pid}0")));
         fs::copy(here.join(FILE), copy.join(FILE)).unwrap();
         assert_eq!(Footprint::predecessor(&copy), None, "the process of the first directory may be alive");
         Footprint { machine: "another uptime".to_owned(), ..left }.leave(&here);
         assert_eq!(Footprint::predecessor(&here), None);
         fs::write(here.join(FILE), "{").unwrap();
-        assert_eq!(Footprint::predecessor(&here), None);
+        assert_eq!((Footprint::predecessor(&here), Footprint::is_in(&here)), (None, true));
     }
 }

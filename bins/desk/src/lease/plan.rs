@@ -2,6 +2,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
+use hedge_core::Term;
 use hedge_runtime::lease::Beat;
 use hedge_store::firestore::{Firestore, FirestoreConfig, FirestoreRetry, Lease, LeaseSettings};
 
@@ -22,8 +23,8 @@ const LONGEST_RETRY: Duration = Duration::from_secs(1);
 /// What must be held.
 #[derive(Debug)]
 pub(crate) enum LeasePlan {
-    /// The lock of the state directory, and nothing else.
-    Local,
+    /// The lock of the state directory, and nothing else; why, where a lease is configured.
+    Local(Option<&'static str>),
     /// Also a lease.
     Firestore(Box<FirestorePlan>),
 }
@@ -43,10 +44,17 @@ impl LeasePlan {
     /// Reads the configuration, before anything is created. Sends nothing.
     ///
     /// Errors: [`TradeError::Refused`] naming the key or variable.
-    pub(crate) fn of(setup: &Setup<'_>) -> Result<Self, TradeError> {
+    pub(crate) fn of(setup: &Setup<'_>, is_embedded: bool) -> Result<Self, TradeError> {
         let (fence, binance) = (&setup.config.runtime.fence, &setup.config.runtime.binance);
         if fence.lease == LeaseKind::Local {
-            return Ok(Self::Local);
+            return Ok(Self::Local(None));
+        }
+        // Nobody's account is traded, and the lease is somebody's who trades one.
+        if is_embedded {
+            return Ok(Self::Local(Some("the exchange is this run's own")));
+        }
+        if setup.mode.is_dry() {
+            return Ok(Self::Local(Some("a dry run sends no order")));
         }
         let refuse = |error: &dyn std::fmt::Display| TradeError::Refused(error.to_string());
         let retry = FirestoreRetry {
@@ -75,7 +83,7 @@ impl LeasePlan {
             beat,
         };
         // What the store would say of it is said now.
-        plan.lease("check", "check", None).map_err(|error| refuse(&error))?;
+        plan.lease("check", "check", None, Term(0)).map_err(|error| refuse(&error))?;
         Ok(Self::Firestore(Box::new(plan)))
     }
 }
@@ -86,12 +94,14 @@ impl FirestorePlan {
         holder: &str,
         boot_id: &str,
         succeeds: Option<String>,
+        term_above: Term,
     ) -> Result<Lease, hedge_store::firestore::FirestoreConfigError> {
         self.store.lease(LeaseSettings {
             account: self.account.clone(),
             holder: holder.to_owned(),
             boot_id: boot_id.to_owned(),
             succeeds,
+            term_above,
             ttl: self.ttl,
             margin: self.margin,
         })

@@ -23,7 +23,7 @@ pub(crate) fn keep_posture(
         while standing.wait_for(Option::is_some).await.is_ok() {
             let seen = standing.borrow_and_update().clone();
             if let Some((posture, reason)) = seen
-                && let Some((what, because)) = decide(lease.opens(), posture, &reason)
+                && let Some((what, because)) = decide(lease.opens(), lease.is_complete(), posture, &reason)
             {
                 // What a person orders in the same moment is neither lifted nor loosened.
                 operator.command_while((posture, reason), what, because);
@@ -33,11 +33,17 @@ pub(crate) fn keep_posture(
     })
 }
 
-/// What to order, given what the lease says and what stands.
-fn decide(opens: Result<(), String>, posture: Posture, reason: &str) -> Option<(OperatorCommand, String)> {
+/// What to order, given what the lease says and what stands. A run that wanted a lease and has none may open, if it may; it
+/// does not take back what the want of one has stopped before.
+fn decide(
+    opens: Result<(), String>,
+    is_complete: bool,
+    posture: Posture,
+    reason: &str,
+) -> Option<(OperatorCommand, String)> {
     match (opens, posture) {
         (Err(because), Posture::Normal) => Some((OperatorCommand::ExitOnly, format!("{OURS}{because}"))),
-        (Ok(()), Posture::ExitOnly) if reason.starts_with(OURS) => {
+        (Ok(()), Posture::ExitOnly) if is_complete && reason.starts_with(OURS) => {
             Some((OperatorCommand::Lift, format!("{OURS}this process leads the account and may open")))
         }
         _ => None,
@@ -51,13 +57,15 @@ mod tests {
     #[test]
     fn only_its_own_order_is_lifted_and_nothing_stricter_is_loosened() {
         let over = || Err("it is over".to_owned());
-        let what = |opens, posture, reason| decide(opens, posture, reason).map(|(what, _)| what);
+        let what = |opens, posture, reason| decide(opens, true, posture, reason).map(|(what, _)| what);
         assert_eq!(
-            decide(over(), Posture::Normal, ""),
+            decide(over(), true, Posture::Normal, ""),
             Some((OperatorCommand::ExitOnly, "lease: it is over".to_owned()))
         );
         assert_eq!(what(over(), Posture::ExitOnly, "lease: it is over"), None, "it stands already");
         assert_eq!(what(Ok(()), Posture::ExitOnly, "lease: it is over"), Some(OperatorCommand::Lift));
+        let alone = decide(Ok(()), false, Posture::ExitOnly, "lease: it is over");
+        assert_eq!(alone, None, "a restart while the store is down is no renewal");
         assert_eq!(what(Ok(()), Posture::ExitOnly, "news at 14:30"), None);
         assert_eq!(what(Ok(()), Posture::Halted, "lease: it is over"), None);
         assert_eq!(what(over(), Posture::Halted, "stop everything"), None);

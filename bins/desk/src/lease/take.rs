@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use hedge_core::Term;
 use hedge_runtime::{
-    Shutdown,
+    Fence, Shutdown,
     lease::{Identity, Keeper, LeaseRefusal, LeaseState},
 };
 use tokio::time::{Instant, sleep};
@@ -15,15 +15,12 @@ use super::{
     identity::{Footprint, holder, new_boot_id},
     plan::{FirestorePlan, LeasePlan},
 };
-use crate::trade::TradeError;
+use crate::{control::FileFence, trade::TradeError};
 
 /// How often a standby says again what it waits for.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 /// How often it looks: a tenth of what the lease lasts, within these.
 const LOOK_EVERY: std::ops::RangeInclusive<Duration> = Duration::from_millis(200)..=Duration::from_secs(3);
-
-/// More than the clocks of two machines differ within seconds, and less than the distance of two renewals.
-const RENEWED: Duration = Duration::from_millis(300);
 
 /// What the start wants.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +29,8 @@ pub(crate) struct Claim<'a> {
     pub(crate) dir: &'a Path,
     /// Whether somebody else's lease is waited for.
     pub(crate) is_standby: bool,
+    /// Whose lock of the directory was waited for, if it was.
+    pub(crate) waited_for: Option<&'a str>,
     /// Ends the waiting.
     pub(crate) shutdown: &'a Shutdown,
 }
@@ -61,21 +60,34 @@ pub(crate) async fn take(plan: &LeasePlan, claim: Claim<'_>) -> Result<Tenure, T
     let identity = |kind| Identity { kind, holder: holder.clone(), boot_id: boot_id.clone() };
     let plan = match plan {
         LeasePlan::Firestore(plan) => plan,
-        LeasePlan::Local => {
-            info!(dir = %claim.dir.display(), "fence: the lock of the state directory is the lease");
+        LeasePlan::Local(because) => {
+            let dir = claim.dir.display();
+            match because {
+                None => info!(%dir, "fence: the lock of the state directory is the lease"),
+                Some(because) => {
+                    info!(%dir, "fence: the lock of the state directory is the lease, whatever fence.lease says: {because}")
+                }
+            }
             let state = Arc::new(LeaseState::new(identity("local")));
             state.lock_alone(None);
             return Ok(Tenure { state, keeper: None });
         }
     };
+    // Asked before anything is written: the footprint becomes this start's own.
+    let traces = Traces::of(claim);
+    let predecessor = Footprint::predecessor(claim.dir);
+    let is_proven = predecessor.as_ref().is_none_or(|before| before.is_proven);
+    let led = FileFence::new(claim.dir, "hedge-executor").leader();
+    let term_above = led.map_err(TradeError::NoLease)?.map_or(Term(0), |leader| leader.term);
     let lease = plan
-        .lease(&holder, &boot_id, Footprint::predecessor(claim.dir))
+        .lease(&holder, &boot_id, predecessor.map(|before| before.boot_id), term_above)
         .map_err(|error| TradeError::Refused(error.to_string()))?;
     let state = Arc::new(LeaseState::new(identity("firestore")));
-    let lease = FirestoreLease::new(lease, claim.dir.to_owned(), boot_id);
+    let wait = plan.beat.first_opening_after;
+    let lease = FirestoreLease::new(lease, claim.dir.to_owned(), boot_id, is_proven, wait);
     let keeper = Keeper::start(lease, Arc::clone(&state), plan.beat)
         .map_err(|error| TradeError::NoLease(format!("starting the lease's thread failed: {error}")))?;
-    match first(plan, claim, &state, &keeper).await {
+    match first(plan, claim, traces, &state, &keeper).await {
         Ok(()) => Ok(Tenure { state, keeper: Some(keeper) }),
         Err(error) => {
             // It may have been taken in the moment in which somebody asked to stop.
@@ -85,28 +97,66 @@ pub(crate) async fn take(plan: &LeasePlan, claim: Claim<'_>) -> Result<Tenure, T
     }
 }
 
-/// Somebody else's lease, as it was first seen.
-struct Seen {
-    term: Term,
-    left: Duration,
-    at: Instant,
+/// What the directory says of leases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Traces {
+    /// Nobody has led from here under one.
+    None,
+    /// Somebody has, at some time.
+    Led,
+    /// The process whose lock was waited for: the leader, and it is gone.
+    Succeeds,
 }
 
-impl Seen {
-    /// Whether somebody has renewed it since, or taken it: then more is left than can be.
-    fn is_alive(&self, term: Term, left: Duration) -> bool {
-        term != self.term || left + self.at.elapsed() > self.left + RENEWED
+impl Traces {
+    fn of(claim: Claim<'_>) -> Self {
+        match claim.waited_for {
+            Some(holder) if Footprint::was_left_by(claim.dir, holder) => Self::Succeeds,
+            _ if Footprint::is_in(claim.dir) => Self::Led,
+            _ => Self::None,
+        }
+    }
+}
+
+/// What a start does that cannot ask the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unasked {
+    /// It asks again.
+    Waits,
+    /// It ends.
+    Refuses,
+    /// It closes and protects, and opens nothing.
+    Exits,
+    /// It trades.
+    Trades,
+}
+
+impl Unasked {
+    /// Somebody else's lease, once seen in this start, stays so until the store says otherwise.
+    const fn of(is_standby: bool, is_required: bool, has_seen_holder: bool, traces: Traces) -> Self {
+        match traces {
+            _ if has_seen_holder => Self::Waits,
+            Traces::Succeeds => Self::Exits,
+            // Whoever stands by does so because somebody else leads.
+            _ if is_standby => Self::Waits,
+            _ if is_required => Self::Refuses,
+            // Another host may lead meanwhile, and this one's own lease may be over: a restart changes nothing about that.
+            Traces::Led => Self::Exits,
+            Traces::None => Self::Trades,
+        }
     }
 }
 
 async fn first(
     plan: &FirestorePlan,
     claim: Claim<'_>,
+    traces: Traces,
     state: &LeaseState,
     keeper: &Keeper,
 ) -> Result<(), TradeError> {
     let mut told_at: Option<Instant> = None;
-    let mut seen: Option<Seen> = None;
+    // The lease of somebody else as it was first seen: whoever lives changes it.
+    let mut seen: Option<String> = None;
     loop {
         let refusal = tokio::select! {
             biased;
@@ -126,16 +176,23 @@ async fn first(
         match refusal {
             LeaseRefusal::Damaged { .. } => return Err(TradeError::NoLease(refusal.to_string())),
             // One that nobody renews is one of a process that has gone, and is waited for; so a restart needs nobody.
-            LeaseRefusal::Held { term, left, .. } if !claim.is_standby => {
-                if seen.as_ref().is_some_and(|seen| seen.is_alive(term, left)) {
+            LeaseRefusal::Held { ref version, .. } => {
+                let first = seen.get_or_insert_with(|| version.clone());
+                if !claim.is_standby && first != version {
                     let advice = "start it with --standby to wait for it, or stop the other one";
                     return Err(TradeError::NotLeading(format!("{refusal}; {advice}")));
                 }
-                seen.get_or_insert_with(|| Seen { term, left, at: Instant::now() });
             }
-            // Whoever stands by does so because somebody else leads: without an answer it does not begin.
-            LeaseRefusal::Unreachable { .. } if !claim.is_standby => {
-                return alone(plan, claim, state, &refusal);
+            LeaseRefusal::Unreachable { .. } => {
+                match Unasked::of(claim.is_standby, plan.is_required, seen.is_some(), traces) {
+                    Unasked::Waits => {}
+                    Unasked::Refuses => return Err(refused(&refusal)),
+                    how @ (Unasked::Exits | Unasked::Trades) => {
+                        alone(how, claim.dir, state, &refusal);
+                        keeper.try_on();
+                        return Ok(());
+                    }
+                }
             }
             _ => {}
         }
@@ -156,37 +213,69 @@ async fn first(
     }
 }
 
-/// The store does not answer at the start.
-fn alone(
-    plan: &FirestorePlan,
-    claim: Claim<'_>,
-    state: &LeaseState,
-    refusal: &LeaseRefusal,
-) -> Result<(), TradeError> {
-    if plan.is_required {
-        return Err(TradeError::NoLease(format!(
-            "{refusal}; fence.required = true, so nothing is traded without the lease; wait for the store, or make sure that \
-             no other host trades and set it to false"
-        )));
+fn refused(refusal: &LeaseRefusal) -> TradeError {
+    TradeError::NoLease(format!(
+        "{refusal}; fence.required = true, so nothing is traded without the lease; wait for the store, or make sure that no \
+         other host trades and set it to false"
+    ))
+}
+
+/// The store does not answer at the start, and the run begins without it.
+fn alone(how: Unasked, dir: &Path, state: &LeaseState, refusal: &LeaseRefusal) {
+    let dir = dir.display();
+    if how == Unasked::Exits {
+        let because = "the lease's store did not answer at the start, and this state directory has led under a lease: nothing \
+                       is opened until the store was asked; closes and stops go out";
+        warn!(%dir, %refusal, "fence: {because}");
+        state.exits_alone(because.to_owned());
+        return;
     }
     let because = "the lease's store did not answer at the start; fence.required = false, so this run trades on the lock of \
                    its state directory alone until it does";
-    warn!(dir = %claim.dir.display(), %refusal, "fence: {because}");
+    warn!(%dir, %refusal, "fence: {because}");
     state.lock_alone(Some(because.to_owned()));
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::temp::TempDir;
 
     #[test]
-    fn a_lease_that_runs_out_is_not_taken_for_one_that_is_renewed() {
-        let s = Duration::from_secs;
-        let seen = Seen { term: Term(3), left: s(20), at: Instant::now() - s(5) };
-        assert!(!seen.is_alive(Term(3), s(15)), "five seconds have passed");
-        assert!(!seen.is_alive(Term(3), s(0)));
-        assert!(seen.is_alive(Term(3), s(16)), "a second longer than it can be");
-        assert!(seen.is_alive(Term(4), s(1)), "somebody else was faster");
+    fn without_an_answer_only_a_directory_that_never_led_under_a_lease_trades() {
+        use Traces::{Led, None, Succeeds};
+        use Unasked::{Exits, Refuses, Trades, Waits};
+        for (is_standby, is_required, has_seen_holder, traces, expected) in [
+            (false, false, false, None, Trades),
+            (false, false, false, Led, Exits),
+            (false, true, false, None, Refuses),
+            (false, true, false, Led, Refuses),
+            // The answer before was somebody else's name.
+            (false, false, true, None, Waits),
+            (false, false, true, Led, Waits),
+            (true, false, false, None, Waits),
+            (true, false, false, Led, Waits),
+            // Its leader was a process of this directory, and is gone: its legs are nobody else's.
+            (true, false, false, Succeeds, Exits),
+            (true, true, false, Succeeds, Exits),
+            (true, false, true, Succeeds, Waits),
+        ] {
+            let found = Unasked::of(is_standby, is_required, has_seen_holder, traces);
+            assert_eq!(found, expected, "{is_standby} {is_required} {has_seen_holder} {traces:?}");
+        }
+    }
+
+    #[test]
+    fn a_directory_remembers_that_it_led_and_who_did() {
+        let temp = TempDir::new();
+        let of = |waited_for| {
+            let shutdown = Shutdown::new();
+            Traces::of(Claim { dir: &temp.0, is_standby: true, waited_for, shutdown: &shutdown })
+        };
+        let me = format!("pid {}", std::process::id());
+        assert_eq!((of(None), of(Some(&me))), (Traces::None, Traces::None));
+        Footprint::of(&temp.0, "boot-a", false).leave(&temp.0);
+        assert_eq!((of(None), of(Some(&me))), (Traces::Led, Traces::Succeeds));
+        assert_eq!(of(Some("pid 1")), Traces::Led, "it waited for somebody who waited itself");
     }
 }

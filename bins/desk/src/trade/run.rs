@@ -85,10 +85,11 @@ pub async fn run_and_inspect<R>(
     let ties = ClientTies { guard: Some(Arc::clone(&gate) as _), failpoints: failpoints.clone() };
     let elsewhere = if is_embedded { None } else { Some(live::open(&setup, options, &ties)?) };
     let mirror = MirrorPlan::of(&setup)?;
-    let lease = LeasePlan::of(&setup)?;
+    let lease = LeasePlan::of(&setup, is_embedded)?;
     let dir = folder(&setup, options)?;
-    let store = open_store(dir.path(), setup.config, &failpoints, options.standby, &shutdown).await?;
-    let claim = Claim { dir: dir.path(), is_standby: options.standby, shutdown: &shutdown };
+    let opened = open_store(dir.path(), setup.config, &failpoints, options.standby, &shutdown).await?;
+    let (store, waited_for) = (opened.store, opened.waited_for.as_deref());
+    let claim = Claim { dir: dir.path(), is_standby: options.standby, waited_for, shutdown: &shutdown };
     let tenure = lease::take(&lease, claim).await?;
     let led = Led {
         setup,
@@ -115,8 +116,16 @@ fn may_be_followed_at_once<R>(finished: &Result<(Finished, R), TradeError>) -> b
                 |order: &OrderRecord| matches!(order.state, OrderState::InFlight | OrderState::Unknown);
             !finished.engine.book().live_orders().any(is_open)
         }
-        Err(TradeError::Run(_) | TradeError::Crashed(_)) => false,
-        // It ended before the loop began.
+        // The loop had begun, or may have: what it has sent may not be answered.
+        Err(
+            TradeError::Run(_)
+            | TradeError::Crashed(_)
+            | TradeError::Report { .. }
+            | TradeError::Runs(_)
+            | TradeError::Store(_)
+            | TradeError::Exchange(_),
+        ) => false,
+        // It ended before that.
         Err(_) => true,
     }
 }
@@ -239,4 +248,21 @@ fn folder(setup: &Setup<'_>, options: &TradeOptions) -> Result<StateDir, TradeEr
             runs::claim(given.unwrap_or(&usual), profile.as_str(), venue)?
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_failed_after_its_loop_does_not_invite_the_next_leader() {
+        let report = TradeError::Report { path: "r".to_owned(), source: std::io::Error::other("disk full") };
+        let store = hedge_core::StoreError::Locked { what: "w".to_owned(), holder: "h".to_owned() };
+        for error in [report, store.into(), TradeError::Crashed("the loop")] {
+            let finished: Result<(Finished, ()), _> = Err(error);
+            assert!(!may_be_followed_at_once(&finished), "{:?}", finished.err());
+        }
+        let stopped: Result<(Finished, ()), _> = Err(TradeError::Stopped("SIGTERM".to_owned()));
+        assert!(may_be_followed_at_once(&stopped));
+    }
 }

@@ -1,8 +1,10 @@
 //! Opens the journal, or waits until its writer is gone.
 
 use std::{
+    io,
     path::Path,
     sync::Arc,
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -24,6 +26,14 @@ const READ_PART: u32 = 50;
 /// How often it is said what is waited for.
 const TELL_EVERY: Duration = Duration::from_secs(600);
 
+/// The journal, and who had it before.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) store: Arc<FileStore>,
+    /// Whose lock was waited for last, if any was.
+    pub(super) waited_for: Option<String>,
+}
+
 /// Takes the journal. With `is_standby`, waits while another process has it, and reads along: what that process could not
 /// read at its next start is found now.
 pub(super) async fn open_store(
@@ -32,7 +42,7 @@ pub(super) async fn open_store(
     failpoints: &Failpoints,
     is_standby: bool,
     shutdown: &Shutdown,
-) -> Result<Arc<FileStore>, TradeError> {
+) -> Result<Opened, TradeError> {
     let mut vigil: Option<Vigil> = None;
     loop {
         match FileStore::open_with(dir, config.runtime.file_options(), failpoints.clone()) {
@@ -40,14 +50,15 @@ pub(super) async fn open_store(
                 for repair in store.repairs() {
                     warn!("{repair}");
                 }
-                if let Some(vigil) = vigil {
+                if let Some(vigil) = &vigil {
                     let waited_s = vigil.since.elapsed().as_secs_f32();
                     info!(waited_s, "standby: the state directory is free; takes over");
                 }
-                return Ok(Arc::new(store));
+                let waited_for = vigil.map(|vigil| vigil.holder);
+                return Ok(Opened { store: Arc::new(store), waited_for });
             }
             Err(StoreError::Locked { holder, .. }) if is_standby => {
-                vigil.get_or_insert_with(|| Vigil::begin(dir)).look(&holder).await;
+                vigil.get_or_insert_with(|| Vigil::begin(dir)).look(holder);
             }
             Err(error) => return Err(error.into()),
         }
@@ -62,6 +73,10 @@ pub(super) async fn open_store(
 struct Vigil<'a> {
     dir: &'a Path,
     since: Instant,
+    /// Who has the lock.
+    holder: String,
+    /// On a thread of its own, which nobody waits for: neither the lock nor a stop.
+    reading: Option<(Instant, JoinHandle<Result<u64, StoreError>>)>,
     read_at: Option<Instant>,
     next_read_after: Duration,
     told: Option<(Instant, String)>,
@@ -71,26 +86,48 @@ struct Vigil<'a> {
 impl<'a> Vigil<'a> {
     fn begin(dir: &'a Path) -> Self {
         let (since, next_read_after) = (Instant::now(), READ_EVERY);
-        Self { dir, since, read_at: None, next_read_after, told: None, is_damaged: false }
+        let holder = String::new();
+        let (reading, read_at) = (None, None);
+        Self { dir, since, holder, reading, read_at, next_read_after, told: None, is_damaged: false }
     }
 
     /// Reads the journal when it is time for it, and says now and then where it stands.
-    async fn look(&mut self, holder: &str) {
-        if self.read_at.is_some_and(|at| at.elapsed() < self.next_read_after) {
-            return;
+    fn look(&mut self, holder: String) {
+        self.holder = holder;
+        match self.reading.take() {
+            Some((began, thread)) if thread.is_finished() => {
+                self.next_read_after = READ_EVERY.max(began.elapsed().saturating_mul(READ_PART));
+                self.read_at = Some(Instant::now());
+                self.heard(thread.join());
+            }
+            Some(reading) => self.reading = Some(reading),
+            None if self.read_at.is_some_and(|at| at.elapsed() < self.next_read_after) => {}
+            None => match self.read() {
+                Ok(thread) => self.reading = Some((Instant::now(), thread)),
+                Err(error) => {
+                    warn!(%error, "standby: no thread to read the journal with; tries again");
+                    self.read_at = Some(Instant::now());
+                }
+            },
         }
-        let (dir, began) = (self.dir.to_owned(), Instant::now());
-        let read = tokio::task::spawn_blocking(move || FileJournal::open_read_only(dir)).await;
-        self.next_read_after = READ_EVERY.max(began.elapsed().saturating_mul(READ_PART));
-        self.read_at = Some(Instant::now());
+    }
+
+    fn read(&self) -> io::Result<JoinHandle<Result<u64, StoreError>>> {
+        let dir = self.dir.to_owned();
+        let read = move || FileJournal::open_read_only(dir).map(|journal| journal.next_seq().0);
+        std::thread::Builder::new().name("standby".to_owned()).spawn(read)
+    }
+
+    fn heard(&mut self, read: std::thread::Result<Result<u64, StoreError>>) {
+        let holder = self.holder.as_str();
         match read {
-            Ok(Ok(journal)) => {
+            Ok(Ok(records)) => {
                 let is_new = self.told.as_ref().is_none_or(|(_, known)| known != holder);
                 if self.is_damaged
                     || is_new
                     || self.told.as_ref().is_some_and(|(at, _)| at.elapsed() >= TELL_EVERY)
                 {
-                    let (dir, records) = (self.dir.display(), journal.next_seq().0);
+                    let dir = self.dir.display();
                     info!(records, "standby: waits for {dir}, which {holder} has; its journal is sound");
                     self.told = Some((Instant::now(), holder.to_owned()));
                 }
@@ -103,7 +140,7 @@ impl<'a> Vigil<'a> {
                 self.is_damaged = true;
             }
             // The reader has crashed; the next one is not told anything new by that.
-            Err(crash) => error!(%crash, "standby: reading the journal has crashed"),
+            Err(_) => error!("standby: reading the journal has crashed"),
         }
     }
 }

@@ -87,11 +87,12 @@ async fn an_approval_that_still_holds_is_signed_once_more() {
 pub(super) struct Doorman {
     pub(super) refuses: fn(usize, Sending) -> bool,
     pub(super) asked: Mutex<Vec<Sending>>,
+    lost: Mutex<Vec<String>>,
 }
 
 impl Doorman {
     pub(super) fn new(refuses: fn(usize, Sending) -> bool) -> Arc<Self> {
-        Arc::new(Self { refuses, asked: Mutex::default() })
+        Arc::new(Self { refuses, asked: Mutex::default(), lost: Mutex::default() })
     }
 
     pub(super) fn asked(&self) -> Vec<Sending> {
@@ -105,10 +106,32 @@ impl SendGuard for Doorman {
         asked.push(what);
         if (self.refuses)(asked.len(), what) { Err("somebody else leads".to_owned()) } else { Ok(()) }
     }
+
+    fn time_was_lost(&self, how: &str) {
+        self.lost.lock().unwrap().push(how.to_owned());
+    }
+}
+
+/// Admits openings until time is lost, as a lease that was not renewed since.
+#[derive(Debug, Default)]
+struct Leased(std::sync::atomic::AtomicBool);
+
+impl SendGuard for Leased {
+    fn admits(&self, what: Sending) -> Result<(), String> {
+        let is_lost = self.0.load(Ordering::SeqCst) && what == Sending::Opening;
+        if is_lost { Err("not renewed since".to_owned()) } else { Ok(()) }
+    }
+
+    fn time_was_lost(&self, _: &str) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 /// A venue that answers each POST of an order with `order`, a client with that guard, and what has arrived.
-async fn guarded(guard: Arc<Doorman>, order: ResponseTemplate) -> (MockServer, Binance<crate::ReadOnly>) {
+async fn guarded(
+    guard: Arc<dyn SendGuard>,
+    order: ResponseTemplate,
+) -> (MockServer, Binance<crate::ReadOnly>) {
     let server = MockServer::start().await;
     let time = ResponseTemplate::new(200).set_body_json(serde_json::json!({ "serverTime": NOW_MS }));
     Mock::given(method("GET")).and(path_is("/fapi/v1/time")).respond_with(time).mount(&server).await;
@@ -130,7 +153,7 @@ async fn orders_at(server: &MockServer) -> Vec<wiremock::Request> {
 async fn what_the_guard_refuses_does_not_leave_and_costs_nothing() {
     let guard = Doorman::new(|_, what| what == Sending::Opening);
     let done = ResponseTemplate::new(200).set_body_json(serde_json::json!({}));
-    let (server, client) = guarded(Arc::clone(&guard), done).await;
+    let (server, client) = guarded(Arc::clone(&guard) as _, done).await;
     let priced = ApiRequest { cost: crate::encode::Cost::Order, ..order() };
     let exchange = client.rest().exchange(&priced).await;
     let error = BrokerError::from(exchange.result.unwrap_err());
@@ -158,10 +181,54 @@ async fn the_guard_is_asked_anew_for_the_second_signature_of_a_call() {
     let refused =
         serde_json::json!({"code":-1021,"msg":"Timestamp for this request is outside of the recvWindow."});
     let refused = ResponseTemplate::new(400).set_body_json(refused);
-    let (server, client) = guarded(Arc::clone(&guard), refused).await;
+    let (server, client) = guarded(Arc::clone(&guard) as _, refused).await;
     let exchange = client.rest().exchange(&order()).await;
     assert!(matches!(exchange.result, Err(CallError::Guarded(_))), "{exchange:?}");
     assert_eq!((guard.asked().len(), orders_at(&server).await.len()), (2, 1));
+}
+
+fn too_old() -> ResponseTemplate {
+    let refused =
+        serde_json::json!({"code":-1021,"msg":"Timestamp for this request is outside of the recvWindow."});
+    ResponseTemplate::new(400).set_body_json(refused)
+}
+
+#[tokio::test]
+async fn an_opening_whose_timestamp_is_refused_leaves_again_only_if_the_lease_is_looked_at_again() {
+    // A machine that was paused with all its clocks: by its own time, its lease and its approval are as good as before.
+    let (server, client) = guarded(Arc::new(Leased::default()), too_old()).await;
+    let exchange = client.rest().exchange(&order()).await;
+    assert!(matches!(exchange.result, Err(CallError::Guarded(_))), "{exchange:?}");
+    assert_eq!(orders_at(&server).await.len(), 1);
+    // A close is signed with the right time: nobody asks whether it still wants to lead.
+    let close = ApiRequest { priority: Priority::Protect, ..order() };
+    client.rest().exchange(&close).await.result.unwrap_err();
+    assert_eq!(orders_at(&server).await.len(), 3);
+}
+
+#[tokio::test]
+async fn whoever_leads_hears_that_the_venues_clock_has_moved_away_from_ours() {
+    let guard = Doorman::new(|_, _| false);
+    let server = MockServer::start().await;
+    let venue_ms = Arc::new(AtomicI64::new(NOW_MS));
+    let now = Arc::clone(&venue_ms);
+    let time = move |_: &wiremock::Request| {
+        let now = now.load(Ordering::SeqCst);
+        ResponseTemplate::new(200).set_body_json(serde_json::json!({ "serverTime": now }))
+    };
+    Mock::given(method("GET")).and(path_is("/fapi/v1/time")).respond_with(time).mount(&server).await;
+    let endpoints = Endpoints::<Mainnet>::new(Some(&server.uri()), Some("ws://127.0.0.1:9")).unwrap();
+    let mut config = BinanceConfig::new(endpoints, Arc::new(TestClock(AtomicI64::new(NOW_MS))));
+    config.guard = Some(Arc::clone(&guard) as _);
+    let credentials = Credentials::<Mainnet>::new("key".into(), "secret-of-a-test".into()).unwrap();
+    let client = Binance::connect(config, credentials).unwrap();
+    let told = || guard.lost.lock().unwrap().clone();
+    for (moved_ms, expected) in [(0, 0), (1_000, 0), (2_000, 0), (122_000, 1), (2_000, 2)] {
+        venue_ms.store(NOW_MS + moved_ms, Ordering::SeqCst);
+        client.rest().sync_clock().await.unwrap();
+        assert_eq!(told().len(), expected, "{moved_ms} ms: {:?}", told());
+    }
+    assert!(told()[0].contains("120000 ms") && told()[1].contains("-120000 ms"), "{:?}", told());
 }
 
 #[tokio::test]
