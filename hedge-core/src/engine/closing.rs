@@ -35,6 +35,19 @@ impl Engine {
         self.demand_flat(cx, key, Cow::Borrowed(because));
     }
 
+    /// An opening was refused for what no market changes: a person is told, and the symbol opens nothing for a while. A venue
+    /// that has changed overnight would be asked the same thing at every bar.
+    pub(super) fn rest(&mut self, cx: &mut Cx<'_>, key: &PositionKey, why: &str) {
+        if self.book.muted_until(&key.instrument).is_some_and(|until| until > cx.at) {
+            return;
+        }
+        let until = cx.at.plus(self.config.mute_for);
+        let because = Cow::Borrowed("the venue refuses what this program sends");
+        self.record(cx, Event::Decision(Decision::Muted { instrument: key.instrument, until, because }));
+        let text = format!("an opening of {key} was refused for what this program sends or its key: {why}");
+        self.alert(cx, Some(*key), Cow::Owned(text));
+    }
+
     /// A symbol has stopped trading: what is held there goes, as soon as the venue lets it.
     pub(super) fn leave(&mut self, cx: &mut Cx<'_>, id: InstrumentId) {
         for side in PositionSide::BOTH {

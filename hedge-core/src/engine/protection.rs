@@ -383,7 +383,13 @@ impl Engine {
             self.query(cx, id);
             return;
         }
-        let Leg::Close(exit, _) = order.leg else { return };
+        let Leg::Close(exit, _) = order.leg else {
+            if order.state == OrderState::Rejected && reason.is_some_and(is_of_this_program) {
+                let why = order.refusal.clone().unwrap_or_default();
+                self.rest(cx, &key, &why);
+            }
+            return;
+        };
         let failed = matches!(order.state, OrderState::Rejected | OrderState::Dropped);
         let is_told = self.is_repair_of_take_profit(order);
         if failed && !is_told && matches!(order.purpose, OrderPurpose::Close | OrderPurpose::TakeProfit) {
@@ -511,4 +517,9 @@ impl Engine {
             self.cancel(cx, &id, Cow::Borrowed(because));
         }
     }
+}
+
+/// Whether a refusal is about what this program sends or the key it sends it with, so that no market changes it.
+const fn is_of_this_program(reason: RejectReason) -> bool {
+    matches!(reason, RejectReason::BadRequest | RejectReason::Auth | RejectReason::Unlisted)
 }

@@ -110,6 +110,25 @@ fn a_refused_close_is_told_to_a_person() {
 }
 
 #[test]
+fn an_opening_that_is_refused_for_what_this_program_sends_is_not_tried_at_every_bar() {
+    for reason in [RejectReason::BadRequest, RejectReason::Auth, RejectReason::Unlisted] {
+        let mut rig = Rig::new();
+        let entry = rig.open(long(), "95").only();
+        let refused = rig.reject(&entry, reason, -4120);
+        assert_eq!(refused.alerts().len(), 1, "{reason:?}");
+        assert_eq!(rig.open(long(), "95").refused_by().as_deref(), Some("not_muted"), "{reason:?}");
+        rig.now = rig.now.plus(rig.engine.config().mute_for);
+        rig.tick();
+        rig.open(long(), "95").only();
+    }
+    // What the market or the account changes may be otherwise at the next bar.
+    let mut rig = Rig::new();
+    let entry = rig.open(long(), "95").only();
+    assert!(rig.reject(&entry, RejectReason::InsufficientMargin, -2019).alerts().is_empty());
+    rig.open(long(), "95").only();
+}
+
+#[test]
 fn a_leg_too_small_for_an_order_whose_stop_is_refused_is_tried_with_patience_and_named_once() {
     let mut rig = Rig::new();
     let (_, stop) = rig.opened();

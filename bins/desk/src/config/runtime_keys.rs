@@ -198,7 +198,7 @@ pub const RUNTIME_KEYS: &[RuntimeKey] = &[
         whole(0, 86_400),
         "s",
         "900",
-        "How long a symbol opens nothing after its protection failed.",
+        "How long a symbol opens nothing after its protection failed, or after the venue refused an opening for what this program sends or its key.",
     ),
     key(
         "engine.approval_ttl_ms",
