@@ -14,7 +14,16 @@ use std::{
     thread,
 };
 
-use hedge_sim::binance::{ApiKey, Environment, Exchange, ExchangeConfig, ExchangeHandle, Pace};
+use hedge_binance::{Binance, BinanceConfig, Credentials, Endpoints, Mainnet};
+use hedge_desk::env::Env;
+use hedge_sim::{
+    binance::{
+        ApiKey, Environment, Exchange, ExchangeConfig, ExchangeHandle, Fault, FaultKind, OrderPool, Pace,
+        When,
+    },
+    venue::Command as VenueCommand,
+};
+use serde_json::json;
 use support::{Temp, command, config, executor, following::Following, program, stderr, stdout};
 
 const KEY: &str = "keyOfThisTestThatNobodyElseUses";
@@ -138,6 +147,157 @@ fn runs_of_every_other_profile_show_none() {
         leaks_below(temp.path(), &secrets);
         runtime.block_on(exchange.shutdown());
     }
+}
+
+/// A strategy that is in and out of two symbols all the time.
+fn restless(temp: &Temp) {
+    let folder = temp.join("config");
+    fs::create_dir(&folder).unwrap();
+    let strategy = |symbol: &str| {
+        json!({
+            "name": format!("{}_fast", symbol.to_lowercase().trim_end_matches("usdt")), "kind": "sol_fast_lane",
+            "symbol": symbol, "timeframe": "1m", "enabled": true, "sides": ["LONG", "SHORT"],
+            "capital_per_trade": "300", "leverage": 3, "mode": "reversion", "z_period": 5, "z_entry": 0.1,
+            "rsi_extreme": 50, "atr_min": 0, "atr_max": 0.5, "cooldown_bars": 0, "stop": {"atr": 3.0},
+            "take_profits": [{"at": {"atr": 1.5}, "portion": 0.5}], "max_bars": 3
+        })
+    };
+    let mut limits = support::json(&config().join("risk_limits.json"));
+    for (key, value) in
+        [("ENTRIES_PER_LEG_PER_HOUR", 60), ("MAX_OPEN_ORDERS", 200), ("PRICE_STALENESS_S", 300)]
+    {
+        limits[key] = json!(value);
+    }
+    limits["WARMUP_S"] = json!(0);
+    let put = |name: &str, text: String| fs::write(folder.join(name), text).unwrap();
+    let strategies = [strategy("BTCUSDT"), strategy("ETHUSDT")];
+    put("strategy_config.json", json!({ "strategies": strategies }).to_string());
+    put("risk_limits.json", limits.to_string());
+    put("pairs_universe.json", json!({"symbols": ["BTCUSDT", "ETHUSDT"]}).to_string());
+    let runtime = "[journal]\ndurability = \"os\"\n[history]\nbars = 50\n[reconcile]\ninterval_s = 600\n\
+                   [views]\ninterval_ms = 100\n[binance]\ntimeout_ms = 1000\n";
+    put("runtime.toml", runtime.to_owned());
+}
+
+/// What an exchange does to orders, and how the executor's log shows that it was met.
+fn troubles() -> Vec<(Fault, &'static str)> {
+    let order = |kind: FaultKind| Fault::new(kind).on("POST", "/fapi/v1/order");
+    let refused = |code: i64, msg: &str| order(FaultKind::Refuse { code, msg: msg.to_owned() });
+    // As the operators' lines have it, and as JSON.
+    let failed = "ORDER_ERR|order request failed";
+    vec![
+        (refused(-1021, "Timestamp for this request is outside of the recvWindow."), "signing once more"),
+        (refused(-2019, "Margin is insufficient."), failed),
+        (order(FaultKind::Http503Unknown { executed: true }), failed),
+        (order(FaultKind::AcceptThenDrop), failed),
+        (order(FaultKind::Delay { delay_ms: 4_000, when: When::After }), failed),
+        (order(FaultKind::Http429 { pool: OrderPool::Orders, retry_after_s: Some(1) }), "budget is used up"),
+        (order(FaultKind::Http418).for_ms(30_000), "has banned this address"),
+    ]
+}
+
+#[test]
+fn a_run_full_of_trouble_shows_none_by_either_way_nor_does_what_is_asked_about_it() {
+    let runtime = runtime();
+    for (path, format) in [("rest", "text"), ("ws-api", "json")] {
+        let config = ExchangeConfig {
+            api_key: ApiKey::new(KEY, SECRET),
+            environment: Environment::Mainnet,
+            pace: Pace::Speed(300.0),
+            balance_usdt: 1_000_000.into(),
+            ..ExchangeConfig::default()
+        };
+        let exchange = runtime.block_on(Exchange::start(config)).unwrap();
+        let mode = VenueCommand::PositionMode { account: exchange.account(), hedge: true };
+        exchange.apply(&mode).unwrap().unwrap();
+        let temp = Temp::new("leak-trouble");
+        restless(&temp);
+        let args =
+            ["--config", "config", "--follow", "--state-dir", "d", "--time-scale", "300", "--log", format];
+        let mut executor = at(&exchange, command(&temp, &program("hedge-executor")));
+        executor.args(args).env("HEDGE__BINANCE__ORDER_PATH", path);
+        let mut run = Following::start(executor);
+        run.wait_until("an order", |line| line.contains("ORDER_REQ") || line.contains("order request"));
+        for (fault, met) in troubles() {
+            let id = exchange.fault(fault).unwrap();
+            let is_met = || exchange.faults().iter().any(|fault| fault.id == id && fault.hits > 0);
+            while !is_met() {
+                run.wait_until(met, |line| met.split('|').any(|word| line.contains(word)));
+            }
+        }
+        let listen_key = listen_key_when_heard(&exchange);
+        assert_eq!(run.stop("-TERM").1, Some(0), "{path}: {:#?}", run.seen.iter().rev().take(40));
+        assert!(run.seen.iter().any(|line| line.contains("request") && line.contains("query")), "no trace");
+        let secrets = [SECRET.to_owned(), KEY.to_owned(), listen_key];
+        leaks(path, &run.seen.join("\n"), &secrets);
+        for own in [
+            &["journal", "show", "--json"][..],
+            &["journal", "show"],
+            &["journal", "verify", "--json"],
+            &["why", "BTCUSDT", "LONG"],
+            &["ledger", "rebuild"],
+            &["ledger", "query", "--orders", "--json"],
+            &["ledger", "query", "--checks"],
+            &["status", "--json"],
+        ] {
+            let mut tool = at(&exchange, command(&temp, &program("hedgectl")));
+            let output = tool.args(own).args(["--state-dir", "d"]).output().unwrap();
+            let shown = format!("{}\n{}", stdout(&output).join("\n"), stderr(&output));
+            assert_ne!(output.status.code(), Some(2), "{own:?} was not understood: {shown}");
+            assert!(shown.len() > 20, "{own:?} said nothing");
+            leaks(&format!("hedgectl {own:?}"), &shown, &secrets);
+        }
+        for own in [&["config", "show"][..], &["config", "check"]] {
+            let mut tool = at(&exchange, command(&temp, &program("hedgectl")));
+            let output = tool.args(own).args(["--config", "config"]).output().unwrap();
+            assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+            let shown = format!("{}\n{}", stdout(&output).join("\n"), stderr(&output));
+            leaks(&format!("hedgectl {own:?}"), &shown, &secrets);
+        }
+        leaks_below(temp.path(), &secrets);
+        runtime.block_on(exchange.shutdown());
+    }
+}
+
+/// The account's listenKey, once the address may ask again.
+fn listen_key_when_heard(exchange: &ExchangeHandle) -> String {
+    exchange.clear_faults(None).unwrap();
+    listen_key(&exchange.rest_url(), KEY)
+}
+
+/// A panic shows what its message formats, and a person formats what is at hand.
+#[test]
+fn what_a_panic_can_format_shows_none() {
+    let _runtime = runtime().enter();
+    let credentials = || Credentials::<Mainnet>::new(KEY.to_owned(), SECRET.to_owned()).unwrap();
+    let endpoints = Endpoints::<Mainnet>::new(Some("http://127.0.0.1:9"), Some("ws://127.0.0.1:9")).unwrap();
+    let config = || BinanceConfig::new(endpoints.clone(), std::sync::Arc::new(hedge_runtime::SystemClock));
+    let client = Binance::connect(config(), credentials()).unwrap();
+    let env = Env::from_pairs([
+        ("BINANCE_API_KEY", KEY),
+        ("BINANCE_API_SECRET", SECRET),
+        ("TELEGRAM_BOT_TOKEN", TOKEN),
+    ]);
+    let secrets = [KEY.to_owned(), SECRET.to_owned(), TOKEN.to_owned()];
+    let shown = [
+        format!("{:?} {:#?}", credentials(), credentials()),
+        format!("{:?} {:#?}", config(), config()),
+        format!("{client:?} {client:#?}"),
+        format!("{env:?} {env:#?}"),
+        format!("{:#?}", hedge_desk::config::Config::load(None, &env).unwrap()),
+    ];
+    for text in &shown {
+        leaks("what is formatted", text, &secrets);
+        assert!(text.len() > 10, "{text}");
+    }
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| panic!("{client:?} {env:?}")));
+    std::panic::set_hook(hook);
+    let panicked = panicked.unwrap_err();
+    let message = panicked.downcast_ref::<String>().unwrap();
+    assert!(message.len() > 20);
+    leaks("the panic", message, &secrets);
 }
 
 /// Takes messages as Telegram would, and notes the first one's path.
