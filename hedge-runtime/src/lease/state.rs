@@ -273,12 +273,11 @@ impl Inner {
             Hold::Over(because) => Err(because.clone()),
             Hold::Lock { opens: true, .. } => Ok(()),
             Hold::Lock { note, .. } => Err(note.clone().unwrap_or_default()),
-            Hold::Lease { .. } if let Some(how) = &self.lost => {
-                Err(format!("{how}; nothing is opened before it is renewed"))
-            }
-            Hold::Lease { .. } if self.is_over() => Err(
-                "it could not be renewed and is over, so somebody else may lead; closes and stops still go out".to_owned(),
-            ),
+            Hold::Lease { .. } if self.is_over() => Err(match &self.lost {
+                Some(how) => format!("{how}; nothing is opened before it is renewed"),
+                None => "it could not be renewed and is over, so somebody else may lead; closes and stops still go out"
+                    .to_owned(),
+            }),
             Hold::Lease { .. } => match &self.first_opening {
                 Some((at, because)) if Instant::now() < *at => Err(because.clone()),
                 _ => Ok(()),

@@ -394,7 +394,7 @@ pub const RUNTIME_KEYS: &[RuntimeKey] = &[
         Kind::YesOrNo,
         "yes or no",
         "false",
-        "Whether the start is refused when the lease's store does not answer. Otherwise it trades on the lock of its state directory alone, and says so. Set it where two hosts may start.",
+        "Whether the start is refused when the lease's store does not answer. Otherwise a state directory that never led under a lease trades on its lock alone, any other one only closes and protects, and says so. Set it where two hosts may start.",
     ),
     key(
         "fence.account",

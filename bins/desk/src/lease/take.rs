@@ -77,8 +77,9 @@ pub(crate) async fn take(plan: &LeasePlan, claim: Claim<'_>) -> Result<Tenure, T
     let traces = Traces::of(claim);
     let predecessor = Footprint::predecessor(claim.dir);
     let is_proven = predecessor.as_ref().is_none_or(|before| before.is_proven);
-    let led = FileFence::new(claim.dir, "hedge-executor").leader();
-    let term_above = led.map_err(TradeError::NoLease)?.map_or(Term(0), |leader| leader.term);
+    // Whoever is fenced ends with the code that says so, a little later.
+    let led = FileFence::new(claim.dir, "hedge-executor").leader().ok().flatten();
+    let term_above = led.map_or(Term(0), |leader| leader.term);
     let lease = plan
         .lease(&holder, &boot_id, predecessor.map(|before| before.boot_id), term_above)
         .map_err(|error| TradeError::Refused(error.to_string()))?;
