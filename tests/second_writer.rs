@@ -321,14 +321,26 @@ fn without_its_store_a_leader_opens_nothing_and_whoever_follows_a_clean_end_wait
     assert_eq!(stage.lease()["term"]["integerValue"], "3");
     assert_eq!(again.stop("-TERM").1, Some(0), "{:#?}", again.seen);
 
-    // Not required, and not to be had at the start: the lock alone, in so many words, and the lease as soon as it is there.
+    // Without an answer, a directory that has led opens nothing; its legs are tended all the same.
     stage.fake.go_down();
-    let mut alone = stage.start("two");
+    let mut unasked = stage.start("two");
+    unasked.wait_until("the word of it", |line| line.contains("this state directory has led under a lease"));
+    unasked.wait_for(READY);
+    let page = stage.status("two");
+    assert!(page.contains("EXIT-ONLY") && page.contains("lease     firestore: not held"), "{page}");
+    stage.fake.come_back();
+    unasked.wait_until("the lease", |line| line.contains("the lease is ours"));
+    unasked.wait_until("that it goes on", is_normal);
+    assert_eq!(unasked.stop("-TERM").1, Some(0), "{:#?}", unasked.seen);
+
+    // Another one that never led, where none is required: the lock alone, in so many words, and the lease as soon as it is there.
+    stage.fake.go_down();
+    let mut alone = stage.start("three");
     alone.wait_until("the word of it", |line| {
         line.contains("trades on the lock of its state directory alone")
     });
     alone.wait_for(READY);
-    assert!(stage.status("two").contains("lease     firestore: not held"));
+    assert!(stage.status("three").contains("lease     firestore: not held"));
     stage.fake.come_back();
     alone.wait_until("the lease", |line| line.contains("the lease is ours"));
     assert_eq!(alone.stop("-TERM").1, Some(0), "{:#?}", alone.seen);

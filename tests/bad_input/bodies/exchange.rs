@@ -102,7 +102,8 @@ pub(crate) fn ws_api(bytes: &[u8]) {
         let Some((id, response)) = ws_api::response(line, 1_795_168_800_000) else { continue };
         let frame: Value = serde_json::from_str(line).unwrap();
         assert_eq!(frame["status"], json!(response.status), "{line}");
-        assert!(frame["id"].as_str() == Some(id.as_str()) || frame["id"].to_string() == id, "{line} is for {id}");
+        let number = frame["id"].to_string();
+        assert!(frame["id"].as_str() == Some(id.as_str()) || number == id, "{line} is for {id}");
         assert!(response.body.len() <= line.len() + 32, "{} bytes of {}", response.body.len(), line.len());
         let stated = frame.get("error").filter(|error| !error.is_null()).or(frame.get("result"));
         let body: Option<Value> = serde_json::from_slice(&response.body).ok();
