@@ -232,7 +232,9 @@ mod tests {
 
     /// Answers as it is told, then "yes"; and what it was asked.
     #[derive(Clone, Debug, Default)]
-    struct Script(Arc<Mutex<(VecDeque<Result<Duration, LeaseRefusal>>, Vec<&'static str>)>>);
+    struct Script(Arc<Mutex<(Answers, Vec<&'static str>)>>);
+
+    type Answers = VecDeque<Result<Duration, LeaseRefusal>>;
 
     impl Script {
         fn of(answers: impl IntoIterator<Item = Result<Duration, LeaseRefusal>>) -> Self {
