@@ -167,6 +167,15 @@ pub(crate) fn words(compared: &Compared) -> String {
         "{} records of {} {processes}{begin} were made again, byte for byte: {} facts, {decisions} decisions{kinds}",
         compared.same, compared.processes, compared.facts
     );
+    let same = match compared.cut_short {
+        0 => same,
+        1 => {
+            format!("{same}; what followed from 1 fact is not all there (a power cut, or the end of a pack)")
+        }
+        cuts => format!(
+            "{same}; what followed from {cuts} facts is not all there (power cuts, or the end of a pack)"
+        ),
+    };
     match &compared.difference {
         None => format!("same: {same}"),
         Some(difference) => format!("DIFFERENT at record {}; before it {same}", difference.seq),

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 
 use crate::{
     event::{Decision, Event},
-    id::ClientOrderId,
+    id::{ClientOrderId, OrderPurpose},
     position::PositionKey,
     reconcile::Difference,
     venue::{Fill, OrderRef, OrderReport, ReportedState},
@@ -177,6 +177,14 @@ impl Engine {
         let key = (order.position.instrument, open_there);
         if self.book.is_adopted(&key.0, &key.1) {
             return;
+        }
+        let is_open = self.book.leg(&order.position).is_some_and(|leg| leg.is_open());
+        if order.purpose == OrderPurpose::Stop && is_open && !self.is_kept_without(&order.position, id) {
+            // It protects the leg, whatever the book says of it. The next comparison finds it again.
+            let text = format!(
+                "stop {id} counts as done and is open at the venue; it stays until another one stands"
+            );
+            return self.alert_once(cx, text);
         }
         let text = format!("order {id} counts as done and is open at the venue; it is cancelled there");
         self.alert_once(cx, text);

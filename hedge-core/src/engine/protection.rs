@@ -225,6 +225,17 @@ impl Engine {
         }
     }
 
+    /// Whether a leg keeps a stop that suffices when that one goes.
+    pub(super) fn is_kept_without(&self, key: &PositionKey, id: &ClientOrderId) -> bool {
+        let at_most = self.at_most(key);
+        self.book.stops_of(key).any(|stop| {
+            stop.client_id != *id
+                && stop.state.is_confirmed_live()
+                && stop.doubt.is_none()
+                && (stop.is_close_all_stop() || stop.qty.get() >= at_most)
+        })
+    }
+
     /// What a leg holds, and what its openings may still add.
     fn at_most(&self, key: &PositionKey) -> Decimal {
         let held = self.book.leg(key).map_or(Decimal::ZERO, |leg| leg.qty);

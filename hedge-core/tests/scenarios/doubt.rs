@@ -410,3 +410,19 @@ fn executions_that_arrive_after_the_announcement_end_the_order() {
     rig.ack(&stop);
     assert_eq!(rig.engine.deadline(), None);
 }
+
+#[test]
+fn a_stop_that_counts_as_done_and_stands_stays_until_another_one_stands() {
+    let mut rig = Rig::new();
+    let (_, stop) = rig.opened();
+    let second = rig.cancelled(&stop).only();
+    assert!(second.is_close_all_stop(), "the leg gets another one");
+    // It was the answer of a replica far behind: the venue has it still, and the other one is not confirmed.
+    let standing = rig.report_of(&stop, ReportedState::Working, "0");
+    let found = rig.answer(&stop, Some(standing.clone()), Vec::new(), "1");
+    assert!(found.cancels().is_empty(), "it is all that protects the leg");
+    assert!(found.alerts().iter().any(|text| text.contains("stays until another one stands")));
+    rig.ack(&second);
+    let again = rig.answer(&stop, Some(standing), Vec::new(), "1");
+    assert_eq!(again.cancels().len(), 1, "now it would only close the leg at an old price");
+}

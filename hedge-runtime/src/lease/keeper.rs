@@ -48,7 +48,7 @@ impl Keeper {
         let (asks, queue) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let crash = Crash(Arc::clone(&state));
-        let keeping = Keeping { store, state, beat, told_at: None };
+        let keeping = Keeping { store, state, beat, told_at: None, found: None };
         let thread = std::thread::Builder::new().name("lease".to_owned()).spawn(move || {
             let _crash = crash;
             runtime.block_on(keeping.run(queue));
@@ -111,6 +111,8 @@ struct Keeping<S> {
     state: Arc<LeaseState>,
     beat: Beat,
     told_at: Option<Instant>,
+    /// Somebody's lease as it was first found when the store answered at last: whoever lives changes it.
+    found: Option<String>,
 }
 
 impl<S: LeaseStore> Keeping<S> {
@@ -181,6 +183,19 @@ impl<S: LeaseStore> Keeping<S> {
                     info!(what, "the lease store answers again");
                 }
                 Some(Instant::now() + self.beat.renew_every)
+            }
+            Err(LeaseRefusal::Held { holder, term, version, .. })
+                if self.state.term().is_none()
+                    && self.found.as_ref().is_none_or(|found| *found == version) =>
+            {
+                if self.found.replace(version).is_none() {
+                    let because = format!(
+                        "{holder} (term {term}) has the lease; if nobody renews it, it is waited for"
+                    );
+                    warn!(because, "the lease is not ours yet: only exits leave");
+                    self.state.exits_alone(because);
+                }
+                Some(Instant::now() + self.beat.retry_every)
             }
             Err(refusal @ (LeaseRefusal::Lost { .. } | LeaseRefusal::Held { .. })) => {
                 error!(because = %refusal, "another process leads this account");
@@ -341,14 +356,25 @@ mod tests {
         state.lock_alone(None);
         keeper.try_on();
         until("the lease", || state.term().is_some()).await;
-        // And where another one has it meanwhile, this one ends.
-        let held =
-            LeaseRefusal::Held { holder: "b".to_owned(), term: Term(2), left: TTL, version: String::new() };
-        let (state, keeper) = kept(&Script::of([Err(unreachable()), Err(held)]), TTL);
+        // And where another one has it meanwhile and renews it, this one ends.
+        let held = |version: &str| {
+            let (holder, version) = ("b".to_owned(), version.to_owned());
+            Err(LeaseRefusal::Held { holder, term: Term(2), left: TTL, version })
+        };
+        let (state, keeper) = kept(&Script::of([Err(unreachable()), held("1"), held("1"), held("2")]), TTL);
         keeper.take().await.unwrap_err();
         state.lock_alone(None);
         keeper.try_on();
         until("the loss", || state.stands().is_err()).await;
+        // One that nobody renews is of a process that has gone: nothing is opened until it has run out.
+        let script = Script::of([Err(unreachable()), held("1"), held("1"), held("1"), Ok(TTL)]);
+        let (state, keeper) = kept(&script, TTL);
+        keeper.take().await.unwrap_err();
+        state.lock_alone(None);
+        keeper.try_on();
+        until("the other one's lease", || state.opens().is_err()).await;
+        until("the lease", || state.term().is_some()).await;
+        assert_eq!(state.stands(), Ok(()));
     }
 
     #[tokio::test]

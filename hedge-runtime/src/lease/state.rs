@@ -217,7 +217,8 @@ impl LeaseState {
         match &inner.hold {
             Hold::None => return Err("this process does not hold the account's lease yet".to_owned()),
             Hold::Over(because) => return Err(because.clone()),
-            Hold::Lock { .. } if what == Sending::Exit => return Ok(()),
+            // Without them a start could not come back to its legs.
+            Hold::Lock { .. } if what != Sending::Opening => return Ok(()),
             Hold::Lock { .. } => return inner.opens(),
             Hold::Lease { .. } => {}
         }
@@ -410,7 +411,8 @@ mod tests {
         let state = state();
         state.exits_alone("the store did not answer".to_owned());
         assert_eq!(admitted(&state), [false, true]);
-        assert!(state.admits(Sending::Setting).is_err() && state.stands().is_ok() && !state.is_complete());
+        assert_eq!(state.admits(Sending::Setting), Ok(()), "a start must come through to its legs");
+        assert!(state.stands().is_ok() && !state.is_complete());
         state.taken(&taken(LONG, true), LONG);
         assert_eq!(admitted(&state), [true, true]);
     }

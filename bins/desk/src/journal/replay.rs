@@ -64,6 +64,8 @@ pub struct Compared {
     pub decisions: BTreeMap<&'static str, u64>,
     /// Processes whose decisions were made again.
     pub processes: u64,
+    /// Facts whose decisions are not all in the journal: a power cut took the end of them, or a pack ends there.
+    pub cut_short: u64,
     /// The first difference, if there is one; nothing after it was compared.
     pub difference: Option<Difference>,
 }
@@ -169,6 +171,22 @@ fn finish<K: Ord>(process: Option<&mut Process<'_>>, end: usize, symbols: &mut B
     }
 }
 
+/// Whether the process before these records has ended: a power cut may leave only the beginning of its last step, before the
+/// next one starts. Meanwhile people may have commanded something, with what follows from it.
+fn ends_at(rest: &[Envelope]) -> bool {
+    match rest.first().map(|next| &next.event) {
+        None | Some(Event::Fact(Fact::RunStarted(_))) => true,
+        Some(Event::Fact(Fact::Operator { .. })) => {
+            let goes_on = rest.iter().find_map(|record| match &record.event {
+                Event::Fact(Fact::Operator { .. }) | Event::Decision(_) => None,
+                Event::Fact(fact) => Some(!matches!(fact, Fact::RunStarted(_))),
+            });
+            !goes_on.unwrap_or(false)
+        }
+        Some(_) => false,
+    }
+}
+
 /// The start of the process that ran at a place.
 fn first_of(records: &[Envelope], from: Place) -> usize {
     let place = records.iter().position(|record| from.is_reached(record)).unwrap_or(records.len());
@@ -240,12 +258,8 @@ impl Replaying<'_> {
         }
         for (place, recomputed) in self.step.events.iter().enumerate() {
             let recorded = self.records.get(self.at);
-            // A power cut may leave only the beginning of the last step, before the next process starts or a person
-            // commands something while none runs.
-            let is_cut = recorded.is_none_or(|next| {
-                matches!(&next.event, Event::Fact(Fact::RunStarted(_) | Fact::Operator { .. }))
-            });
-            if place > 0 && is_cut {
+            if place > 0 && ends_at(&self.records[self.at..]) {
+                compared.cut_short += 1;
                 return Ok(true);
             }
             if recorded != Some(recomputed) {

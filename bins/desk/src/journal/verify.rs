@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::{
-    replay::{Difference, Fresh, replay},
+    replay::{Difference, Fresh, ReplayError, replay},
     source::{JournalSource, SourceError},
 };
 
@@ -30,6 +30,9 @@ pub enum VerifyError {
     /// The same facts lead to something else.
     #[error("{}", .0.words())]
     Diverged(Box<Difference>),
+    /// The engine found something that must not be.
+    #[error("{0}")]
+    Stopped(ReplayError),
 }
 
 /// The last record of a journal and the chain after it: noted elsewhere, it shows later that nothing was changed or lost.
@@ -137,6 +140,7 @@ pub fn verify(source: &JournalSource, fresh: Fresh<'_>) -> Result<Verified, Veri
             Some(difference) => return Err(VerifyError::Diverged(Box::new(difference))),
             None => Replayed::Identical { records: compared.same },
         },
+        Err(stopped @ ReplayError::Stopped { .. }) => return Err(VerifyError::Stopped(stopped)),
         Err(because) => Replayed::Skipped { because: because.to_string() },
     };
     Ok(Verified { records: records.len() as u64, processes, head, remarks, replay })
