@@ -19,7 +19,7 @@ pub enum IncidentError {
     #[error("{0}")]
     Configuration(String),
     /// What was asked for is not in the journal.
-    #[error("{0}")]
+    /// What was asked for is not in the journal, or must not leave it.
     Nothing(String),
     /// There is a file of that name.
     #[error("{0} is there already and is not overwritten; choose another name with --out")]

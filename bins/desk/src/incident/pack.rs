@@ -72,14 +72,12 @@ pub fn pack(
     let records: Vec<Envelope> = contents
         .records
         .iter()
-        .map(|record| match wanted.redactor.record(record) {
-            Some(other) => {
-                redacted += 1;
-                other
-            }
-            None => record.clone(),
+        .map(|record| {
+            let other = wanted.redactor.record(record).map_err(IncidentError::Nothing)?;
+            redacted += u64::from(other.is_some());
+            Ok(other.unwrap_or_else(|| record.clone()))
         })
-        .collect();
+        .collect::<Result<_, IncidentError>>()?;
     let (journal, chain) = lines(&records)?;
     let runs: Vec<(Mark, &RunStarted)> = records.iter().filter_map(started).collect();
     let mut configs = BTreeMap::new();
