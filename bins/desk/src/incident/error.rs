@@ -18,8 +18,8 @@ pub enum IncidentError {
     /// Today's program cannot use the configuration in it.
     #[error("{0}")]
     Configuration(String),
-    /// What was asked for is not in the journal.
     /// What was asked for is not in the journal, or must not leave it.
+    #[error("{0}")]
     Nothing(String),
     /// There is a file of that name.
     #[error("{0} is there already and is not overwritten; choose another name with --out")]
