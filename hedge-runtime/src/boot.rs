@@ -33,6 +33,8 @@ const REST_WITHIN: Duration = Duration::from_secs(60);
 const QUESTION_OVERLAP: Duration = Duration::from_secs(60);
 /// The rules are read once more so long after an announcement.
 const ANNOUNCED_AGAIN: Duration = Duration::from_secs(10);
+/// How long the start waits in all, for one series, until the address may ask again. A budget is one of a minute.
+const LONGEST_WAIT: Duration = Duration::from_secs(90);
 /// A record that nobody waits for is written at most this late.
 const LONGEST_LINGER: Duration = Duration::from_millis(100);
 
@@ -372,12 +374,13 @@ impl Runtime {
     async fn warm_up(&mut self, running: &Running) -> Result<(), RunError> {
         let mut history: Vec<(Timestamp, InstrumentIx, hedge_core::Bar)> = Vec::new();
         for (instrument, ix, interval, bars) in self.series()? {
-            let broker = self.client(&instrument)?;
+            let (broker, clock) = (Arc::clone(self.client(&instrument)?), Arc::clone(&self.clock));
             let now = broker.server_time().await.map_err(RunError::venue("reading the venue's clock"))?;
             let limit = bars.max(self.settings.history_bars);
             let query = BarQuery { instrument, interval, from: None, to: None, limit };
             let doing = format!("reading {limit} {interval} bars of {instrument}");
-            let read = broker.bars(&query).await.map_err(RunError::venue(doing))?;
+            let read =
+                patiently(&query, broker.as_ref(), clock.as_ref()).await.map_err(RunError::venue(doing))?;
             if read.len() < bars {
                 warn!(%instrument, %interval, found = read.len(), needed = bars, "history is short; the warm-up goes on live");
             }
@@ -469,6 +472,24 @@ async fn refresh(
             && *before != spec
         {
             queue.send(Fact::Instrument { ix: *ix, spec: Box::new(spec) });
+        }
+    }
+}
+
+/// Bars, also where the address has used its budget up for the moment: a start that gave up would read all of it anew.
+async fn patiently(
+    query: &BarQuery,
+    broker: &dyn Brokerage,
+    clock: &dyn Clock,
+) -> Result<Vec<hedge_core::Bar>, BrokerError> {
+    let until = clock.now().plus(LONGEST_WAIT);
+    loop {
+        match broker.bars(query).await {
+            Err(BrokerError::RateLimited { retry_after }) if clock.now().plus(retry_after) <= until => {
+                warn!(?retry_after, "the request budget is used up; the history is read after that");
+                clock.sleep_until(clock.now().plus(retry_after)).await;
+            }
+            read => return read,
         }
     }
 }
