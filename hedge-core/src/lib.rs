@@ -12,6 +12,7 @@ pub mod failpoint;
 pub mod gate;
 pub mod id;
 pub mod instrument;
+mod key_info;
 mod kind;
 pub mod money;
 pub mod order;
@@ -44,6 +45,7 @@ pub use id::{
     StrategyId, Symbol, Term, TradeId, Venue, VenueOrderId,
 };
 pub use instrument::{InstrumentSpec, InstrumentStatus, LotRule};
+pub use key_info::KeyInfo;
 pub use money::{Amount, Bps, InvalidAmount, Leverage, Notional, Price, Qty, Ratio, SignedAmount};
 pub use order::{
     Approved, Close, Coverage, Entry, Exit, Intent, Leg, Order, Portion, Protection, Size, TakeProfit, Tif,

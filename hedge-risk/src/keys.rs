@@ -1,66 +1,43 @@
 //! Every limit, explained once: documentation and `config explain` read this table.
 
-/// One key of `risk_limits.json`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyInfo {
-    /// Its name in the file.
-    pub key: &'static str,
-    /// What it is measured in.
-    pub unit: &'static str,
-    /// What is accepted.
-    pub range: &'static str,
-    /// What holds when it is absent.
-    pub default: &'static str,
-    /// What it does, and why one would change it.
-    pub why: &'static str,
-}
-
-const fn key(
-    key: &'static str,
-    unit: &'static str,
-    range: &'static str,
-    default: &'static str,
-    why: &'static str,
-) -> KeyInfo {
-    KeyInfo { key, unit, range, default, why }
-}
+use hedge_core::KeyInfo;
 
 /// Keys of `risk_limits.json`.
 #[rustfmt::skip]
 pub const KEYS: &[KeyInfo] = &[
-    key("KILL_DD_PCT", "percent of the peak", "0.5 to 90", "9",
+    KeyInfo::new("KILL_DD_PCT", "percent of the peak", "0.5 to 90", "9",
         "Halts when equity has fallen that far from its peak; an operator must resume, and drawdown then counts from that equity on. 9.0 means 9 %."),
-    key("KILL_DAILY_LOSS_PCT", "percent of the day's start", "0.5 to 90", "4",
+    KeyInfo::new("KILL_DAILY_LOSS_PCT", "percent of the day's start", "0.5 to 90", "4",
         "No more openings after losing that much in a day; re-arms by itself when the next day begins."),
-    key("MAX_POSITIONS", "legs", "1 to 200", "8",
+    KeyInfo::new("MAX_POSITIONS", "legs", "1 to 200", "8",
         "Legs that are open or opening. LONG and SHORT of one symbol are two."),
-    key("MAX_LEVERAGE", "multiple of equity", "0.1 to 125", "3",
+    KeyInfo::new("MAX_LEVERAGE", "multiple of equity", "0.1 to 125", "3",
         "Notional of all legs together, per equity; larger openings are cut back. No strategy and no override may set a symbol to more."),
-    key("MAX_SLIPPAGE_BPS", "basis points of mark", "1 to 500", "30",
+    KeyInfo::new("MAX_SLIPPAGE_BPS", "basis points of mark", "1 to 500", "30",
         "How far from mark a market entry may fill: it is sent as an immediate-or-cancel limit there. Closes are not limited."),
-    key("LIQ_DISTANCE_MIN_PCT", "percent", "1 to 95", "20",
+    KeyInfo::new("LIQ_DISTANCE_MIN_PCT", "percent", "1 to 95", "20",
         "No opening that would leave less than this between prices and the estimated liquidation of the account."),
-    key("MAINTENANCE_MARGIN_PCT", "percent of notional", "0.1 to 50", "1",
+    KeyInfo::new("MAINTENANCE_MARGIN_PCT", "percent of notional", "0.1 to 50", "1",
         "Maintenance margin assumed in that estimate. Raise it to the highest leverage bracket in use."),
-    key("MAX_NOTIONAL_PER_ORDER_USDT", "USDT", "1 to 10000000", "1000",
+    KeyInfo::new("MAX_NOTIONAL_PER_ORDER_USDT", "USDT", "1 to 10000000", "1000",
         "Largest opening; a larger one is cut back."),
-    key("MAX_NOTIONAL_PER_SYMBOL_USDT", "USDT", "1 to 10000000", "2000",
+    KeyInfo::new("MAX_NOTIONAL_PER_SYMBOL_USDT", "USDT", "1 to 10000000", "2000",
         "Both legs of a symbol together; a larger opening is cut back."),
-    key("MAX_NOTIONAL_TOTAL_USDT", "USDT", "1 to 10000000", "10000",
+    KeyInfo::new("MAX_NOTIONAL_TOTAL_USDT", "USDT", "1 to 10000000", "10000",
         "All legs together; a larger opening is cut back."),
-    key("MIN_NOTIONAL_USDT", "USDT", "0 to 10000000", "5",
+    KeyInfo::new("MIN_NOTIONAL_USDT", "USDT", "0 to 10000000", "5",
         "Smallest opening; a symbol's override and the venue's own minimum hold besides."),
-    key("MAX_OPEN_ORDERS", "orders", "2 to 1000", "60",
+    KeyInfo::new("MAX_OPEN_ORDERS", "orders", "2 to 1000", "60",
         "Orders that are or may be live, counted with the stop and take-profits that an opening brings."),
-    key("ENTRIES_PER_LEG_PER_HOUR", "openings", "1 to 60", "4",
+    KeyInfo::new("ENTRIES_PER_LEG_PER_HOUR", "openings", "1 to 60", "4",
         "A strategy that is stuck in a loop stops itself."),
-    key("PRICE_STALENESS_S", "seconds", "1 to 3600", "30",
+    KeyInfo::new("PRICE_STALENESS_S", "seconds", "1 to 3600", "30",
         "No opening on a mark price that is older."),
-    key("WARMUP_S", "seconds", "0 to 86400", "60",
+    KeyInfo::new("WARMUP_S", "seconds", "0 to 86400", "60",
         "No opening for that long after a process start."),
-    key("DAILY_RESET_TZ", "zone name", "IANA name such as UTC or Europe/Berlin", "UTC",
+    KeyInfo::new("DAILY_RESET_TZ", "zone name", "IANA name such as UTC or Europe/Berlin", "UTC",
         "In which zone the trading day is counted; daylight saving is respected."),
-    key("DAILY_RESET_HOUR", "hour", "0 to 23", "0",
+    KeyInfo::new("DAILY_RESET_HOUR", "hour", "0 to 23", "0",
         "At which local hour the trading day begins."),
 ];
 

@@ -18,5 +18,6 @@ mod test_support;
 pub use calendar::{DayCalendar, InvalidCalendar};
 pub use config::{LimitProblem, LimitsError, RiskLimits};
 pub use drawdown::{Breakers, EquityTrack};
-pub use keys::{KEYS, KeyInfo, find_key};
+pub use hedge_core::KeyInfo;
+pub use keys::{KEYS, find_key};
 pub use stack::RiskStack;

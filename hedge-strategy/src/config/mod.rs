@@ -11,7 +11,8 @@ use std::fmt;
 
 use thiserror::Error;
 
-pub use keys::{KEYS, KeyInfo, UNIVERSE_KEYS, find_key};
+pub use hedge_core::KeyInfo;
+pub use keys::{KEYS, UNIVERSE_KEYS, find_key};
 pub use strategy::{Kind, StrategiesConfig, StrategyConfig};
 pub use universe::{SymbolOverride, UniverseConfig};
 
