@@ -102,6 +102,9 @@ pub enum Fact {
         message: String,
         /// Until when (venue clock) the request can still be accepted. Needed when the outcome is unknown.
         acceptable_until: Option<Timestamp>,
+        /// From when on (our clock) such a request may be sent, where it was not for a ban or a budget that is used up.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_at: Option<Timestamp>,
     },
     /// The venue took a cancel.
     CancelAcked {
@@ -118,6 +121,9 @@ pub enum Fact {
         reason: Option<RejectReason>,
         /// The whole error.
         message: String,
+        /// From when on (our clock) such a request may be sent, where it was not for a ban or a budget that is used up.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_at: Option<Timestamp>,
     },
     /// The venue answered what became of an order.
     QueryAnswered {

@@ -197,6 +197,7 @@ impl World {
             code: None,
             message: "timed out".to_owned(),
             acceptable_until: None,
+            retry_at: None,
         });
     }
     /// Opens a leg at 100, without a fee.

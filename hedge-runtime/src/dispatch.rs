@@ -143,6 +143,7 @@ impl Dispatch {
                 outcome: Outcome::NotSent,
                 reason: None,
                 message: because.to_owned(),
+                retry_at: None,
             },
             Effect::Query { order, .. } => Fact::QueryFailed { order: *order, message: because.to_owned() },
             Effect::Snapshot { .. } => return,
@@ -247,9 +248,10 @@ impl Worker {
                 code: None,
                 message,
                 acceptable_until: None,
+                retry_at: None,
             },
             Some((order, Errand::Cancel)) => {
-                Fact::CancelFailed { order, outcome: Outcome::Unknown, reason: None, message }
+                Fact::CancelFailed { order, outcome: Outcome::Unknown, reason: None, message, retry_at: None }
             }
             Some((order, Errand::Query)) => Fact::QueryFailed { order, message },
             None => return,
@@ -330,8 +332,14 @@ async fn submit(broker: &dyn Brokerage, context: &Context, approved: &Approved<O
             code: failed.error.code(),
             message: failed.error.to_string(),
             acceptable_until: failed.acceptable_until,
+            retry_at: retry_at(context, &failed.error),
         },
     }
+}
+
+/// From when on a command like the one that failed may leave, where the venue or our own budget names that.
+fn retry_at(context: &Context, error: &BrokerError) -> Option<Timestamp> {
+    error.retry_after().map(|wait| context.clock.now().plus(wait))
 }
 
 /// Dropped on its way, because another process leads: nobody knows whether it was sent.
@@ -343,6 +351,7 @@ fn taken_away(order: ClientOrderId, message: String) -> Fact {
         code: None,
         message,
         acceptable_until: None,
+        retry_at: None,
     }
 }
 
@@ -354,6 +363,7 @@ fn not_sent(order: ClientOrderId, message: String) -> Fact {
         code: None,
         message,
         acceptable_until: None,
+        retry_at: None,
     }
 }
 
@@ -366,7 +376,13 @@ async fn cancel(
 ) -> Fact {
     if let Err(because) = context.fence.admits(context.term) {
         let message = format!("the fence forbids it: {because}");
-        return Fact::CancelFailed { order, outcome: Outcome::NotSent, reason: None, message };
+        return Fact::CancelFailed {
+            order,
+            outcome: Outcome::NotSent,
+            reason: None,
+            message,
+            retry_at: None,
+        };
     }
     context.traffic.touch();
     let cancelled = async {
@@ -379,7 +395,13 @@ async fn cancel(
     let answer = match answer {
         Ok(answer) => answer,
         Err(message) => {
-            return Fact::CancelFailed { order, outcome: Outcome::Unknown, reason: None, message };
+            return Fact::CancelFailed {
+                order,
+                outcome: Outcome::Unknown,
+                reason: None,
+                message,
+                retry_at: None,
+            };
         }
     };
     match answer {
@@ -389,6 +411,7 @@ async fn cancel(
             outcome: error.outcome(),
             reason: error.reason(),
             message: error.to_string(),
+            retry_at: retry_at(context, &error),
         },
     }
 }

@@ -65,11 +65,11 @@ impl Book {
                 }
             }
             Fact::CancelAcked { order } => self.await_cancel(order, at),
-            Fact::CancelFailed { order, outcome, .. } => {
+            Fact::CancelFailed { order, outcome, retry_at, .. } => {
                 // The cancel of an adopted order is answered under an id that no order of ours has.
                 if let Some(place) = self.orders.place(order) {
                     self.advance(place, &OrderEvent::CancelFailed, at, changes);
-                    self.cancel_refused(place, *outcome, at);
+                    self.cancel_refused(place, *outcome, *retry_at, at);
                 }
             }
             Fact::QueryAnswered { order, answer } => self.apply_answer(order, at, answer, changes),

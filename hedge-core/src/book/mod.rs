@@ -21,4 +21,5 @@ mod value;
 
 pub use leg::LegState;
 pub use order::{Doubt, OrderRecord};
+pub(crate) use orders::heeded;
 pub use state::{Book, Change, Forced, LegHalt, Totals};

@@ -18,6 +18,15 @@ use crate::{
     venue::{ForcedClose, OrderRef, OrderReport, OrderSpace, ReportedState},
 };
 
+/// How soon at least, and how late at most, what could not be sent is tried again, whatever was named.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// The instant from which on something may be sent, within reason: a wrong one must not keep a leg open, nor fill a journal.
+pub(crate) fn heeded(at: Timestamp, named: Timestamp) -> Timestamp {
+    named.clamp(at.plus(SHORTEST_WAIT), at.plus(LONGEST_WAIT))
+}
+
 /// Says that a venue's word for a state is not known.
 pub(super) fn note_unknown_word(id: &ClientOrderId, state: &ReportedState, changes: &mut Vec<Change>) {
     if let ReportedState::Unknown(word) = state {
@@ -182,14 +191,21 @@ impl Book {
         }
     }
 
-    pub(super) fn cancel_refused(&mut self, place: Place, outcome: Outcome, at: Timestamp) {
+    pub(super) fn cancel_refused(
+        &mut self,
+        place: Place,
+        outcome: Outcome,
+        retry_at: Option<Timestamp>,
+        at: Timestamp,
+    ) {
         let record = self.orders.at_mut(place);
         if record.state.is_live() {
             record.cancels_refused += 1;
             record.cancel_unsent = outcome == Outcome::NotSent;
-            // At once at first, then ever more patiently.
-            let wait_ms = (100_u64 << record.cancels_refused.min(8)) - 200;
-            let ask_at = at.plus(Duration::from_millis(wait_ms));
+            // At once at first, then ever more patiently; what could not be sent may be sent again any moment.
+            let doublings = if record.cancel_unsent { 6 } else { 8 };
+            let wait_ms = (100_u64 << record.cancels_refused.min(doublings)) - 200;
+            let ask_at = retry_at.map_or(at.plus(Duration::from_millis(wait_ms)), |named| heeded(at, named));
             record.doubt = Some(Doubt { since: at, acceptable_until: at, asked: 0, ask_at, absent: 0 });
             self.questions.insert(record.client_id);
         }

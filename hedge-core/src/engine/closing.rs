@@ -1,6 +1,6 @@
 //! Closing legs at the market, in pieces, never twice for the same quantity.
 
-use super::run::{CLOSE_PAUSE, Cx, Engine};
+use super::run::{Cx, Engine};
 use std::{borrow::Cow, time::Duration};
 
 use rust_decimal::Decimal;
@@ -10,18 +10,14 @@ use crate::{
     event::{Decision, Event},
     gate::Gate,
     id::{ClientOrderId, InstrumentId, OrderPurpose, StrategyId},
-    instrument::InstrumentSpec,
     money::{Qty, difference},
     order::{Exit, Leg, Portion},
     position::{Position, PositionKey, PositionSide},
     risk::{GateCheck, Verdict},
-    time::Timestamp,
 };
 
-/// The least time between two attempts to close a leg of a symbol that does not trade.
-const HALTED_PAUSE: Duration = Duration::from_secs(60);
-/// The least time between two stops for what is too small for an order, while none stands: one that is refused will be again.
-const DUST_PAUSE: Duration = Duration::from_secs(10);
+/// How long a symbol opens nothing at least once the venue has refused what this program sends.
+const LEAST_REST: Duration = Duration::from_secs(60);
 
 impl Engine {
     /// A leg whose protection failed: it is closed at the market, and its symbol opens nothing for a while.
@@ -38,13 +34,13 @@ impl Engine {
     /// An opening was refused for what no market changes: a person is told, and the symbol opens nothing for a while. A venue
     /// that has changed overnight would be asked the same thing at every bar.
     pub(super) fn rest(&mut self, cx: &mut Cx<'_>, key: &PositionKey, why: &str) {
+        let text = format!("an opening of {key} was refused for what this program sends or its key: {why}");
         if self.book.muted_until(&key.instrument).is_some_and(|until| until > cx.at) {
-            return;
+            return self.alert_once(cx, Some(*key), text);
         }
-        let until = cx.at.plus(self.config.mute_for);
+        let until = cx.at.plus(self.config.mute_for.max(LEAST_REST));
         let because = Cow::Borrowed("the venue refuses what this program sends");
         self.record(cx, Event::Decision(Decision::Muted { instrument: key.instrument, until, because }));
-        let text = format!("an opening of {key} was refused for what this program sends or its key: {why}");
         self.alert(cx, Some(*key), Cow::Owned(text));
     }
 
@@ -62,19 +58,8 @@ impl Engine {
         }
     }
 
-    /// How long to wait between two attempts: a venue that takes no orders for a symbol is not asked every second, and what
-    /// is too small for an order is not tried every second.
-    pub(super) fn close_pause(&self, key: &PositionKey) -> Duration {
-        let trading = self.spec_of(key).is_none_or(InstrumentSpec::is_trading);
-        match (trading, self.is_dust(key)) {
-            (true, false) => CLOSE_PAUSE,
-            (true, true) if !self.has_stop(key) => DUST_PAUSE,
-            _ => HALTED_PAUSE,
-        }
-    }
-
     /// Whether what could be closed is less than the smallest market order: the venue has made its steps coarser.
-    fn is_dust(&self, key: &PositionKey) -> bool {
+    pub(super) fn is_dust(&self, key: &PositionKey) -> bool {
         let Some((position, spec)) = self.closable(key).zip(self.spec_of(key)) else { return false };
         spec.floor_qty(position.qty().get(), &spec.market_lot).is_none()
     }
@@ -104,7 +89,7 @@ impl Engine {
         for id in resting {
             self.cancel(cx, &id, Cow::Borrowed("the leg must become flat"));
         }
-        let too_soon = self.forced_at(key).is_some_and(|last| cx.at < last.plus(self.close_pause(key)));
+        let too_soon = self.next_close(key).is_some_and(|due| cx.at < due);
         if self.is_held_back(key) || too_soon || self.closable(key).is_none() {
             return;
         }
@@ -113,8 +98,9 @@ impl Engine {
             let text = format!(
                 "what is left of {key} is too small for an order; only a stop over the whole leg closes it"
             );
-            self.alert_once(cx, text);
-            if !self.has_stop(key) {
+            self.alert_once(cx, Some(*key), text);
+            // One in doubt may have been refused: whether it was may stay open for long.
+            if !self.book.is_covered(key) {
                 self.guard_in_doubt(cx, key);
             }
             return;
@@ -125,16 +111,6 @@ impl Engine {
     /// A resting close holds its quantity until it has ended; its end goes on with the closing.
     pub(super) fn is_held_back(&self, key: &PositionKey) -> bool {
         self.book.live_orders_of(key).any(|order| matches!(order.leg, Leg::Close(Exit::Limit { .. }, _)))
-    }
-
-    /// Remembers when something was last forced upon a leg.
-    pub(super) fn stamp(&mut self, key: &PositionKey, at: Timestamp) {
-        self.forced.retain(|(other, _)| other != key);
-        self.forced.push((*key, at));
-    }
-
-    pub(super) fn forced_at(&self, key: &PositionKey) -> Option<Timestamp> {
-        self.forced.iter().find(|(other, _)| other == key).map(|(_, at)| *at)
     }
 
     /// Market closes in pieces that the venue's largest market quantity allows.

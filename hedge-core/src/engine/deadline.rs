@@ -1,6 +1,6 @@
 //! The clockless timer: when something falls due at the latest.
 
-use super::run::{CLOSE_PAUSE, Engine};
+use super::run::Engine;
 
 use crate::{book::LegState, order::Protection, time::Timestamp};
 
@@ -54,9 +54,7 @@ impl Engine {
         }
         for key in self.book.legs_to_flatten() {
             if !self.is_held_back(key) && self.closable(key).is_some() {
-                consider(
-                    self.forced_at(key).map_or(Timestamp::EPOCH, |last| last.plus(self.close_pause(key))),
-                );
+                consider(self.next_close(key).unwrap_or(Timestamp::EPOCH));
             }
         }
         for (_, due) in &self.bridges {
@@ -76,7 +74,7 @@ impl Engine {
         for leg in legs {
             let Some(since) = leg.unprotected_since else { continue };
             let due = since.plus(self.config.protect_within);
-            let paced = || self.forced_at(&leg.key).map_or(due, |last| due.max(last.plus(CLOSE_PAUSE)));
+            let paced = || self.next_guard(&leg.key).map_or(due, |next| due.max(next));
             if self.is_bare_in_doubt(&leg.key) {
                 consider(paced());
             }

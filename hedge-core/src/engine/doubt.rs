@@ -1,6 +1,6 @@
 //! What is not known, or known twice: queries, proof of absence, reconciliation.
 
-use super::run::{CLOSE_PAUSE, Cx, Engine};
+use super::run::{Cx, Engine};
 use super::step::Effect;
 use std::{borrow::Cow, time::Duration};
 
@@ -41,7 +41,7 @@ impl Engine {
         for key in bare {
             if self.is_adopted(&key) {
                 // Somebody else's position is protected again and again, never closed.
-                if self.forced_at(&key).is_none_or(|last| cx.at >= last.plus(CLOSE_PAUSE)) {
+                if self.next_guard(&key).is_none_or(|due| cx.at >= due) {
                     self.stamp(&key, cx.at);
                     self.protect_new(cx, &key, None);
                 }
@@ -65,7 +65,7 @@ impl Engine {
             })
             .map(|leg| leg.key)
             .filter(|key| self.is_bare_in_doubt(key))
-            .filter(|key| self.forced_at(key).is_none_or(|last| cx.at >= last.plus(CLOSE_PAUSE)))
+            .filter(|key| self.next_guard(key).is_none_or(|due| cx.at >= due))
             .collect();
         for key in doubtful {
             self.stamp(&key, cx.at);
@@ -150,7 +150,7 @@ impl Engine {
             let text = format!(
                 "order {id} is not found, but {key} holds {leg_qty} at the venue or has fills that nothing explains: its fate stays open"
             );
-            self.alert_once(cx, text);
+            self.alert_once(cx, Some(key), text);
             self.ask_snapshot(cx);
             return;
         }
@@ -179,15 +179,16 @@ impl Engine {
             return;
         }
         let is_open = self.book.leg(&order.position).is_some_and(|leg| leg.is_open());
-        if order.purpose == OrderPurpose::Stop && is_open && !self.is_kept_without(&order.position, id) {
+        let leg = order.position;
+        if order.purpose == OrderPurpose::Stop && is_open && !self.is_kept_without(&leg, id) {
             // It protects the leg, whatever the book says of it. The next comparison finds it again.
             let text = format!(
                 "stop {id} counts as done and is open at the venue; it stays until another one stands"
             );
-            return self.alert_once(cx, text);
+            return self.alert_once(cx, Some(leg), text);
         }
         let text = format!("order {id} counts as done and is open at the venue; it is cancelled there");
-        self.alert_once(cx, text);
+        self.alert_once(cx, Some(leg), text);
         self.dismiss(cx, key, "it counts as done", true);
     }
 
@@ -236,7 +237,7 @@ impl Engine {
                 Difference::Mode { venue } => {
                     let text =
                         format!("the account is in {venue:?} mode, not in hedge mode; nothing is opened");
-                    self.alert_once(cx, text);
+                    self.alert_once(cx, None, text);
                     self.record(cx, Event::Decision(Decision::Corrected { difference }));
                 }
                 Difference::NotOpen { order, .. } | Difference::State { order, .. } => {
@@ -251,7 +252,7 @@ impl Engine {
                         "position {} {detail} is not traded here; it is left alone",
                         instrument.symbol
                     );
-                    self.alert_once(cx, text);
+                    self.alert_once(cx, None, text);
                 }
             }
         }

@@ -44,7 +44,7 @@ impl Engine {
             report.order_side,
             report.instrument.symbol
         );
-        self.alert_once(cx, text);
+        self.alert_once(cx, None, text);
         if adopts && !is_adopted {
             let (instrument, order) = key;
             self.record(cx, Event::Decision(Decision::OrderAdopted { instrument, order }));
@@ -74,12 +74,12 @@ impl Engine {
             report.kind,
             report.instrument.symbol
         );
-        if self.named.contains(&text) {
+        if self.named.contains(&(text.clone(), None)) {
             if !self.book.is_adopted(&key.0, &key.1) {
                 self.dismiss(cx, key, "its leg is flat", true);
             }
         } else {
-            self.alert_once(cx, text);
+            self.alert_once(cx, None, text);
             let due = cx.at.plus(CANCEL_SHOWS_WITHIN);
             self.reread_at = Some(self.reread_at.map_or(due, |at| at.min(due)));
         }
@@ -119,6 +119,8 @@ impl Engine {
         let because = Cow::Owned(because.to_owned());
         self.record(cx, Event::Decision(Decision::AdoptedCancelRequested { instrument, order, because }));
         if sends {
+            // As the worker sends it: behind the commands of the LONG leg.
+            self.is_sent(&answer_to, &PositionKey::long(instrument));
             cx.step.effects.push(Effect::Cancel { order: answer_to, instrument, target: order });
             // Looked at again, whatever the answer is.
             let due = cx.at.plus(CANCEL_SHOWS_WITHIN);

@@ -5,6 +5,7 @@ use super::step::Effect;
 use std::{borrow::Cow, mem};
 
 use crate::{
+    book::OrderRecord,
     event::{Decision, Event},
     gate::{Gate, OpenRequest},
     id::{ClientOrderId, OrderIds, OrderPurpose, Seq, StrategyId},
@@ -85,7 +86,7 @@ impl Engine {
             Intent::Cancel { order, because } => {
                 let mine = self.book.order(order).is_some_and(|order| order.strategy == Some(strategy));
                 if mine {
-                    self.cancel(cx, order, because.clone());
+                    self.cancel_now(cx, order, because.clone());
                 } else {
                     let text = format!("{strategy} wants to cancel {order}, which is not its order");
                     self.alert(cx, None, Cow::Owned(text));
@@ -211,17 +212,28 @@ impl Engine {
             purpose: order.purpose(),
             protection,
         };
+        self.is_sent(order.client_id(), order.position());
         self.record(cx, Event::Decision(decision));
         cx.step.effects.push(Effect::Submit(approved));
     }
 
+    /// Cancels an order, unless a cancel of it could not be sent and waits for its time.
     pub(super) fn cancel(&mut self, cx: &mut Cx<'_>, id: &ClientOrderId, because: Cow<'static, str>) {
+        let waits = |order: &OrderRecord| order.doubt.as_ref().is_some_and(|doubt| cx.at < doubt.ask_at);
+        if self.book.order(id).is_some_and(|order| order.cancel_unsent && waits(order)) {
+            return;
+        }
+        self.cancel_now(cx, id, because);
+    }
+
+    fn cancel_now(&mut self, cx: &mut Cx<'_>, id: &ClientOrderId, because: Cow<'static, str>) {
         let Some(order) = self.book.order(id) else { return };
         if !order.state.is_confirmed_live() || order.state == OrderState::Canceling {
             return;
         }
-        let effect =
-            Effect::Cancel { order: *id, instrument: order.position.instrument, target: order.target() };
+        let position = order.position;
+        let effect = Effect::Cancel { order: *id, instrument: position.instrument, target: order.target() };
+        self.is_sent(id, &position);
         self.record(cx, Event::Decision(Decision::CancelRequested { order: *id, because }));
         cx.step.effects.push(effect);
     }

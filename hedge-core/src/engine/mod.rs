@@ -16,6 +16,7 @@ mod market;
 mod protection;
 mod react;
 mod run;
+mod sent;
 mod step;
 mod unknown;
 mod validator;

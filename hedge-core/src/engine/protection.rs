@@ -6,9 +6,9 @@ use std::{borrow::Cow, time::Duration};
 use rust_decimal::Decimal;
 
 use crate::{
-    book::OrderRecord,
+    book::{OrderRecord, heeded},
     error::RejectReason,
-    event::{Decision, Event},
+    event::{Decision, Event, Fact},
     gate::{Gate, is_beyond},
     id::{ClientOrderId, OrderPurpose},
     money::{Bps, Price, Ratio},
@@ -83,6 +83,8 @@ impl Engine {
             .and_then(|id| self.book.order(id)?.protection.as_ref())
             .or_else(|| self.book.leg(key)?.protection.as_ref());
         match planned {
+            // The price may be through the planned trigger: that is often why the leg is to be flat.
+            Some(Protection::Stop { .. }) if self.book.must_flatten(key) => self.guard_in_doubt(cx, key),
             Some(Protection::Stop { trigger, .. }) => {
                 let trigger = *trigger;
                 self.place_stop(cx, key, trigger, Coverage::WholeLeg);
@@ -99,19 +101,19 @@ impl Engine {
         }
         if let Some(stop) = self.book.foreign_stop(key) {
             let text = format!("{key} is protected by stop {} of somebody else", stop.client_id.as_str());
-            self.alert_once(cx, text);
+            self.alert_once(cx, Some(*key), text);
             return;
         }
         let mark = self.book.mark_of(&key.instrument).map(|(mark, _)| mark);
         let Some((mark, distance)) = mark.zip(self.config.adopt_stop) else {
             let text = format!("{key} is open, not ours and has no stop; it is left alone by configuration");
-            self.alert_once(cx, text);
+            self.alert_once(cx, Some(*key), text);
             return;
         };
         if let Some(trigger) = away_from(mark, distance, key) {
             let text =
                 format!("{key} is open and was not opened by this journal; adopted with a stop at {trigger}");
-            self.alert_once(cx, text);
+            self.alert_once(cx, Some(*key), text);
             self.place_stop(cx, key, trigger, Coverage::WholeLeg);
         }
     }
@@ -199,7 +201,14 @@ impl Engine {
     }
 
     /// Once a newer stop is confirmed live, the older ones may go: if it covers all that the leg holds or may still get.
+    ///
+    /// Not behind a command of the leg that is without an answer: by the time that the cancel leaves the newer one may be gone.
+    /// And not while a comparison is under way: an execution that nothing explains may be the newer one's. Both are followed
+    /// by another look.
     pub(super) fn retire_older_stops(&mut self, cx: &mut Cx<'_>, key: &PositionKey) {
+        if self.is_busy(key) || self.snapshot_pending {
+            return;
+        }
         // One that the venue is asked about may be gone: nothing gives way to it before the answer.
         let is_certain = |stop: &&OrderRecord| stop.state.is_confirmed_live() && stop.doubt.is_none();
         let newest = self.book.stops_of(key).filter(is_certain).last();
@@ -225,11 +234,13 @@ impl Engine {
         }
     }
 
-    /// Whether a leg keeps a stop that suffices when that one goes.
+    /// Whether a leg keeps a stop that suffices when that one goes now.
     pub(super) fn is_kept_without(&self, key: &PositionKey, id: &ClientOrderId) -> bool {
         let at_most = self.at_most(key);
+        let waits = self.is_busy(key) || self.snapshot_pending;
         self.book.stops_of(key).any(|stop| {
-            stop.client_id != *id
+            !waits
+                && stop.client_id != *id
                 && stop.state.is_confirmed_live()
                 && stop.doubt.is_none()
                 && (stop.is_close_all_stop() || stop.qty.get() >= at_most)
@@ -309,15 +320,14 @@ impl Engine {
             .leg(key)
             .and_then(|leg| leg.unprotected_since)
             .is_none_or(|since| cx.at < since.plus(self.config.protect_within));
-        let second_refused = self.book.one_close_all_only() && covers == Coverage::WholeLeg;
         match (state, trigger) {
             // The venue keeps one close-all stop: `submit_failed` bridges.
-            (OrderState::Rejected, Some(_)) if second_refused => {}
+            (OrderState::Rejected, Some(_)) if is_second_close_all(cx, id) => {}
             // The whole leg is being closed already.
             _ if self.is_being_closed(key) || self.book.must_flatten(key) => {}
             _ if self.is_adopted(key) => {
                 let text = format!("the stop {id} of {key} ended as {state:?}; it is placed again");
-                self.alert_once(cx, text);
+                self.alert_once(cx, Some(*key), text);
             }
             // It never reached the venue: the same protection may be decided again, under a new id.
             (OrderState::Dropped, Some(trigger)) if in_time => self.send_again(cx, key, trigger, covers),
@@ -380,6 +390,7 @@ impl Engine {
         cx: &mut Cx<'_>,
         id: &ClientOrderId,
         reason: Option<RejectReason>,
+        retry_at: Option<Timestamp>,
     ) {
         let Some(order) = self.book.order(id) else { return };
         let key = order.position;
@@ -401,12 +412,16 @@ impl Engine {
             }
             return;
         };
+        let take_profits_at = retry_at.filter(|_| order.purpose == OrderPurpose::TakeProfit);
         let failed = matches!(order.state, OrderState::Rejected | OrderState::Dropped);
         let is_told = self.is_repair_of_take_profit(order);
         if failed && !is_told && matches!(order.purpose, OrderPurpose::Close | OrderPurpose::TakeProfit) {
             let what = if order.purpose == OrderPurpose::Close { "close" } else { "take-profit" };
             let why = order.refusal.clone().unwrap_or_default();
             self.alert(cx, Some(key), Cow::Owned(format!("the {what} {id} of {key} failed: {why}")));
+        }
+        if let Some(named) = take_profits_at {
+            self.look_at_take_profits_at(heeded(cx.at, named));
         }
         match reason {
             // The venue allows one close-all stop a leg: a stop by quantity bridges the move.
@@ -460,8 +475,8 @@ impl Engine {
                 qty.get()
             }
             Err(refusal) => {
-                let text = format!("no take-profit for {key}: {refusal}");
-                self.alert_once(cx, text);
+                let text = format!("no take-profit for {key} at {trigger}: {refusal}");
+                self.alert_once(cx, Some(*key), text);
                 Decimal::ZERO
             }
         }
@@ -475,7 +490,9 @@ impl Engine {
             self.book.mark_of(&key.instrument).is_some_and(|(mark, _)| !is_beyond(key.side, mark, trigger));
         let pending = self.book.live_orders_of(key).any(|order| {
             order.purpose == OrderPurpose::Stop
-                && (!order.state.is_confirmed_live() || order.state == OrderState::Canceling)
+                && (!order.state.is_confirmed_live()
+                    || order.state == OrderState::Canceling
+                    || self.is_under_way(&order.client_id))
         });
         let same = self.book.stop_of(key).is_some_and(|stop| {
             matches!(stop.leg, Leg::Close(Exit::StopMarket { trigger: current, .. }, _) if current == trigger)
@@ -528,6 +545,12 @@ impl Engine {
             self.cancel(cx, &id, Cow::Borrowed(because));
         }
     }
+}
+
+/// Whether the fact is that the venue keeps one close-all stop a leg, which this one would not have been.
+fn is_second_close_all(cx: &Cx<'_>, id: &ClientOrderId) -> bool {
+    let fact = cx.step.events.first().map(|envelope| &envelope.event);
+    matches!(fact, Some(Event::Fact(Fact::SubmitFailed { order, reason: Some(RejectReason::SecondCloseAll), .. })) if order == id)
 }
 
 /// Whether a refusal is about what this program sends or the key it sends it with, so that no market changes it.

@@ -19,12 +19,14 @@ impl Engine {
     pub(super) fn other(&mut self, cx: &mut Cx<'_>, fact: Fact) {
         let seq = self.record(cx, Event::Fact(fact));
         cx.cause = Some(seq);
+        let answered = self.take_answer(cx);
         self.react(cx);
         let Some(Envelope { event: Event::Fact(fact), .. }) = cx.step.events.first() else { return };
         match fact {
             Fact::RunStarted(started) => {
                 self.order_ids = OrderIds::new(started.run, started.term);
                 self.fresh_process = true;
+                self.under_way.clear();
                 self.name_left_unknown(cx);
             }
             Fact::Instrument { spec, .. } => {
@@ -39,9 +41,9 @@ impl Engine {
                 let differences = reconcile(&self.book, snapshot);
                 self.settle(cx, differences);
             }
-            Fact::SubmitFailed { order, reason, .. } => {
-                let (order, reason) = (*order, *reason);
-                self.submit_failed(cx, &order, reason);
+            Fact::SubmitFailed { order, reason, retry_at, .. } => {
+                let (order, reason, retry_at) = (*order, *reason, *retry_at);
+                self.submit_failed(cx, &order, reason, retry_at);
             }
             Fact::CancelFailed { order, message, .. } => {
                 let message = message.clone();
@@ -81,7 +83,7 @@ impl Engine {
                 }
                 AccountEvent::Unrecognised { name } => {
                     let text = format!("the account stream sent {name}, which this version does not know");
-                    self.alert_once(cx, text);
+                    self.alert_once(cx, None, text);
                 }
                 AccountEvent::Fill { fill } => {
                     if let Some(side) = fill.side.leg() {
@@ -96,6 +98,9 @@ impl Engine {
             },
             Fact::Tick => self.due(cx),
             _ => {}
+        }
+        if let Some(key) = answered {
+            self.retire_older_stops(cx, &key);
         }
         self.react(cx);
         self.review_missing(cx);
@@ -133,6 +138,7 @@ impl Engine {
             Change::Grew(key, _) => self.drive_flat(cx, &key),
             Change::Shrank(key, flat) => {
                 if flat {
+                    self.forget_attempts(&key);
                     self.sweep(cx, &key);
                     self.tell_flat(cx, &key);
                 }
@@ -160,7 +166,7 @@ impl Engine {
                 let difference = Difference::Flow { flow };
                 self.record(cx, Event::Decision(Decision::Corrected { difference }));
             }
-            Change::Unfitting(text) => self.alert_once(cx, text),
+            Change::Unfitting(text) => self.alert_once(cx, None, text),
             Change::ForeignOrder(key) => {
                 if self.book.leg(&key).is_some_and(|leg| leg.unprotected_since.is_some()) {
                     self.protect_new(cx, &key, None);

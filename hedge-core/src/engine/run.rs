@@ -2,10 +2,11 @@
 
 use super::{
     protection::UnsentStop,
+    sent::Attempt,
     step::{EngineConfig, Step},
     validator::Watch,
 };
-use std::{borrow::Cow, collections::BTreeSet, mem, time::Duration};
+use std::{borrow::Cow, collections::BTreeSet, mem};
 
 use crate::{
     book::{Book, Change},
@@ -30,8 +31,6 @@ pub(super) struct Feed {
 
 /// More missing bars than this reset a strategy's warm-up.
 pub(super) const TOLERATED_MISSING_BARS: i64 = 2;
-/// The least time between two attempts to close the same leg by force.
-pub(super) const CLOSE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Decides. Owns the book, the strategies and the risk managers; nothing else changes them.
 #[derive(Debug)]
@@ -58,12 +57,14 @@ pub struct Engine {
     pub(super) answers: Vec<GateCheck>,
     /// What lists of answers have in common.
     pub(super) shapes: Shapes,
-    /// Legs whose forced close was last tried then.
-    pub(super) forced: Vec<(PositionKey, Timestamp)>,
+    /// Commands of this process that are without an answer.
+    pub(super) under_way: Vec<(ClientOrderId, PositionKey)>,
+    /// Legs that were closed by force, or guarded.
+    pub(super) attempts: Vec<Attempt>,
     /// Differences of the last snapshot that wait to be seen a second time.
     pub(super) suspects: Vec<Difference>,
-    /// Things that were named to the operator already.
-    pub(super) named: BTreeSet<String>,
+    /// Things that were named to the operator already, and in which position of their leg.
+    pub(super) named: BTreeSet<(String, Option<Seq>)>,
     pub(super) snapshot_pending: bool,
     /// Legs behind a stop by quantity, and when the stop over the whole leg is tried again.
     pub(super) bridges: Vec<(PositionKey, Timestamp)>,
@@ -131,7 +132,8 @@ impl Engine {
             spare_changes: Vec::new(),
             answers: Vec::new(),
             shapes: Shapes::default(),
-            forced: Vec::new(),
+            under_way: Vec::new(),
+            attempts: Vec::new(),
             suspects: Vec::new(),
             named: BTreeSet::new(),
             snapshot_pending: false,
@@ -238,10 +240,11 @@ impl Engine {
         self.record(cx, Event::Decision(Decision::Alert { position, text }));
     }
 
-    /// Says something once per process.
-    pub(super) fn alert_once(&mut self, cx: &mut Cx<'_>, text: String) {
-        if self.named.insert(text.clone()) {
-            self.alert(cx, None, Cow::Owned(text));
+    /// Says something once per process; of a leg, once per position.
+    pub(super) fn alert_once(&mut self, cx: &mut Cx<'_>, position: Option<PositionKey>, text: String) {
+        let opened = position.and_then(|key| self.book.leg(&key)).map(|leg| leg.opened_seq);
+        if self.named.insert((text.clone(), opened)) {
+            self.alert(cx, position, Cow::Owned(text));
         }
     }
 }

@@ -76,6 +76,14 @@ pub(super) struct Missing {
     tried_at: Option<Timestamp>,
 }
 
+/// What is missing of a rung.
+struct MissingRung {
+    qty: Decimal,
+    since: Timestamp,
+    /// Whether the venue had taken the order that is gone.
+    has_stood: bool,
+}
+
 /// What the validator remembers between two looks.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
@@ -134,6 +142,14 @@ impl Engine {
             let due = at.plus(self.config.validator.grace);
             self.watch.pause = self.config.validator.interval;
             self.watch.take_profits_at = Some(self.watch.take_profits_at.map_or(due, |known| known.min(due)));
+        }
+    }
+
+    /// A take-profit could not be sent: before that instant none can be.
+    pub(super) fn look_at_take_profits_at(&mut self, at: Timestamp) {
+        if self.config.validator.enabled {
+            self.watch.pause = self.config.validator.interval;
+            self.watch.take_profits_at = Some(at);
         }
     }
 
@@ -221,15 +237,16 @@ impl Engine {
                 match self.missing_rung(leg, rung.trigger, rung.portion.get()) {
                     // Its quantity is not known before the entry has ended or the close has: that is looked at again.
                     Some(_) if is_unfinished => again = true,
-                    Some((qty, since)) => wanting.push((leg.key, rung.trigger, qty, since)),
+                    Some(missing) => wanting.push((leg.key, rung.trigger, missing)),
                     None => {}
                 }
             }
         }
-        for (key, trigger, qty, since) in wanting {
+        for (key, trigger, MissingRung { qty, since, has_stood }) in wanting {
             let guard = Guard::TakeProfit { trigger };
             // One that was placed anew and failed is still the one that is missing.
-            let since = self.known_missing(&key, guard).map_or(since, |known| known.since);
+            let known = self.known_missing(&key, guard).filter(|_| !has_stood);
+            let since = known.map_or(since, |known| known.since);
             let new = self.note_missing(cx, &key, guard, since);
             if new {
                 let text = format!("{key} has no take-profit of {qty} at {trigger} any more");
@@ -253,8 +270,8 @@ impl Engine {
         }
     }
 
-    /// What is missing of a rung, and since when. A rung that fired, or that is or may be live, is not missing.
-    fn missing_rung(&self, leg: &LegState, trigger: Price, portion: Decimal) -> Option<(Decimal, Timestamp)> {
+    /// What is missing of a rung. A rung that fired, or that is or may be live, is not missing.
+    fn missing_rung(&self, leg: &LegState, trigger: Price, portion: Decimal) -> Option<MissingRung> {
         let is_rung = |order: &&OrderRecord| {
             order.purpose == OrderPurpose::TakeProfit
                 && order.strategy.is_none()
@@ -265,14 +282,14 @@ impl Engine {
         let live: Decimal =
             self.book.live_orders_of(&leg.key).filter(is_rung).map(OrderRecord::open_qty).sum();
         let last = self.book.orders().filter(is_rung).filter(at_trigger).last();
-        let (wanted, since) = match last {
+        let (wanted, since, has_stood) = match last {
             Some(order) if order.state.is_live() || order.state == OrderState::Filled => return None,
-            Some(order) => (order.open_qty(), order.decided_at),
-            None => (leg.qty * portion.max(Decimal::ZERO), leg.opened_at?),
+            Some(order) => (order.open_qty(), order.decided_at, order.venue.is_some()),
+            None => (leg.qty * portion.max(Decimal::ZERO), leg.opened_at?, false),
         };
         let spec = self.spec_of(&leg.key)?;
         let qty = spec.floor_qty(wanted.min(leg.qty - live), &spec.market_lot)?;
-        Some((qty.get(), since))
+        Some(MissingRung { qty: qty.get(), since, has_stood })
     }
 
     /// What was missing and is there again is noted down; what is not needed any more is forgotten.

@@ -326,6 +326,7 @@ fn a_flatten_cancels_adopted_orders_and_insists_until_they_are_gone() {
         outcome: Outcome::NotSent,
         reason: None,
         message: "no budget".to_owned(),
+        retry_at: None,
     };
     let alerts = rig.feed(failed).alerts();
     assert_eq!(alerts, ["an adopted order was not cancelled: no budget"]);

@@ -149,6 +149,7 @@ fn facts() -> Vec<Fact> {
             outcome: Outcome::NotSent,
             reason: Some(RejectReason::NotFound),
             message: "no \"such\" order\n".to_owned(),
+            retry_at: None,
         },
         Fact::QueryAnswered {
             order: order(),
@@ -185,6 +186,7 @@ fn facts() -> Vec<Fact> {
             code: Some(-2021),
             message: "Order would immediately trigger.".to_owned(),
             acceptable_until: Some(Timestamp::from_ms(1_732_100_005_000)),
+            retry_at: None,
         });
     }
     for command in [
@@ -477,6 +479,7 @@ fn the_text_of_the_journal_is_pinned() {
             code: None,
             message: "time-out".to_owned(),
             acceptable_until: Some(Timestamp::from_ms(1_732_100_005_000)),
+            retry_at: None,
         }),
         r#"{"seq":7,"at":1732100000123000000,"cause":6,"event":{"fact":{"fact":"submit_failed","order":"h0sn8www00111s","outcome":"unknown","reason":null,"code":null,"message":"time-out","acceptable_until":1732100005000000000}}}"#,
     );

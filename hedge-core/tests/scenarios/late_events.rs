@@ -257,6 +257,7 @@ fn a_cancel_that_crosses_the_last_fill_ends_in_a_fill() {
         outcome: Outcome::Rejected,
         reason: Some(RejectReason::NotFound),
         message: "unknown order".to_owned(),
+        retry_at: None,
     });
     assert!(failed.queries().is_empty(), "it is known how it ended");
     assert_eq!(rig.state(&entry.id), OrderState::Filled);
@@ -281,6 +282,7 @@ fn a_cancel_that_finds_no_order_is_no_proof_that_it_was_cancelled() {
         outcome: Outcome::Rejected,
         reason: Some(RejectReason::NotFound),
         message: "unknown order".to_owned(),
+        retry_at: None,
     });
     assert_eq!(failed.queries(), [entry.id]);
     assert!(rig.state(&entry.id).is_live());

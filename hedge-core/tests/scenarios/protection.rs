@@ -619,6 +619,7 @@ fn a_sweep_whose_cancel_failed_is_tried_again() {
                         outcome: Outcome::NotSent,
                         reason: None,
                         message: "rate limited".to_owned(),
+                        retry_at: None,
                     })];
                 }
                 Did::Query(id, ..) => {

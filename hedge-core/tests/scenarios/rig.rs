@@ -551,6 +551,7 @@ impl Rig {
             code,
             message: "test".to_owned(),
             acceptable_until,
+            retry_at: None,
         })
     }
 

@@ -207,6 +207,7 @@ fn a_replaced_stop_whose_cancel_failed_is_cancelled_again() {
         outcome: Outcome::Unknown,
         reason: None,
         message: "time-out".to_owned(),
+        retry_at: None,
     });
     assert_eq!(failed.queries(), [old.id]);
     let report = rig.report_of(&old, ReportedState::Working, "0");

@@ -141,6 +141,7 @@ impl Storm {
             code: refused.map(|(_, code)| code),
             message: "storm".to_owned(),
             acceptable_until: Some(self.venue.now.plus(ms(5_000))),
+            retry_at: None,
         }
     }
 
@@ -183,6 +184,7 @@ impl Storm {
                     outcome,
                     reason,
                     message: "storm".to_owned(),
+                    retry_at: None,
                 };
                 if trouble < 8 {
                     return self.answer(failed(Outcome::NotSent, None), process);

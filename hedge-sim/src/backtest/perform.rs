@@ -30,6 +30,7 @@ impl Backtest {
                         outcome: hedge_core::Outcome::Rejected,
                         reason: Some(translate::reason_of(error.code)),
                         message: error.to_string(),
+                        retry_at: None,
                     },
                 };
                 self.queue.push_back(fact);

@@ -213,7 +213,7 @@ fn failed(
     code: Option<i64>,
     message: String,
 ) -> Fact {
-    Fact::SubmitFailed { order, outcome, reason, code, message, acceptable_until: None }
+    Fact::SubmitFailed { order, outcome, reason, code, message, acceptable_until: None, retry_at: None }
 }
 
 /// What the engine distinguishes. Source: fact sheet section 11.

@@ -118,6 +118,7 @@ impl Desk {
             code: None,
             message: String::new(),
             acceptable_until: None,
+            retry_at: None,
         });
         true
     }

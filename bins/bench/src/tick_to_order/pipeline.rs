@@ -210,6 +210,7 @@ impl Pipeline {
                 code: None,
                 message: String::new(),
                 acceptable_until: None,
+                retry_at: None,
             };
             self.engine.step(self.at, fact, &mut self.step);
         }

@@ -370,6 +370,7 @@ mod tests {
             code: None,
             message: "the answer did not come in time".to_owned(),
             acceptable_until: None,
+            retry_at: None,
         };
         let seq = last.seq.next();
         records.push(Envelope { seq, cause: None, event: Event::Fact(failed), ..last.clone() });

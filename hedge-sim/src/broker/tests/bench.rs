@@ -205,6 +205,7 @@ impl Bench {
                         code: error.code(),
                         message: error.to_string(),
                         acceptable_until: None,
+                        retry_at: None,
                     },
                 }
             }
@@ -217,6 +218,7 @@ impl Bench {
                         outcome: error.outcome(),
                         reason: error.reason(),
                         message: error.to_string(),
+                        retry_at: None,
                     },
                 }
             }

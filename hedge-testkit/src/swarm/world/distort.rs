@@ -27,7 +27,15 @@ impl World {
             Mutant::UnknownIsNotSent => Some(match fact {
                 Fact::SubmitFailed { order, outcome: Outcome::Unknown, reason, code, message, .. } => {
                     let (outcome, acceptable_until) = (Outcome::NotSent, None);
-                    Fact::SubmitFailed { order, outcome, reason, code, message, acceptable_until }
+                    Fact::SubmitFailed {
+                        order,
+                        outcome,
+                        reason,
+                        code,
+                        message,
+                        acceptable_until,
+                        retry_at: None,
+                    }
                 }
                 other => other,
             }),

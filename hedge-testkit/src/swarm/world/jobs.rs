@@ -145,17 +145,20 @@ impl World {
         match running.work {
             Work::Submit { order, acceptable_until, .. } => {
                 self.touch();
-                self.result(submit_fact(order, answer, acceptable_until), false);
+                let retry_at = self.retry_at(&answer);
+                self.result(submit_fact(order, answer, acceptable_until, retry_at), false);
                 self.start_jobs();
             }
             Work::Cancel { order, .. } => {
                 self.touch();
+                let retry_at = self.retry_at(&answer);
                 let fact = match answer {
                     Answer::Failed(failure) => Fact::CancelFailed {
                         order,
                         outcome: failure.outcome,
                         reason: failure.reason,
                         message: failure.message,
+                        retry_at,
                     },
                     _ => Fact::CancelAcked { order },
                 };
@@ -169,6 +172,14 @@ impl World {
         }
         self.boot_on();
         self.pump();
+    }
+
+    /// When a ban or a limit ends, by the process's clock.
+    fn retry_at(&mut self, answer: &Answer) -> Option<Timestamp> {
+        let Answer::Failed(Failure { retry_us: Some(until_us), .. }) = answer else { return None };
+        let machine_us = self.machine_us();
+        let now_us = self.process.as_mut()?.now_us(machine_us);
+        Some(instant(now_us + until_us - self.now_us))
     }
 
     /// Refused with -1021, which proves that nothing was looked at: the client asks for the time and signs once more.
@@ -421,13 +432,18 @@ impl World {
     }
 }
 
-fn submit_fact(order: ClientOrderId, answer: Answer, acceptable_until: Option<Timestamp>) -> Fact {
+fn submit_fact(
+    order: ClientOrderId,
+    answer: Answer,
+    acceptable_until: Option<Timestamp>,
+    retry_at: Option<Timestamp>,
+) -> Fact {
     match answer {
         Answer::Taken(venue, state, filled) => Fact::SubmitAcked { order, venue, state, filled },
         Answer::Failed(failure) => {
             let acceptable_until = acceptable_until.filter(|_| failure.outcome == Outcome::Unknown);
             let Failure { outcome, reason, code, message, .. } = failure;
-            Fact::SubmitFailed { order, outcome, reason, code, message, acceptable_until }
+            Fact::SubmitFailed { order, outcome, reason, code, message, acceptable_until, retry_at }
         }
         _ => Fact::SubmitFailed {
             order,
@@ -436,6 +452,7 @@ fn submit_fact(order: ClientOrderId, answer: Answer, acceptable_until: Option<Ti
             code: None,
             message: "an answer to something else".to_owned(),
             acceptable_until,
+            retry_at: None,
         },
     }
 }
@@ -448,6 +465,7 @@ fn not_sent(order: ClientOrderId, message: &str) -> Fact {
         code: None,
         message: message.to_owned(),
         acceptable_until: None,
+        retry_at: None,
     }
 }
 

@@ -73,6 +73,8 @@ pub(super) struct Failure {
     pub(super) message: String,
     /// The stamp was outside the window: proof that nothing was looked at.
     pub(super) is_clock: bool,
+    /// When the ban or the limit ends. Units: microseconds of the run.
+    pub(super) retry_us: Option<i64>,
 }
 
 /// What comes back.
@@ -107,7 +109,16 @@ impl Answer {
             code: None,
             message: message.to_owned(),
             is_clock: false,
+            retry_us: None,
         })
+    }
+
+    /// Nothing happened, and until then nothing will.
+    fn limited(message: &str, until_us: i64) -> Self {
+        match Self::failed(Outcome::NotSent, message) {
+            Self::Failed(failure) => Self::Failed(Failure { retry_us: Some(until_us), ..failure }),
+            other => other,
+        }
     }
 
     /// A refusal, as a client of this venue reads it. An id that is taken says nothing about the order that bears it.
@@ -126,6 +137,7 @@ impl Answer {
             code: Some(error.code),
             message: error.to_string(),
             is_clock,
+            retry_us: None,
         })
     }
 }
@@ -165,7 +177,7 @@ impl World {
         }
         let known = self.client.banned_until_us.max(self.client.limited_until_us);
         if self.now_us < known {
-            let answer = Answer::failed(Outcome::NotSent, "the client waits for the end of a ban or limit");
+            let answer = Answer::limited("the client waits for the end of a ban or limit", known);
             self.after_us(100, Message::Answer { process, token, request: number, answer: Box::new(answer) });
             return (number, stamp_ms);
         }
@@ -286,11 +298,11 @@ impl World {
             }
             Way::Banned(ms) => {
                 self.client.banned_until_us = self.now_us + ms * 1_000;
-                (0, Answer::failed(Outcome::NotSent, "418 -1003 banned"))
+                (0, Answer::limited("418 -1003 banned", self.client.banned_until_us))
             }
             Way::Limited => {
                 self.client.limited_until_us = self.now_us + 1_000_000;
-                (0, Answer::failed(Outcome::NotSent, "429 -1003 Too many requests"))
+                (0, Answer::limited("429 -1003 Too many requests", self.client.limited_until_us))
             }
             Way::Clock => {
                 if let Request::Command(command) = &request {
