@@ -12,9 +12,9 @@ use hedge_core::{Envelope, Page, Seq, StoreError};
 
 use crate::{
     disk::failed,
-    line::{self, Chain},
+    line::{self, Chain, read_line},
     pack,
-    segment::{self, Repair, Segment, corrupt_line, without_zeros},
+    segment::{self, Repair, Segment, corrupt_line, unreadable, without_zeros},
 };
 
 /// How often files are listed anew because one of them was packed meanwhile.
@@ -221,9 +221,8 @@ fn advance(
             reader.insert(opened)
         }
     };
-    text.clear();
-    open.0.read_until(b'\n', text).map_err(failed(doing(segment)))?;
     *line += 1;
+    read_line(&mut open.0, text).map_err(|error| unreadable(&segment.path, *line, *at, error))?;
     if text.last() == Some(&b'\n') {
         text.pop();
     } else {

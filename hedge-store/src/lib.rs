@@ -22,7 +22,7 @@ mod writer;
 pub use control::{ControlDir, ControlError, FenceAck, FenceRecord, PanicGuard, Publication};
 pub use file::{Durability, FileOptions, FileStore};
 pub use journal::{FileJournal, Records};
-pub use line::{Chain, decode_next as decode_line, encode as encode_line};
+pub use line::{Chain, LONGEST_LINE, decode_next as decode_line, encode as encode_line, read_line};
 pub use memory::MemoryStore;
 pub use pack::Packed;
 pub use segment::{Repair, Tear};

@@ -4,7 +4,10 @@
 //! record that is taken out, put in, moved, or replaced together with its own checksum does not fit the next line. Journals
 //! of before have lines with a checksum of their own, `sum`; once a line is chained, all that follow must be.
 
-use std::fmt;
+use std::{
+    fmt,
+    io::{self, BufRead, Read},
+};
 
 use hedge_core::{Envelope, Seq};
 use sha2::{Digest, Sha256};
@@ -16,6 +19,25 @@ const SUM_DIGITS: usize = 16;
 const BEFORE_LINK: &[u8] = b",\"chain\":\"";
 const BEFORE_SUM: &[u8] = b",\"sum\":\"";
 const END: &[u8] = b"\"}";
+
+/// Longest line that is written or read: what claims to be longer is no record, and is not collected in memory. Units: bytes.
+pub const LONGEST_LINE: usize = 64 * 1024 * 1024;
+
+/// Reads the next line into `text`, its line end included, as [`BufRead::read_until`] does.
+///
+/// # Errors
+/// Of `from`; [`io::ErrorKind::InvalidData`] for a line that is longer than any record.
+pub fn read_line(from: &mut impl BufRead, text: &mut Vec<u8>) -> io::Result<usize> {
+    text.clear();
+    let read = from.take(LONGEST_LINE as u64).read_until(b'\n', text)?;
+    if read < LONGEST_LINE || text.ends_with(b"\n") {
+        return Ok(read);
+    }
+    Err(io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("a line has more than {LONGEST_LINE} bytes; no record has"),
+    ))
+}
 
 /// The chain of a journal up to some record: what the next line's checksum begins with.
 ///
@@ -132,7 +154,13 @@ pub fn decode_next(chain: &mut Chain, line: &[u8], place: Seq) -> Result<Envelop
 /// Appends the record's object to `out`: its line without the link. `out` is unchanged when that fails.
 pub(crate) fn write_object(envelope: &Envelope, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
     let start = out.len();
-    serde_json::to_writer(&mut *out, envelope).inspect_err(|_| out.truncate(start))
+    serde_json::to_writer(&mut *out, envelope)
+        .and_then(|()| match out.len() - start {
+            // The chain comes on top, far less than this.
+            length if length <= LONGEST_LINE / 2 => Ok(()),
+            length => Err(serde::ser::Error::custom(format!("it has {length} bytes; no record has so many"))),
+        })
+        .inspect_err(|_| out.truncate(start))
 }
 
 /// Whether a line of either form holds that object.
@@ -327,6 +355,20 @@ mod tests {
             }),
             3
         );
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_not_collected_and_no_such_line_is_written() {
+        let mut text = Vec::new();
+        let bomb = io::repeat(b' ').take(LONGEST_LINE as u64 * 4);
+        let error = read_line(&mut io::BufReader::new(bomb), &mut text).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        assert!(text.len() <= LONGEST_LINE);
+        let because = "x".repeat(LONGEST_LINE);
+        let record = Envelope { event: Event::Fact(Fact::RunStopped { because }), ..tick(0) };
+        let mut out = b"before".to_vec();
+        assert!(write_object(&record, &mut out).unwrap_err().to_string().contains("no record has so many"));
+        assert_eq!(out, b"before");
     }
 
     #[test]

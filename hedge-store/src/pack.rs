@@ -21,7 +21,8 @@ use sha2::{Digest, Sha256};
 use crate::{
     disk::{failed, private, sync_dir},
     journal::Records,
-    segment::{Segment, corrupt_line},
+    line::read_line,
+    segment::{Segment, corrupt_line, unreadable},
     writer::Index,
 };
 
@@ -51,43 +52,32 @@ pub struct Packed {
 /// Reads a packed segment to its end and notes its parts.
 pub(crate) fn scan(segment: &mut Segment) -> Result<(), StoreError> {
     let path = segment.path.clone();
-    let unreadable = |error: io::Error| match error.kind() {
-        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
-            StoreError::Corrupt {
-                place: path.display().to_string(),
-                detail: format!("it cannot be unpacked: {error}"),
-            }
-        }
-        _ => failed(format!("reading {}", path.display()))(error),
-    };
-    let mut file = BufReader::with_capacity(
-        BUFFER,
-        File::open(&path).map_err(failed(format!("reading {}", path.display())))?,
-    );
+    let file = File::open(&path).map_err(failed(format!("reading {}", path.display())))?;
+    let mut file = BufReader::with_capacity(BUFFER, file);
     let (mut text, mut line) = (Vec::with_capacity(4_096), 0_u64);
     loop {
-        let begin = file.stream_position().map_err(unreadable)?;
-        if file.fill_buf().map_err(unreadable)?.is_empty() {
+        let (first, begin_line, before) = (segment.next, line + 1, segment.end);
+        let strange = |error| unreadable(&path, begin_line, first, error);
+        let damaged = |detail: &str| corrupt_line(&path, begin_line, first, detail.to_owned());
+        let begin = file.stream_position().map_err(strange)?;
+        if file.fill_buf().map_err(strange)?.is_empty() {
             return Ok(());
         }
-        let first = segment.next;
-        let damaged = |detail: &str| corrupt_line(&path, line + 1, first, detail.to_owned());
-        let found = header(&mut file).map_err(|error| named(unreadable(error), &path, line + 1, first))?;
-        let Some((header, stated)) = found else {
+        let Some((header, stated)) = header(&mut file).map_err(strange)? else {
             return Err(damaged(
                 "the part that begins with it has not the header that packing writes; unpack a copy with gunzip instead",
             ));
         };
         let body = Hashed { file: &mut file, hash: Sha256::new() };
         let mut part = BufReader::new(GzDecoder::new(header.as_slice().chain(body)));
-        let (mut records, mut chain, begin_line) = (0, segment.end, line + 1);
+        let (mut records, mut chain) = (0, before);
         loop {
-            text.clear();
             let place = Seq(first.0 + records);
-            let read = part.read_until(b'\n', &mut text).map_err(|error| {
+            // Each line is checked as soon as it is unpacked, so what unpacks to anything else ends with its first one.
+            let read = read_line(&mut part, &mut text).map_err(|error| {
                 // Where nothing more came, the last line that did is the last thing that is known.
                 let back = u64::from(text.is_empty() && records > 0);
-                named(unreadable(error), &path, line + 1 - back, Seq(place.0 - back))
+                unreadable(&path, line + 1 - back, Seq(place.0 - back), error)
             })?;
             if read == 0 {
                 break;
@@ -101,26 +91,17 @@ pub(crate) fn scan(segment: &mut Segment) -> Result<(), StoreError> {
         let (_, Hashed { hash, .. }) = part.into_inner().into_inner().into_inner();
         let misfit = stated.is_some_and(|stated| hash.finalize()[..DIGEST] != stated);
         if misfit || records == 0 {
-            let detail = "the packed part that begins with it is not as it was written, although it unpacks";
-            return Err(corrupt_line(&path, begin_line, first, detail.to_owned()));
+            return Err(damaged(
+                "the packed part that begins with it is not as it was written, although it unpacks",
+            ));
         }
-        let end = file.stream_position().map_err(unreadable)?;
+        let end = file.stream_position().map_err(strange)?;
         segment.push_part(begin, end, records, chain);
         // Only the last part may be shorter; a reader counts on the others.
-        if records != STRIDE && !file.fill_buf().map_err(unreadable)?.is_empty() {
+        if records != STRIDE && !file.fill_buf().map_err(strange)?.is_empty() {
             let detail = format!("a part of {records} records is followed by another one");
             return Err(corrupt_line(&path, line, Seq(first.0 + records - 1), detail));
         }
-    }
-}
-
-/// Damage of a file, with the line that could not be read for it.
-fn named(error: StoreError, path: &Path, line: u64, place: Seq) -> StoreError {
-    match error {
-        StoreError::Corrupt { detail, .. } => {
-            corrupt_line(path, line, place, format!("from here on {detail}"))
-        }
-        other => other,
     }
 }
 
@@ -247,8 +228,7 @@ fn compress(plain: &Segment, part: &Path) -> io::Result<[u8; 32]> {
     while left > 0 {
         let (mut part, mut crc) = (DeflateEncoder::new(Vec::new(), Compression::default()), Crc::new());
         for _ in 0..left.min(STRIDE) {
-            line.clear();
-            lines.read_until(b'\n', &mut line)?;
+            read_line(&mut lines, &mut line)?;
             hash.update(&line);
             crc.update(&line);
             part.write_all(&line)?;

@@ -4,13 +4,17 @@ use std::{
     collections::BTreeMap,
     fmt,
     fs::{self, File},
-    io::{BufRead, BufReader},
+    io::{self, BufReader},
     path::{Path, PathBuf},
 };
 
 use hedge_core::{Seq, StoreError};
 
-use crate::{disk::failed, line::Chain, pack};
+use crate::{
+    disk::failed,
+    line::{Chain, read_line},
+    pack,
+};
 
 /// Every how many records the place in the file is remembered.
 pub(crate) const STRIDE: u64 = 256;
@@ -201,13 +205,13 @@ fn scan_one(segment: &mut Segment, is_last: bool) -> Result<Option<Repair>, Stor
     let mut reader = BufReader::with_capacity(READ_BUFFER, File::open(&path).map_err(failed(doing()))?);
     let (mut text, mut number) = (Vec::with_capacity(4_096), 0_u64);
     loop {
-        text.clear();
-        let bytes = reader.read_until(b'\n', &mut text).map_err(failed(doing()))? as u64;
+        number += 1;
+        let (chain, place) = (segment.end, segment.next);
+        let bytes = read_line(&mut reader, &mut text)
+            .map_err(|error| unreadable(&path, number, place, error))? as u64;
         if bytes == 0 {
             return Ok(None);
         }
-        number += 1;
-        let (chain, place) = (segment.end, segment.next);
         let corrupt = |detail: String| corrupt_line(&path, number, place, detail);
         let (tear, after) = match text.strip_suffix(b"\n") {
             Some(line) => (None, chain.follow(line, place).map_err(corrupt)?),
@@ -234,6 +238,16 @@ fn scan_one(segment: &mut Segment, is_last: bool) -> Result<Option<Repair>, Stor
 /// Damage in a line: `place` is the record that belongs there.
 pub(crate) fn corrupt_line(path: &Path, number: u64, place: Seq, detail: String) -> StoreError {
     StoreError::Corrupt { place: format!("{} line {number} (record {place})", path.display()), detail }
+}
+
+/// A line that could not be read: damage where its bytes are there and make none, else what the disk said.
+pub(crate) fn unreadable(path: &Path, number: u64, place: Seq, error: io::Error) -> StoreError {
+    match error.kind() {
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+            corrupt_line(path, number, place, format!("from here on it cannot be read: {error}"))
+        }
+        _ => failed(format!("reading {}", path.display()))(error),
+    }
 }
 
 /// Decides what an ending without a line end is. A crash leaves a beginning of a record, or zeros, or both; anything

@@ -10,7 +10,10 @@ use hedge_core::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::disk::{create_private_dir, private};
+use crate::{
+    disk::{create_private_dir, private},
+    pack,
+};
 
 const OWNER_FILE: &str = "owner.json";
 /// The profile whose runs live in `paper/<run>` below the root.
@@ -240,7 +243,8 @@ fn write_owner(dir: &Path, owner: &Owner) -> Result<(), StateDirError> {
 
 fn has_journal(dir: &Path) -> bool {
     fs::read_dir(dir.join("journal")).is_ok_and(|entries| {
-        entries.flatten().any(|entry| entry.path().extension().is_some_and(|kind| kind == "jsonl"))
+        let is_segment = |name: &str| name.ends_with(".jsonl") || name.ends_with(pack::SUFFIX);
+        entries.flatten().any(|entry| entry.file_name().to_str().is_some_and(is_segment))
     })
 }
 
@@ -309,9 +313,13 @@ mod tests {
     fn a_directory_whose_journal_has_no_owner_is_refused() {
         let temp = TempDir::new();
         fs::create_dir(temp.0.join("journal")).unwrap();
-        fs::write(temp.0.join("journal/00000000000000000000.jsonl"), "").unwrap();
-        let error = StateDir::claim(&temp.0, &owner("paper", "binance")).unwrap_err();
-        assert!(matches!(error, StateDirError::Unowned { .. }), "{error}");
+        for ending in ["jsonl", "jsonl.gz"] {
+            let segment = temp.0.join(format!("journal/00000000000000000000.{ending}"));
+            fs::write(&segment, "").unwrap();
+            let error = StateDir::claim(&temp.0, &owner("paper", "binance")).unwrap_err();
+            assert!(matches!(error, StateDirError::Unowned { .. }), "{error}");
+            fs::remove_file(segment).unwrap();
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::{
 
 use common::TempDir;
 use hedge_core::{Envelope, Seq, StateStore, StoreError, Timestamp};
-use hedge_store::{Durability, FileJournal, FileOptions, FileStore};
+use hedge_store::{Durability, FileJournal, FileOptions, FileStore, LONGEST_LINE};
 use hedge_testkit::records::{record, records};
 
 const OPTIONS: FileOptions = FileOptions { durability: Durability::Os, segment_bytes: 600_000 };
@@ -143,6 +143,26 @@ async fn damage_in_a_packed_segment_is_named_and_nothing_is_changed() {
     refused(&other);
     fs::write(&packed, &whole).unwrap();
     assert!(FileStore::open(dir.path(), OPTIONS).is_ok());
+}
+
+/// Some kilobytes that unpack to more than any memory should hold.
+#[tokio::test]
+async fn a_packed_segment_that_unpacks_to_a_line_without_end_is_damage_and_is_not_collected() {
+    let dir = TempDir::new();
+    drop(FileStore::open(dir.path(), OPTIONS).unwrap());
+    fs::remove_file(dir.path().join("journal/00000000000000000000.jsonl")).unwrap();
+    let packed = dir.path().join("journal/00000000000000000000.jsonl.gz");
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    let size = LONGEST_LINE as u64 + 1_000_000;
+    std::io::copy(&mut std::io::repeat(b' ').take(size), &mut encoder).unwrap();
+    fs::write(&packed, encoder.finish().unwrap()).unwrap();
+    match FileStore::open(dir.path(), OPTIONS) {
+        Err(StoreError::Corrupt { place, detail }) => {
+            assert!(place.ends_with("00000000000000000000.jsonl.gz line 1 (record 0)"), "{place}");
+            assert!(detail.contains("a line has more than"), "{detail}");
+        }
+        other => panic!("expected damage, got {other:?}"),
+    }
 }
 
 #[tokio::test]

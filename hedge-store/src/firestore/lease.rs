@@ -8,11 +8,15 @@
 //! act, and give every order a short deadline at the venue. Source: fact sheet "services", sections a.4 and d.4.
 
 use std::{
-    sync::atomic::{AtomicI64, Ordering},
+    borrow::Cow,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::{Duration, Instant, SystemTime},
 };
 
-use hedge_core::{StoreError, Term, Timestamp};
+use hedge_core::{Posture, Stance, StoreError, Term, Timestamp};
 
 use super::{
     client::{Client, Failure, ReadDocument},
@@ -23,6 +27,9 @@ use super::{
     value::{Fields, Value},
     wire::{Document, Precondition, Write},
 };
+
+/// A reason that a person gave is kept up to here. Units: characters.
+const LONGEST_REASON: usize = 500;
 
 /// Whose lease, for whom, for how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +60,8 @@ pub struct Lease {
     /// Grows with every write, so that each one changes the document: a write that changes nothing keeps the old version,
     /// and with it the age.
     beat: AtomicI64,
+    /// What each write says of the account: what was found, until the holder says otherwise.
+    stance: Mutex<Stance>,
 }
 
 /// A lease that was taken. Not `Clone`: there is one holder.
@@ -63,6 +72,7 @@ pub struct Grant {
     valid_until_wall: SystemTime,
     version: String,
     is_succession: bool,
+    left: Option<Stance>,
 }
 
 /// Both clocks before a request is sent.
@@ -94,6 +104,11 @@ impl Grant {
     /// Whether the holder before is known to be gone: it gave the lease back, or it is the one that this process succeeds.
     pub const fn is_succession(&self) -> bool {
         self.is_succession
+    }
+    /// How the holder before left the account, if not as usual: halted, or to be closed only. `None` also where that holder is
+    /// the one that this process succeeds: whoever has its state directory knows better.
+    pub const fn left(&self) -> Option<&Stance> {
+        self.left.as_ref()
     }
     /// Whether this process may act at that moment of its own monotonic clock.
     pub fn is_valid(&self, now: Instant) -> bool {
@@ -173,6 +188,8 @@ struct Stored {
     boot_id: String,
     is_released: bool,
     ttl: Duration,
+    /// Versions before it say nothing of it.
+    stance: Stance,
     version: String,
     /// The server's time between the last write and this read.
     age: Duration,
@@ -200,7 +217,17 @@ impl Lease {
                 settings.margin.as_secs_f32()
             )));
         }
-        Ok(Self { client, settings, beat: AtomicI64::new(0) })
+        Ok(Self { client, settings, beat: AtomicI64::new(0), stance: Mutex::new(Stance::NORMAL) })
+    }
+
+    /// From here on each write says that of the account; the next holder reads it.
+    pub fn stand(&self, stance: Stance) {
+        *self.stance() = stance;
+    }
+
+    fn stance(&self) -> MutexGuard<'_, Stance> {
+        // It is replaced as a whole, so a panic elsewhere leaves nothing half-done.
+        self.stance.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the lease if nobody holds it, if its holder let it run out or gave it back, if it is the holder that this
@@ -212,6 +239,7 @@ impl Lease {
         let mut attempt = 1;
         // What the first look found; a later one may find what this process has written itself.
         let mut is_succession = None;
+        let mut left = None;
         loop {
             let found = self.look("taken").await?;
             let is_predecessor = |stored: &Stored| Some(&stored.boot_id) == self.settings.succeeds.as_ref();
@@ -219,6 +247,10 @@ impl Lease {
             if !found.as_ref().is_some_and(is_own) {
                 let is_gone = |stored: &Stored| stored.is_released || is_predecessor(stored);
                 is_succession = Some(found.as_ref().is_some_and(is_gone));
+                let stance = found.as_ref().map_or(Stance::NORMAL, |stored| stored.stance.clone());
+                let is_news = stance.posture > Posture::Normal && !found.as_ref().is_some_and(is_predecessor);
+                left = is_news.then(|| stance.clone());
+                self.stand(stance);
             }
             let term = match &found {
                 Some(stored) if is_own(stored) && !stored.is_released => stored.term,
@@ -235,7 +267,8 @@ impl Lease {
             let sent = Sent::now();
             match self.write(term, false, wall, current).await {
                 Ok(version) => {
-                    return Ok(self.grant(term, sent, version, is_succession.unwrap_or(false)));
+                    let grant = self.grant(term, sent, version, is_succession.unwrap_or(false));
+                    return Ok(Grant { left, ..grant });
                 }
                 // Lost to somebody, or won without hearing of it: the next look tells.
                 Err(Failure::Precondition(_)) if attempt < self.client.retry.attempts.get() => {}
@@ -257,7 +290,8 @@ impl Lease {
             let current = Precondition::UpdateTime(grant.version.clone());
             match self.write(grant.term, false, wall, current).await {
                 Ok(version) => {
-                    *grant = self.grant(grant.term, sent, version, grant.is_succession);
+                    let left = grant.left.take();
+                    *grant = Grant { left, ..self.grant(grant.term, sent, version, grant.is_succession) };
                     return Ok(());
                 }
                 Err(Failure::Precondition(_)) => {
@@ -336,7 +370,7 @@ impl Lease {
     fn grant(&self, term: Term, sent: Sent, version: String, is_succession: bool) -> Grant {
         let used = self.settings.ttl.saturating_sub(self.settings.margin);
         let (valid_until, valid_until_wall) = (sent.at + used, sent.wall + used);
-        Grant { term, valid_until, valid_until_wall, version, is_succession }
+        Grant { term, valid_until, valid_until_wall, version, is_succession, left: None }
     }
 
     fn document(&self) -> String {
@@ -353,12 +387,15 @@ impl Lease {
         let settings = &self.settings;
         let ttl_ms = i64::try_from(settings.ttl.as_millis()).unwrap_or(i64::MAX);
         let ends = if is_released { wall } else { wall.plus(settings.ttl) };
+        let Stance { posture, because } = self.stance().clone();
         let fields = Fields::from([
             ("term".to_owned(), Value::Int(i64::from(term.0))),
             ("holder".to_owned(), settings.holder.as_str().into()),
             ("boot_id".to_owned(), settings.boot_id.as_str().into()),
             ("ttl_ms".to_owned(), Value::Int(ttl_ms)),
             ("released".to_owned(), Value::Bool(is_released)),
+            ("posture".to_owned(), word(posture).into()),
+            ("because".to_owned(), because.chars().take(LONGEST_REASON).collect::<String>().as_str().into()),
             ("beat".to_owned(), Value::Int(self.beat.fetch_add(1, Ordering::Relaxed))),
             // For people. The server's own times decide, see above.
             ("expires_at".to_owned(), Value::Time(ends)),
@@ -398,6 +435,29 @@ impl Lease {
     }
 }
 
+const fn word(posture: Posture) -> &'static str {
+    match posture {
+        Posture::Normal => "normal",
+        Posture::ExitOnly => "exit_only",
+        Posture::Halted => "halted",
+    }
+}
+
+/// Documents of versions before it have none. One that this version does not know counts as the strictest.
+fn stance(document: &Document) -> Stance {
+    let because = document.text("because").unwrap_or_default().to_owned();
+    let posture = match document.fields.get("posture").map(Value::as_text) {
+        None | Some(Some("normal")) => return Stance::NORMAL,
+        Some(Some("exit_only")) => Posture::ExitOnly,
+        Some(Some("halted")) => Posture::Halted,
+        Some(other) => {
+            let because = format!("the lease says {other:?}, which this version does not know: {because}");
+            return Stance { posture: Posture::Halted, because: Cow::Owned(because) };
+        }
+    };
+    Stance { posture, because: Cow::Owned(because) }
+}
+
 fn stored(document: &Document, read_time: Option<&str>) -> Result<Stored, String> {
     let missing = |name: &str| format!("it has no usable field {name}");
     let text = |name: &str| document.text(name).map(str::to_owned).ok_or_else(|| missing(name));
@@ -419,6 +479,7 @@ fn stored(document: &Document, read_time: Option<&str>) -> Result<Stored, String
             _ => return Err(missing("released")),
         },
         ttl: document.number("ttl_ms").map(Duration::from_millis).ok_or_else(|| missing("ttl_ms"))?,
+        stance: stance(document),
         version: document.update_time.clone(),
         age: read.since(written),
     })

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hedge_core::{Term, Timestamp};
+use hedge_core::{Posture, Stance, Term, Timestamp};
 use hedge_store::firestore::{
     Firestore, FirestoreConfig, FirestoreRetry, Grant, Lease, LeaseError, LeaseSettings,
 };
@@ -14,8 +14,8 @@ const DOCUMENT: &str = "hedge/paper/lease/main";
 const TTL: Duration = Duration::from_secs(30);
 const NOW: Timestamp = Timestamp::from_ms(1_795_165_200_000);
 
-pub(crate) fn lease(store: &Firestore, boot_id: &str, ttl: Duration) -> Lease {
-    let settings = LeaseSettings {
+fn settings(boot_id: &str, ttl: Duration) -> LeaseSettings {
+    LeaseSettings {
         account: "main".to_owned(),
         holder: format!("host of {boot_id}"),
         boot_id: boot_id.to_owned(),
@@ -23,8 +23,17 @@ pub(crate) fn lease(store: &Firestore, boot_id: &str, ttl: Duration) -> Lease {
         term_above: Term(0),
         ttl,
         margin: ttl / 6,
-    };
-    store.lease(settings).unwrap()
+    }
+}
+
+pub(crate) fn lease(store: &Firestore, boot_id: &str, ttl: Duration) -> Lease {
+    store.lease(settings(boot_id, ttl)).unwrap()
+}
+
+/// Whoever has the lock of that other one's state directory.
+fn successor(fake: &FakeFirestore, boot_id: &str, of: &str) -> Lease {
+    let settings = LeaseSettings { succeeds: Some(of.to_owned()), ..settings(boot_id, TTL) };
+    store(fake).lease(settings).unwrap()
 }
 
 async fn stage() -> (FakeFirestore, Lease, Lease) {
@@ -87,16 +96,7 @@ async fn a_successor_waits_for_nobody_and_says_so() {
     assert!(!grant.is_succession(), "a document that is not there proves nothing");
     is_held_by(b.acquire(NOW).await, "boot-a");
     // The process that has the lock of boot-a's state directory.
-    let settings = LeaseSettings {
-        account: "main".to_owned(),
-        holder: "host of boot-c".to_owned(),
-        boot_id: "boot-c".to_owned(),
-        succeeds: Some("boot-a".to_owned()),
-        term_above: Term(0),
-        ttl: TTL,
-        margin: TTL / 6,
-    };
-    let c = store(&fake).lease(settings).unwrap();
+    let c = successor(&fake, "boot-c", "boot-a");
     // The answer is lost, so that it finds itself as the holder.
     fake.fail_next(Fault::SlowAfterApply(Duration::ZERO)); // the look
     fake.fail_next(Fault::DeadlineAfterApply);
@@ -285,15 +285,7 @@ async fn a_document_that_somebody_overwrote_deleted_or_damaged_is_not_ours() {
 #[tokio::test]
 async fn settings_that_cannot_work_are_refused() {
     let fake = FakeFirestore::start().await;
-    let good = LeaseSettings {
-        account: "main".to_owned(),
-        holder: "h".to_owned(),
-        boot_id: "b".to_owned(),
-        succeeds: None,
-        term_above: Term(0),
-        ttl: TTL,
-        margin: Duration::from_secs(5),
-    };
+    let good = settings("b", TTL);
     for (bad, expected) in [
         (LeaseSettings { account: "a/b".to_owned(), ..good.clone() }, "account \"a/b\""),
         (LeaseSettings { boot_id: String::new(), ..good.clone() }, "has no boot id"),
@@ -308,17 +300,8 @@ async fn settings_that_cannot_work_are_refused() {
 async fn a_term_is_above_the_stored_one_and_above_that_of_the_state_directory() {
     let fake = FakeFirestore::start().await;
     let of = |boot_id: &str, term_above| {
-        store(&fake)
-            .lease(LeaseSettings {
-                account: "main".to_owned(),
-                holder: "h".to_owned(),
-                boot_id: boot_id.to_owned(),
-                succeeds: None,
-                term_above: Term(term_above),
-                ttl: TTL,
-                margin: TTL / 6,
-            })
-            .unwrap()
+        let settings = LeaseSettings { term_above: Term(term_above), ..settings(boot_id, TTL) };
+        store(&fake).lease(settings).unwrap()
     };
     // A directory that was led 40 times, a copy of it, and the first one again.
     let mut terms = Vec::new();
@@ -329,4 +312,65 @@ async fn a_term_is_above_the_stored_one_and_above_that_of_the_state_directory() 
         lease.release(grant, NOW).await.unwrap();
     }
     assert_eq!(terms, [41, 42, 43, 51]);
+}
+
+fn halted(because: &str) -> Stance {
+    Stance { posture: Posture::Halted, because: because.to_owned().into() }
+}
+
+#[tokio::test]
+async fn how_an_account_was_left_goes_to_the_next_holder_until_somebody_says_otherwise() {
+    let (fake, a, b) = stage().await;
+    let mut grant = a.acquire(NOW).await.unwrap();
+    assert_eq!(grant.left(), None);
+    a.stand(halted("ann: what is this?"));
+    a.renew(&mut grant, NOW).await.unwrap();
+    let fields = serde_json::Value::Object(fake.fields(DOCUMENT).unwrap());
+    assert_eq!(fields["posture"]["stringValue"], "halted");
+    assert_eq!(fields["because"]["stringValue"], "ann: what is this?");
+    // Killed: what the last renewal said stands, and the next holder says it on before it knows more.
+    fake.advance_clock(TTL);
+    let mut grant = b.acquire(NOW).await.unwrap();
+    assert_eq!(grant.left(), Some(&halted("ann: what is this?")));
+    b.renew(&mut grant, NOW).await.unwrap();
+    assert_eq!(grant.left(), Some(&halted("ann: what is this?")));
+    drop(grant);
+    // Its own successor has its journal, and says it on all the same.
+    let c = successor(&fake, "boot-c", "boot-b");
+    let grant = c.acquire(NOW).await.unwrap();
+    assert_eq!(grant.left(), None);
+    c.release(grant, NOW).await.unwrap();
+    let grant = a.acquire(NOW).await.unwrap();
+    assert_eq!(grant.left(), Some(&halted("ann: what is this?")));
+    a.stand(Stance::NORMAL);
+    a.release(grant, NOW).await.unwrap();
+    assert_eq!(b.acquire(NOW).await.unwrap().left(), None);
+}
+
+#[tokio::test]
+async fn a_document_of_an_earlier_version_says_nothing_of_it_and_a_strange_word_counts_as_halted() {
+    for (posture, expected) in [
+        (None, None),
+        (Some(serde_json::json!({"stringValue": "normal"})), None),
+        (Some(serde_json::json!({"stringValue": "exit_only"})), Some((Posture::ExitOnly, "ann"))),
+        (Some(serde_json::json!({"stringValue": "asleep"})), Some((Posture::Halted, "\"asleep\""))),
+        (Some(serde_json::json!({"integerValue": "3"})), Some((Posture::Halted, "does not know: ann"))),
+    ] {
+        let (fake, a, b) = stage().await;
+        a.acquire(NOW).await.unwrap();
+        fake.tamper(DOCUMENT, |mut fields| {
+            fields.retain(|name, _| name != "posture" && name != "because");
+            if let Some(posture) = posture {
+                fields.insert("posture".to_owned(), posture);
+                fields.insert("because".to_owned(), serde_json::json!({"stringValue": "ann"}));
+            }
+            Some(fields)
+        });
+        fake.advance_clock(TTL);
+        let grant = b.acquire(NOW).await.unwrap();
+        let found = grant.left().map(|left| (left.posture, left.because.to_string()));
+        assert_eq!(found.as_ref().map(|(posture, _)| *posture), expected.map(|(posture, _)| posture));
+        let says = |because: &str| expected.is_none_or(|(_, part)| because.contains(part));
+        assert!(found.as_ref().is_none_or(|(_, because)| says(because)), "{found:?}");
+    }
 }
