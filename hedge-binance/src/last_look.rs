@@ -1,6 +1,6 @@
 //! What is asked after a command is signed and before its first byte is written.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use hedge_core::{Failpoint, Failpoints, SendGuard, Sending};
 use hedge_http::limiter::Priority;
@@ -37,9 +37,9 @@ impl LastLook {
     }
 
     /// Our clocks cannot be trusted for what happened meanwhile.
-    pub(crate) fn time_was_lost(&self, how: &str) {
+    pub(crate) fn time_was_lost(&self, by: Duration, how: &str) {
         if let Some(guard) = &self.guard {
-            guard.time_was_lost(how);
+            guard.time_was_lost(by, how);
         }
     }
 

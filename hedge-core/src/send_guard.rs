@@ -1,6 +1,6 @@
 //! The last word before a command leaves. Whoever composes a program brings it; a client without one asks nobody.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// What a request may do to the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,8 +22,9 @@ pub enum Sending {
 pub trait SendGuard: fmt::Debug + Send + Sync + 'static {
     /// Errors: nothing of that kind may leave now, and why. A few microseconds.
     fn admits(&self, what: Sending) -> Result<(), String>;
-    /// The venue's clock and ours have moved apart, and how: this process may have stood still with all its clocks.
-    fn time_was_lost(&self, how: &str) {
-        let _ = how;
+    /// The venue's clock and ours have moved apart by so much, and how: this process may have stood still with all its clocks.
+    /// Zero where it is not known yet by how much; whoever finds that out says it.
+    fn time_was_lost(&self, by: Duration, how: &str) {
+        let _ = (by, how);
     }
 }

@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use hedge_core::{
-    BarQuery, Book, BrokerError, Brokerage, Channel, Clock, Fact, Failpoint, InstrumentId, InstrumentIx,
-    InstrumentSpec, Interval, MarketEvent, OperatorCommand, OrderRef, OrderState, PositionMode, Posture,
-    RunId, RunStarted, Seq, Subscription, Term, Timestamp, Venue, event::JOURNAL_FORMAT,
+    BarQuery, Book, BrokerError, Brokerage, Channel, Clock, Event, Fact, Failpoint, InstrumentId,
+    InstrumentIx, InstrumentSpec, Interval, MarketEvent, OperatorCommand, OrderRef, OrderState, PositionMode,
+    Posture, RunId, RunStarted, Seq, Subscription, Term, Timestamp, Venue, event::JOURNAL_FORMAT,
 };
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
@@ -96,10 +96,13 @@ impl Runtime {
     async fn fold(&mut self) -> Result<Seq, RunError> {
         let limit = NonZeroU32::new(PAGE).unwrap_or(NonZeroU32::MIN);
         let mut from = Some(Seq(0));
-        let (mut folded, began) = (0_u64, Instant::now());
+        let (mut folded, began, mut config_before) = (0_u64, Instant::now(), String::new());
         while let Some(place) = from {
             let page = self.store.read(place, limit).await?;
             for envelope in &page.records {
+                if let Event::Fact(Fact::RunStarted(started)) = &envelope.event {
+                    config_before.clone_from(&started.config_hash);
+                }
                 self.engine.replay(envelope);
                 self.views.observe(envelope, self.engine.book());
                 for observer in &mut self.observers {
@@ -113,6 +116,14 @@ impl Runtime {
             let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
             info!(records = folded, took_ms, "journal folded");
         }
+        let config = self.settings.config_hash.as_str();
+        if !config_before.is_empty() && config_before != config {
+            info!(
+                before = short(&config_before),
+                now = short(config),
+                "the configuration is another one than at the start before"
+            );
+        }
         self.clock.not_before(self.engine.book().last_fact_at());
         Ok(self.store.next_seq().await?)
     }
@@ -125,9 +136,8 @@ impl Runtime {
 
     fn run_started(&self, leader: Option<&Leader>) -> RunStarted {
         let book = self.engine.book();
-        let is_first = book.next_seq() == Seq(0);
         RunStarted {
-            run: if is_first { RunId(self.clock.now().ms().div_euclid(1_000)) } else { book.run() },
+            run: self.run_id(),
             // A panic close leads without a journal.
             term: Term(book.term().max(leader.map_or(Term(0), |leader| leader.term)).0 + 1),
             format: JOURNAL_FORMAT,
@@ -135,6 +145,21 @@ impl Runtime {
             config_hash: self.settings.config_hash.clone(),
             profile: self.settings.profile.clone(),
             data_hash: self.settings.data_hash.clone(),
+        }
+    }
+
+    /// The second of its begin, and never the same twice in one journal.
+    fn run_id(&self) -> RunId {
+        let book = self.engine.book();
+        let now = RunId(self.clock.now().ms().div_euclid(1_000));
+        match book.next_seq() {
+            Seq(0) => now,
+            _ if self.settings.begins_run => {
+                let run = now.max(RunId(book.run().0 + 1));
+                info!(before = %book.run(), %run, "nothing shows that the process before is gone; a run of its own begins");
+                run
+            }
+            _ => book.run(),
         }
     }
 
@@ -425,6 +450,11 @@ impl Runtime {
             });
         }
     }
+}
+
+/// As much of a hash as people compare.
+fn short(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
 }
 
 /// What the journal must hold before anything else: what a takeover left behind, and whether this process may open.

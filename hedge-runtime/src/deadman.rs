@@ -2,7 +2,8 @@
 //!
 //! The timer is the venue's and per symbol: when nobody renews it, the venue cancels the symbol's open orders. Whether it
 //! spares untriggered conditional orders is not documented, so it is never armed where a plain order of ours closes something or one of a person rests, and
-//! a process that stops on purpose takes it off every symbol on which it holds a leg.
+//! a process that stops on purpose takes it off every symbol on which it holds a leg. So does one that may not set it any more,
+//! because its lease is over: the timers of the others run out, and their entries vanish.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -37,14 +38,32 @@ enum Call {
     Disarm,
 }
 
-/// Which symbols need the timer. A pure reading of the book.
-pub(crate) fn wanted(book: &Book) -> BTreeSet<InstrumentId> {
-    let symbols: BTreeSet<InstrumentId> = book
-        .live_orders()
-        .filter(|order| is_resting_entry(order))
-        .map(|order| order.position.instrument)
-        .collect();
-    symbols.into_iter().filter(|instrument| !is_spared(book, instrument)).collect()
+/// What the book says of the symbols.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Wishes {
+    /// Those that need the timer.
+    wanted: BTreeSet<InstrumentId>,
+    /// Those on which a leg is open.
+    held: BTreeSet<InstrumentId>,
+}
+
+impl Wishes {
+    /// A pure reading of the book.
+    fn of(book: &Book) -> Self {
+        let resting: BTreeSet<InstrumentId> = book
+            .live_orders()
+            .filter(|order| is_resting_entry(order))
+            .map(|order| order.position.instrument)
+            .collect();
+        let wanted = resting.into_iter().filter(|instrument| !is_spared(book, instrument)).collect();
+        Self { wanted, held: book.open_legs().map(|leg| leg.key.instrument).collect() }
+    }
+
+    /// Those that need the timer, where it may not be set: none on which a leg is open, for its stops must not go with the entries.
+    /// What is not renewed runs out.
+    fn unrenewed(&self) -> BTreeSet<InstrumentId> {
+        self.wanted.difference(&self.held).copied().collect()
+    }
 }
 
 /// One that the venue has, or may have: a timer too many cancels nothing that should stay.
@@ -116,23 +135,23 @@ pub(crate) struct Tools {
 /// Keeps the timers as the book wants them.
 #[derive(Debug)]
 pub(crate) struct DeadMan {
-    wanted: watch::Sender<BTreeSet<InstrumentId>>,
-    stop: watch::Sender<Option<BTreeSet<InstrumentId>>>,
+    wishes: watch::Sender<Wishes>,
+    stop: watch::Sender<bool>,
     worker: JoinHandle<()>,
 }
 
 impl DeadMan {
     pub(crate) fn start(timer: Duration, instruments: &[InstrumentId], tools: Tools) -> Self {
-        let (wanted, wishes) = watch::channel(BTreeSet::new());
-        let (stop, stopped) = watch::channel(None);
-        let worker = tokio::spawn(run(Plan::new(timer, instruments), tools, wishes, stopped));
-        Self { wanted, stop, worker }
+        let (wishes, heard) = watch::channel(Wishes::default());
+        let (stop, stopped) = watch::channel(false);
+        let worker = tokio::spawn(run(Plan::new(timer, instruments), tools, heard, stopped));
+        Self { wishes, stop, worker }
     }
 
     /// Looks at the book after a step.
     pub(crate) fn look(&self, book: &Book) {
-        let wishes = wanted(book);
-        self.wanted.send_if_modified(|known| {
+        let wishes = Wishes::of(book);
+        self.wishes.send_if_modified(|known| {
             let is_news = *known != wishes;
             *known = wishes;
             is_news
@@ -142,8 +161,8 @@ impl DeadMan {
     /// The run ends: entries that rest vanish when their timer runs out, for nobody watches them. Symbols on which a leg is
     /// open are disarmed first, for its stops must not go with them.
     pub(crate) async fn finish(&mut self, book: &Book) {
-        let held: BTreeSet<InstrumentId> = book.open_legs().map(|leg| leg.key.instrument).collect();
-        self.stop.send_replace(Some(held));
+        self.look(book);
+        self.stop.send_replace(true);
         if timeout(DISARM_WITHIN, &mut self.worker).await.is_err() {
             warn!("the dead-man timer could not be taken off in time; it may cancel orders once it runs out");
             self.worker.abort();
@@ -160,14 +179,21 @@ impl Drop for DeadMan {
 async fn run(
     mut plan: Plan,
     tools: Tools,
-    mut wishes: watch::Receiver<BTreeSet<InstrumentId>>,
-    mut stopped: watch::Receiver<Option<BTreeSet<InstrumentId>>>,
+    mut heard: watch::Receiver<Wishes>,
+    mut stopped: watch::Receiver<bool>,
 ) {
     let mut pause = FIRST_RETRY;
+    let mut is_refused = false;
     loop {
-        let wanted = wishes.borrow_and_update().clone();
+        let wishes = heard.borrow_and_update().clone();
         let mut failed = false;
+        let refusal = tools.fence.sets_timers().err();
+        tell(&mut is_refused, refusal.as_deref());
+        let wanted = if is_refused { wishes.unrenewed() } else { wishes.wanted };
         for (instrument, call) in plan.calls(&wanted, tools.clock.now()) {
+            if is_refused && call == Call::Arm {
+                continue;
+            }
             match say(&mut plan, &tools, instrument, call).await {
                 Said::Taken => {}
                 Said::Failed => failed = true,
@@ -176,7 +202,8 @@ async fn run(
         }
         tokio::select! {
             biased;
-            held = ended(&mut stopped) => {
+            () = ended(&mut stopped) => {
+                let held = heard.borrow().held.clone();
                 let on: Vec<InstrumentId> = plan.armed.keys().filter(|on| held.contains(on)).copied().collect();
                 for instrument in on {
                     say(&mut plan, &tools, instrument, Call::Disarm).await;
@@ -185,10 +212,12 @@ async fn run(
             }
             // A renewal that failed is overdue, and would be due again at once.
             () = sleep(pause), if failed => pause = (pause * 2).min(LAST_RETRY),
-            changed = wishes.changed(), if !failed => if changed.is_err() {
+            changed = heard.changed(), if !failed => if changed.is_err() {
                 return;
             },
-            () = tools.clock.sleep_until(plan.due(&wanted)), if !failed => {}
+            // Nobody says when it may be set again.
+            () = sleep(FIRST_RETRY), if is_refused && !failed => {}
+            () = tools.clock.sleep_until(plan.due(&wanted)), if !failed && !is_refused => {}
         }
         if !failed {
             pause = FIRST_RETRY;
@@ -196,10 +225,24 @@ async fn run(
     }
 }
 
-/// On which symbols a leg is open when the run ends; resolves then.
-async fn ended(stopped: &mut watch::Receiver<Option<BTreeSet<InstrumentId>>>) -> BTreeSet<InstrumentId> {
-    let held = stopped.wait_for(Option::is_some).await;
-    held.ok().and_then(|held| held.clone()).unwrap_or_default()
+/// Resolves when the run ends.
+async fn ended(stopped: &mut watch::Receiver<bool>) {
+    // Whoever drops the sender aborts this worker, too.
+    let _ = stopped.wait_for(|is_over| *is_over).await;
+}
+
+/// Notes whether the timer may be set, and says so when that changes.
+fn tell(is_refused: &mut bool, refusal: Option<&str>) {
+    match refusal {
+        Some(because) if !*is_refused => warn!(
+            because,
+            "the dead-man timer is not renewed: it is taken off where a leg is open, and entries elsewhere vanish when it \
+             runs out"
+        ),
+        None if *is_refused => info!("the dead-man timer may be set again"),
+        _ => {}
+    }
+    *is_refused = refusal.is_some();
 }
 
 /// What became of a call.

@@ -35,6 +35,10 @@ pub trait Fence: fmt::Debug + Send + Sync + 'static {
     fn admits(&self, term: Term) -> Result<(), String>;
     /// Tells the new leader that this process has stopped: nothing of it is on its way to the venue or the journal.
     fn acknowledge(&self, at: Timestamp);
+    /// Errors: no timer that cancels orders at the venue may be set now, and why; taking one off is an exit.
+    fn sets_timers(&self) -> Result<(), String> {
+        Ok(())
+    }
     /// The lease behind it, for people; `None` where there is none.
     fn lease(&self) -> Option<LeaseStatus> {
         None

@@ -28,7 +28,7 @@ pub use fence::{Fence, Leader, Unfenced};
 pub use lease::LeaseStatus;
 pub use observer::Observer;
 pub use run::{Parts, RunEnd, Runtime};
-pub use settings::{Listing, Settings};
+pub use settings::{Listing, START, Settings};
 pub use shutdown::Shutdown;
 pub use sources::Operator;
 pub use views::{StopFigures, StopWatch, Views};

@@ -50,6 +50,9 @@ pub struct Settings {
     /// Why nothing may be opened at first, if nothing may: an order to close only, as long as no other one stands. Whoever
     /// gave the reason lifts it.
     pub closing_at_first: Option<String>,
+    /// Whether nothing shows that this process follows the one that wrote the journal last, so that another process may write
+    /// a copy of it: then a run of its own begins, and no client id of the two is the same.
+    pub begins_run: bool,
     /// Whether the money is not real although the market is: every row of every view says so.
     pub simulated: bool,
     /// The state directory whose control socket is served; `None` serves none.
@@ -77,6 +80,7 @@ impl Settings {
             drain_within: Duration::from_secs(3),
             hold: None,
             closing_at_first: None,
+            begins_run: false,
             simulated: false,
             control: None,
             failpoints: Failpoints::NONE,
@@ -86,7 +90,7 @@ impl Settings {
 
 /// How the reason of an order begins that a start has given because its process must not open. The next start that may
 /// open lifts exactly such an order.
-pub(crate) const START: &str = "start: ";
+pub const START: &str = "start: ";
 
 /// The standing order of a process that is held.
 pub(crate) fn held(reason: &str) -> String {

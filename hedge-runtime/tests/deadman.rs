@@ -3,14 +3,21 @@
 
 mod support;
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use hedge_core::{
     AccountEvent, Coverage, Decimal, Entry, Fill, OrderRef, OrderReport, OrderSide, PositionSide, Price, Qty,
-    ReportedId, ReportedKind, ReportedState, Tif, Timestamp, VenueOrderId,
+    ReportedId, ReportedKind, ReportedState, Term, Tif, Timestamp, VenueOrderId,
 };
-use hedge_runtime::Activity;
+use hedge_runtime::{Activity, Fence, Leader, RunEnd, RunError};
 use support::{AtOrder, Bench, START_MS, btc, fill_of_the_first_order};
+use tokio::task::JoinHandle;
 
 /// Entries rest at 99, and the timer runs for two minutes.
 fn bench() -> Bench {
@@ -26,6 +33,42 @@ fn bench() -> Bench {
 
 const ARMED: &str = "dead_man BTCUSDT Some(120)";
 const OFF: &str = "dead_man BTCUSDT None";
+
+/// A run with an entry that rests and the timer over it.
+async fn armed(bench: &Bench) -> JoinHandle<Result<RunEnd, RunError>> {
+    let run = bench.start();
+    bench.live().await;
+    bench.close_bar(0, 0);
+    bench.until("armed", |bench| bench.venue.called(ARMED) == 1).await;
+    run
+}
+
+/// A part of that entry is filled, and the leg gets its stop.
+async fn fill_in_part(bench: &Bench) {
+    let fill = Fill { qty: Qty::parse("0.4").unwrap(), ..fill_of_the_first_order(btc()) };
+    bench.venue.say(AccountEvent::Fill { fill });
+    bench.until("protected", |bench| bench.venue.called("submit") == 2).await;
+}
+
+/// The lock of a directory, and a lease that may be over.
+#[derive(Clone, Debug, Default)]
+struct Leased(Arc<AtomicBool>);
+
+impl Fence for Leased {
+    fn leader(&self) -> Result<Option<Leader>, String> {
+        Ok(None)
+    }
+    fn lead(&self, _: Term, _: Timestamp) -> Result<(), String> {
+        Ok(())
+    }
+    fn admits(&self, _: Term) -> Result<(), String> {
+        Ok(())
+    }
+    fn acknowledge(&self, _: Timestamp) {}
+    fn sets_timers(&self) -> Result<(), String> {
+        if self.0.load(Ordering::SeqCst) { Err("the lease is over".to_owned()) } else { Ok(()) }
+    }
+}
 
 fn report(number: i64, side: OrderSide, state: ReportedState) -> OrderReport {
     OrderReport {
@@ -96,10 +139,7 @@ async fn where_a_plain_order_closes_something_it_is_never_armed() {
 #[tokio::test(start_paused = true)]
 async fn a_renewal_that_fails_is_tried_on_ever_more_patiently() {
     let bench = bench();
-    let run = bench.start();
-    bench.live().await;
-    bench.close_bar(0, 0);
-    bench.until("armed", |bench| bench.venue.called(ARMED) == 1).await;
+    let run = armed(&bench).await;
     bench.venue.refuses_timers.store(true, Ordering::SeqCst);
     // Long after the renewal was due: what was due once stays due.
     tokio::time::sleep(Duration::from_secs(160)).await;
@@ -116,14 +156,9 @@ async fn a_renewal_that_fails_is_tried_on_ever_more_patiently() {
 #[tokio::test(start_paused = true)]
 async fn a_journal_that_fails_takes_it_off_where_a_leg_is_open_too() {
     let bench = bench();
-    let run = bench.start();
-    bench.live().await;
-    bench.close_bar(0, 0);
-    bench.until("armed", |bench| bench.venue.called(ARMED) == 1).await;
+    let run = armed(&bench).await;
     let off = bench.venue.called(OFF);
-    let fill = Fill { qty: Qty::parse("0.4").unwrap(), ..fill_of_the_first_order(btc()) };
-    bench.venue.say(AccountEvent::Fill { fill });
-    bench.until("protected", |bench| bench.venue.called("submit") == 2).await;
+    fill_in_part(&bench).await;
     *bench.store.at_order.lock().unwrap() = AtOrder::FailAlways;
     bench
         .venue
@@ -137,17 +172,37 @@ async fn a_journal_that_fails_takes_it_off_where_a_leg_is_open_too() {
 async fn a_stop_leaves_it_on_an_entry_and_takes_it_off_where_a_leg_is_open() {
     for fills in [false, true] {
         let bench = bench();
-        let run = bench.start();
-        bench.live().await;
-        bench.close_bar(0, 0);
-        bench.until("armed", |bench| bench.venue.called(ARMED) == 1).await;
+        let run = armed(&bench).await;
         let off = bench.venue.called(OFF);
         if fills {
-            let fill = Fill { qty: Qty::parse("0.4").unwrap(), ..fill_of_the_first_order(btc()) };
-            bench.venue.say(AccountEvent::Fill { fill });
-            bench.until("protected", |bench| bench.venue.called("submit") == 2).await;
+            fill_in_part(&bench).await;
         }
         bench.stop(run).await;
         assert_eq!(bench.venue.called(OFF) - off, usize::from(fills), "filled in part: {fills}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_the_lease_is_over_it_is_taken_off_open_legs_and_not_renewed_until_the_lease_is_back() {
+    for fills in [false, true] {
+        let lease = Leased::default();
+        let bench = bench().fenced(lease.clone());
+        let run = armed(&bench).await;
+        if fills {
+            fill_in_part(&bench).await;
+        }
+        let off = bench.venue.called(OFF);
+        lease.0.store(true, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        assert_eq!(bench.venue.called(ARMED), 1, "nobody may renew it");
+        // Where nothing is held it runs out, and the entry vanishes; a leg's stops must not go with it.
+        assert_eq!(bench.venue.called(OFF) - off, usize::from(fills));
+        if !fills {
+            fill_in_part(&bench).await;
+            bench.until("off", |bench| bench.venue.called(OFF) == off + 1).await;
+        }
+        lease.0.store(false, Ordering::SeqCst);
+        bench.until("armed again", |bench| bench.venue.called(ARMED) == 2).await;
+        bench.stop(run).await;
     }
 }

@@ -211,8 +211,9 @@ impl Rest {
         // As long on walls on a fast clock.
         let least_ms = (self.recv_window.ms() / 3).max(LOST_MS);
         if moved_ms.unsigned_abs() > u64::from(least_ms) {
-            self.last_look
-                .time_was_lost(&format!("the venue's clock and ours have moved apart by {moved_ms} ms"));
+            let by = Duration::from_millis(moved_ms.unsigned_abs());
+            let how = format!("the venue's clock and ours have moved apart by {moved_ms} ms");
+            self.last_look.time_was_lost(by, &how);
         }
     }
 
@@ -307,8 +308,9 @@ impl Rest {
             return first;
         }
         if request.priority == Priority::Open {
-            // Before it is measured anew: from here on an opening is admitted only if whoever is asked has looked again.
-            self.last_look.time_was_lost("the venue refused the timestamp of an opening");
+            // Before it is measured anew, and whatever that says: from here on an opening is admitted only if whoever is asked
+            // has looked again. How much time was lost the measurement tells.
+            self.last_look.time_was_lost(Duration::ZERO, "the venue refused the timestamp of an opening");
         }
         match self.sync_clock().await {
             Ok(_) if is_stale() => {

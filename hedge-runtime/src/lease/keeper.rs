@@ -14,6 +14,8 @@ use crate::clock::SystemClock;
 
 /// How long giving a lease back may take at the end of a process.
 const RELEASE_WITHIN: Duration = Duration::from_secs(5);
+/// How often the last word on an account is stored in vain.
+const STORE_ATTEMPTS: u32 = 3;
 /// Longest distance of the warnings about a store that does not answer.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
@@ -32,6 +34,7 @@ pub struct Beat {
 enum Ask {
     Take(oneshot::Sender<Result<Taken, LeaseRefusal>>),
     TryOn,
+    Store(oneshot::Sender<()>),
     Release(oneshot::Sender<()>),
 }
 
@@ -69,6 +72,15 @@ impl Keeper {
         if let Some(asks) = &self.asks {
             // A thread that has ended has said so.
             let _ = asks.send(Ask::TryOn);
+        }
+    }
+
+    /// Stores how the account is left, within five seconds, where it is not to be given back. The lease runs out then.
+    pub async fn store(&self) {
+        let (reply, done) = oneshot::channel();
+        if self.asks.as_ref().is_some_and(|asks| asks.send(Ask::Store(reply)).is_ok()) {
+            // Each renewal has tried, too.
+            let _ = timeout(RELEASE_WITHIN, done).await;
         }
     }
 
@@ -152,6 +164,10 @@ impl<S: LeaseStore> Keeping<S> {
                     let _ = reply.send(taken);
                 }
                 Some(Ask::TryOn) => next = next.or_else(|| Some(Instant::now() + self.beat.retry_every)),
+                Some(Ask::Store(reply)) => {
+                    next = self.store_last_word(next).await;
+                    let _ = reply.send(());
+                }
                 Some(Ask::Release(reply)) => {
                     self.release().await;
                     let _ = reply.send(());
@@ -173,7 +189,9 @@ impl<S: LeaseStore> Keeping<S> {
         let asking = self.state.asking();
         let (done, what) = match self.state.term() {
             Some(_) => {
-                (self.store.renew(now).await.map(|longer| self.state.renewed(asking, longer)), "renewed")
+                let stance = self.state.stance();
+                let renewed = self.store.renew(now, stance).await;
+                (renewed.map(|longer| self.state.renewed(asking, longer)), "renewed")
             }
             None => (self.take().await.map(|taken| info!(term = %taken.term, "the lease is ours")), "taken"),
         };
@@ -213,6 +231,21 @@ impl<S: LeaseStore> Keeping<S> {
         }
     }
 
+    /// Only while it is this process's; when next.
+    async fn store_last_word(&mut self, mut next: Option<Instant>) -> Option<Instant> {
+        for _ in 0..STORE_ATTEMPTS {
+            if self.state.term().is_none() {
+                break;
+            }
+            next = self.look_after().await;
+            if self.told_at.is_none() {
+                break;
+            }
+            tokio::time::sleep(self.beat.retry_every).await;
+        }
+        next
+    }
+
     async fn release(&mut self) {
         let held = self.state.term().is_some();
         let is_alone = !self.state.waits_for_first_opening();
@@ -225,7 +258,7 @@ impl<S: LeaseStore> Keeping<S> {
             info!("the lease is not given back: who led before may not know yet; it runs out by itself");
             return;
         }
-        match self.store.release(SystemClock.now()).await {
+        match self.store.release(SystemClock.now(), self.state.stance()).await {
             Ok(()) => info!("the lease is given back"),
             Err(refusal) => warn!(because = %refusal, "the lease was not given back; it runs out by itself"),
         }
@@ -237,7 +270,7 @@ mod tests {
     use std::{collections::VecDeque, sync::Mutex};
 
     use async_trait::async_trait;
-    use hedge_core::{Sending, Term, Timestamp};
+    use hedge_core::{Posture, Sending, Stance, Term, Timestamp};
 
     use super::*;
     use crate::lease::{Identity, Validity};
@@ -247,7 +280,7 @@ mod tests {
 
     /// Answers as it is told, then "yes"; and what it was asked.
     #[derive(Clone, Debug, Default)]
-    struct Script(Arc<Mutex<(Answers, Vec<&'static str>)>>);
+    struct Script(Arc<Mutex<(Answers, Vec<&'static str>)>>, Arc<Mutex<Option<Stance>>>);
 
     type Answers = VecDeque<Result<Duration, LeaseRefusal>>;
 
@@ -271,12 +304,15 @@ mod tests {
     #[async_trait]
     impl LeaseStore for Script {
         async fn take(&mut self, _: Timestamp) -> Result<Taken, LeaseRefusal> {
-            Ok(Taken { term: Term(1), validity: self.answer("take")?, is_succession: true })
+            Ok(Taken { term: Term(1), validity: self.answer("take")?, is_succession: true, left: None })
         }
-        async fn renew(&mut self, _: Timestamp) -> Result<Validity, LeaseRefusal> {
-            self.answer("renew")
+        async fn renew(&mut self, _: Timestamp, stance: Option<Stance>) -> Result<Validity, LeaseRefusal> {
+            let renewed = self.answer("renew")?;
+            *self.1.lock().unwrap() = stance;
+            Ok(renewed)
         }
-        async fn release(&mut self, _: Timestamp) -> Result<(), LeaseRefusal> {
+        async fn release(&mut self, _: Timestamp, stance: Option<Stance>) -> Result<(), LeaseRefusal> {
+            *self.1.lock().unwrap() = stance;
             self.answer("release").map(|_| ())
         }
     }
@@ -312,6 +348,38 @@ mod tests {
         keeper.release().await;
         assert_eq!(script.asked().last(), Some(&"release"));
         assert!(state.admits(Sending::Exit).unwrap_err().contains("given back"));
+    }
+
+    fn halted() -> Stance {
+        Stance { posture: Posture::Halted, because: "ann: what is this?".into() }
+    }
+
+    #[tokio::test]
+    async fn how_the_account_is_left_is_stored_at_once_and_given_back_with_the_lease() {
+        let script = Script::default();
+        let (state, keeper) = kept(&script, TTL);
+        keeper.take().await.unwrap();
+        state.leave(Stance::NORMAL);
+        state.leave(halted());
+        until("the news", || *script.1.lock().unwrap() == Some(halted())).await;
+        assert_eq!(script.asked(), ["take", "renew"], "as usual is no news");
+        state.leave(Stance::NORMAL);
+        until("the other news", || *script.1.lock().unwrap() == Some(Stance::NORMAL)).await;
+        state.leave(halted());
+        keeper.release().await;
+        assert_eq!(*script.1.lock().unwrap(), Some(halted()));
+        assert_eq!(script.asked().last(), Some(&"release"));
+    }
+
+    #[tokio::test]
+    async fn a_process_that_may_not_give_its_lease_back_stores_its_last_word_although_the_store_stumbles() {
+        let script = Script::of([Ok(TTL), Err(unreachable()), Ok(TTL)]);
+        let (state, keeper) = kept(&script, TTL);
+        keeper.take().await.unwrap();
+        state.leave(halted());
+        keeper.store().await;
+        assert_eq!(*script.1.lock().unwrap(), Some(halted()));
+        assert!(!script.asked().contains(&"release"), "{:?}", script.asked());
     }
 
     #[tokio::test]
@@ -400,14 +468,14 @@ mod tests {
     impl LeaseStore for Broken {
         async fn take(&mut self, _: Timestamp) -> Result<Taken, LeaseRefusal> {
             let validity = Validity::until(std::time::Instant::now() + TTL);
-            Ok(Taken { term: Term(1), validity, is_succession: self.is_succession })
+            Ok(Taken { term: Term(1), validity, is_succession: self.is_succession, left: None })
         }
-        async fn renew(&mut self, _: Timestamp) -> Result<Validity, LeaseRefusal> {
+        async fn renew(&mut self, _: Timestamp, _: Option<Stance>) -> Result<Validity, LeaseRefusal> {
             self.asked.lock().unwrap().push("renew");
             assert!(self.hangs, "a defect");
             std::future::pending().await
         }
-        async fn release(&mut self, _: Timestamp) -> Result<(), LeaseRefusal> {
+        async fn release(&mut self, _: Timestamp, _: Option<Stance>) -> Result<(), LeaseRefusal> {
             self.asked.lock().unwrap().push("release");
             Ok(())
         }

@@ -10,13 +10,13 @@
 //! | The lease | Openings | Leverage, modes, margin out, countdowns | Closes, stops, cancels |
 //! |---|---|---|---|
 //! | held, and not over | leave, once the first wait is over | leave | leave |
-//! | over, and the store was asked since and did not answer | do not leave | do not leave | leave: they only reduce and protect, and a host that has lost nothing but the store must not leave its legs bare |
+//! | over, and the store was asked since and did not answer, or refused | do not leave | do not leave | leave: they only reduce and protect, and a host that has lost nothing but the store must not leave its legs bare |
 //! | over, and nobody has asked since: this process was stopped, or its host slept | do not leave | do not leave | are refused until the store was asked, which is done at once; whoever wanted them decides again |
 //! | not to be had at the start, in a directory that has led under one | do not leave | do not leave | leave |
 //! | somebody else's | do not leave | do not leave | do not leave; the process ends |
 //!
 //! A lease counts as over, too, when the venue's clock and ours have moved apart ([`LeaseState::time_was_lost`]): a machine that
-//! is paused may stop all of its own clocks.
+//! is paused may stop all of its own clocks. Exits go on where that was less than the margin: then nobody else can lead yet.
 //!
 //! No venue checks any of this. What keeps a request of a stopped process from being executed late is its timestamp, which is
 //! taken before the question, and a window that is shorter than the lease's margin.
@@ -30,7 +30,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use hedge_core::{Term, Timestamp};
+use hedge_core::{Stance, Term, Timestamp};
 use thiserror::Error;
 
 pub use keeper::{Beat, Keeper};
@@ -41,14 +41,15 @@ pub use state::{Asking, Identity, LeaseState, LeaseStatus};
 pub trait LeaseStore: fmt::Debug + Send + 'static {
     /// Takes the lease, if nobody else holds it. Errors: [`LeaseRefusal`].
     async fn take(&mut self, wall: Timestamp) -> Result<Taken, LeaseRefusal>;
-    /// Makes what was taken last longer; one attempt. Errors: [`LeaseRefusal`].
-    async fn renew(&mut self, wall: Timestamp) -> Result<Validity, LeaseRefusal>;
+    /// Makes what was taken last longer; one attempt. `stance` is what the next holder is to find; without one, what this one
+    /// has found. Errors: [`LeaseRefusal`].
+    async fn renew(&mut self, wall: Timestamp, stance: Option<Stance>) -> Result<Validity, LeaseRefusal>;
     /// Gives back what was taken, so that the next holder need not wait. Errors: it runs out by itself.
-    async fn release(&mut self, wall: Timestamp) -> Result<(), LeaseRefusal>;
+    async fn release(&mut self, wall: Timestamp, stance: Option<Stance>) -> Result<(), LeaseRefusal>;
 }
 
 /// A lease that this process holds now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taken {
     /// Its term; greater than that of every holder before.
     pub term: Term,
@@ -57,6 +58,9 @@ pub struct Taken {
     /// Whether whoever held it before is known to send nothing any more: it gave the lease back, or it was a process of this
     /// very state directory, whose lock this one has.
     pub is_succession: bool,
+    /// How the holder before left the account, where it is neither as usual nor known from the own journal: halted, or to be
+    /// closed only.
+    pub left: Option<Stance>,
 }
 
 /// The end of a lease, less its margin, by both clocks of this machine.
@@ -117,6 +121,13 @@ pub enum LeaseRefusal {
     #[error("the lease store does not answer: {because}")]
     Unreachable {
         /// Why.
+        because: String,
+    },
+    /// The store has answered, and does not let this process at the lease: credentials, a role, the database. No later question
+    /// is answered otherwise before somebody has changed something.
+    #[error("the lease store refuses: {because}")]
+    Refused {
+        /// What it says.
         because: String,
     },
     /// What is stored is no lease, or it cannot be used; a person must look.

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use hedge_core::{Sending, Term};
+use hedge_core::{Sending, Stance, Term};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
@@ -39,6 +39,16 @@ pub struct LeaseStatus {
     pub term: Option<Term>,
     /// How long it is still good, less its margin; none where it has no end. Units: seconds.
     pub left_s: Option<u64>,
+    /// `none` before it is taken, `lock` for that of the state directory, `exits` for that lock where somebody else may lead,
+    /// `held`, `waits` before the first opening, `over`, `lost` when somebody else has it or it was given back.
+    #[serde(default)]
+    pub state: String,
+    /// Whether the account's lease, or the lock where that is all, is this process's and not over.
+    #[serde(default)]
+    pub held: bool,
+    /// How often the store was asked in vain since this process began, to take or to renew.
+    #[serde(default)]
+    pub renewals_failed_total: u64,
     /// Why nothing may be opened, or what else is worth knowing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -48,6 +58,8 @@ pub struct LeaseStatus {
 #[derive(Debug)]
 pub struct LeaseState {
     identity: Identity,
+    /// How long the lease lasts at the store after its end here.
+    margin: Duration,
     inner: Mutex<Inner>,
     /// Somebody cannot go on before the store was asked.
     pub(super) wanted: Notify,
@@ -58,11 +70,26 @@ struct Inner {
     hold: Hold,
     /// Until when the store counts as asked in vain, after the lease's end.
     in_vain: Option<Validity>,
-    /// How often time was lost, and how the last time while no renewal has succeeded since.
+    /// How often time was lost, and what of it no renewal has made good since.
     losses: u64,
-    lost: Option<String>,
+    lost: Option<Lost>,
+    /// How often the store was asked in vain.
+    failures: u64,
     /// Before that, nothing is opened, and why.
     first_opening: Option<(Instant, String)>,
+    /// How the holder before left the account, until somebody has heeded it.
+    left: Option<Stance>,
+    /// How the next one shall find it, once that is known.
+    stance: Option<Stance>,
+}
+
+/// Time that our clocks have not counted.
+#[derive(Debug)]
+struct Lost {
+    /// At least so much, in all.
+    by: Duration,
+    /// How the last of it was noticed.
+    how: String,
 }
 
 #[derive(Debug)]
@@ -81,15 +108,31 @@ enum Hold {
 #[derive(Clone, Copy, Debug)]
 pub struct Asking {
     at: (Instant, SystemTime),
-    is_over: bool,
+    is_past_end: bool,
     losses: u64,
 }
 
 impl LeaseState {
     /// Nothing is held yet, and nothing is admitted.
     pub fn new(identity: Identity) -> Self {
-        let inner = Inner { hold: Hold::None, in_vain: None, losses: 0, lost: None, first_opening: None };
-        Self { identity, inner: Mutex::new(inner), wanted: Notify::new() }
+        let inner = Inner {
+            hold: Hold::None,
+            in_vain: None,
+            losses: 0,
+            lost: None,
+            failures: 0,
+            first_opening: None,
+            left: None,
+            stance: None,
+        };
+        Self { identity, margin: Duration::ZERO, inner: Mutex::new(inner), wanted: Notify::new() }
+    }
+
+    /// For a lease that lasts so much longer at the store than here: less time than that may be lost, and still nobody else
+    /// leads.
+    #[must_use]
+    pub fn with_margin(self, margin: Duration) -> Self {
+        Self { margin, ..self }
     }
 
     /// Who this process is.
@@ -127,13 +170,38 @@ impl LeaseState {
         inner.hold = Hold::Lease { term: taken.term, validity: taken.validity };
         inner.first_opening = first;
         inner.in_vain = None;
+        inner.left.clone_from(&taken.left);
+    }
+
+    /// How the holder before left the account, until [`heeded`](Self::heeded): halted, or to be closed only.
+    pub fn left(&self) -> Option<Stance> {
+        self.inner().left.clone()
+    }
+
+    /// The own journal has at least that by now.
+    pub fn heeded(&self) {
+        self.inner().left = None;
+    }
+
+    /// How the next holder shall find the account. It is stored at once where that is news.
+    pub fn leave(&self, stance: Stance) {
+        let mut inner = self.inner();
+        if inner.stance.as_ref().unwrap_or(&Stance::NORMAL) != &stance {
+            self.wanted.notify_one();
+        }
+        inner.stance = Some(stance);
+    }
+
+    /// The same, for whoever stores it; `None` while it is not known.
+    pub(super) fn stance(&self) -> Option<Stance> {
+        self.inner().stance.clone()
     }
 
     /// The store is going to be asked now.
     pub fn asking(&self) -> Asking {
         let inner = self.inner();
         let at = (Instant::now(), SystemTime::now());
-        Asking { at, is_over: inner.is_over(), losses: inner.losses }
+        Asking { at, is_past_end: inner.is_past_end(self.margin), losses: inner.losses }
     }
 
     /// It lasts longer, by the answer to that question.
@@ -152,23 +220,29 @@ impl LeaseState {
         }
     }
 
-    /// The store was asked that and did not answer. It says something only if the lease was over when it was asked.
+    /// The store was asked that and did not answer. It says something only if the lease was past its end when it was asked.
     pub fn asked_in_vain(&self, asking: Asking) {
         let mut inner = self.inner();
-        if asking.is_over && asking.losses == inner.losses {
+        inner.failures += 1;
+        if asking.is_past_end && asking.losses == inner.losses {
             let (monotonic, wall) = asking.at;
             inner.in_vain = Some(Validity::new(monotonic + ASKED_LATELY, wall + ASKED_LATELY));
         }
     }
 
-    /// The venue's clock has moved away from ours, and how: this process may have stood still, and its clocks with it. A
-    /// lease counts as over until one renewal has succeeded, which is asked for at once.
-    pub fn time_was_lost(&self, how: &str) {
+    /// The venue's clock has moved away from ours by so much, and how: this process may have stood still, and its clocks with
+    /// it. A lease counts as over until one renewal has succeeded, which is asked for at once. Exits go on unless so much time
+    /// was lost that somebody else may lead: more than the margin.
+    pub fn time_was_lost(&self, by: Duration, how: &str) {
         let mut inner = self.inner();
         if matches!(inner.hold, Hold::Lease { .. }) {
             inner.losses += 1;
-            inner.lost = Some(how.to_owned());
-            inner.in_vain = None;
+            let before = inner.lost.take().map_or(Duration::ZERO, |lost| lost.by);
+            let by = before.saturating_add(by);
+            inner.lost = Some(Lost { by, how: how.to_owned() });
+            if by > self.margin {
+                inner.in_vain = None;
+            }
             drop(inner);
             self.wanted.notify_one();
         }
@@ -226,7 +300,7 @@ impl LeaseState {
             Sending::Opening => inner.opens(),
             Sending::Setting if inner.is_over() => inner.opens(),
             Sending::Setting => Ok(()),
-            Sending::Exit if !inner.is_over() => Ok(()),
+            Sending::Exit if !inner.is_past_end(self.margin) => Ok(()),
             Sending::Exit if inner.in_vain.is_some_and(|until| !until.left().is_zero()) => Ok(()),
             Sending::Exit => {
                 drop(inner);
@@ -239,6 +313,16 @@ impl LeaseState {
     /// Whether anything may be opened now. Errors: why not, for people.
     pub fn opens(&self) -> Result<(), String> {
         self.inner().opens()
+    }
+
+    /// Whether a timer at the venue that cancels orders may be set: by whoever leads, and not where that is not known. Errors:
+    /// why not.
+    pub fn sets_timers(&self) -> Result<(), String> {
+        let inner = self.inner();
+        match &inner.hold {
+            Hold::Lease { .. } if !inner.is_over() => Ok(()),
+            _ => inner.opens(),
+        }
     }
 
     /// As a status shows it.
@@ -255,12 +339,47 @@ impl LeaseState {
             Hold::Over(because) => (None, Some(0), Some(because.clone())),
         };
         let text = |text: &str| text.to_owned();
-        LeaseStatus { kind: text(kind), holder: text(holder), boot_id: text(boot_id), term, left_s, note }
+        let (state, held) = inner.word();
+        LeaseStatus {
+            kind: text(kind),
+            holder: text(holder),
+            boot_id: text(boot_id),
+            term,
+            left_s,
+            state: text(state),
+            held,
+            renewals_failed_total: inner.failures,
+            note,
+        }
     }
 }
 
 impl Inner {
-    /// Whether a lease that was held may be somebody else's by now.
+    /// Whether a lease that was held may be somebody else's by now, for all that is known of the time.
+    fn is_past_end(&self, margin: Duration) -> bool {
+        match &self.hold {
+            Hold::Lease { validity, .. } => {
+                self.lost.as_ref().is_some_and(|lost| lost.by > margin) || validity.left().is_zero()
+            }
+            Hold::None | Hold::Lock { .. } | Hold::Over(_) => true,
+        }
+    }
+
+    /// For a status: one word, and whether whoever has that leads.
+    fn word(&self) -> (&'static str, bool) {
+        match &self.hold {
+            Hold::None => ("none", false),
+            // A note: a lease was wanted.
+            Hold::Lock { opens: true, note } => ("lock", note.is_none()),
+            Hold::Lock { .. } => ("exits", false),
+            Hold::Over(_) => ("lost", false),
+            Hold::Lease { .. } if self.is_over() => ("over", false),
+            Hold::Lease { .. } if self.opens().is_err() => ("waits", true),
+            Hold::Lease { .. } => ("held", true),
+        }
+    }
+
+    /// Whether a lease that was held is to be renewed before anything is opened.
     fn is_over(&self) -> bool {
         match &self.hold {
             Hold::Lease { validity, .. } => self.lost.is_some() || validity.left().is_zero(),
@@ -275,7 +394,7 @@ impl Inner {
             Hold::Lock { opens: true, .. } => Ok(()),
             Hold::Lock { note, .. } => Err(note.clone().unwrap_or_default()),
             Hold::Lease { .. } if self.is_over() => Err(match &self.lost {
-                Some(how) => format!("{how}; nothing is opened before it is renewed"),
+                Some(Lost { how, .. }) => format!("{how}; nothing is opened before it is renewed"),
                 None => "it could not be renewed and is over, so somebody else may lead; closes and stops still go out"
                     .to_owned(),
             }),
@@ -298,7 +417,8 @@ mod tests {
     }
 
     fn taken(left: Duration, is_succession: bool) -> Taken {
-        Taken { term: Term(3), validity: Validity::until(Instant::now() + left), is_succession }
+        let validity = Validity::until(Instant::now() + left);
+        Taken { term: Term(3), validity, is_succession, left: None }
     }
 
     fn admitted(state: &LeaseState) -> [bool; 2] {
@@ -371,7 +491,7 @@ mod tests {
         let state = state();
         state.taken(&taken(LONG, true), LONG);
         let before = state.asking();
-        state.time_was_lost("the clocks have moved apart by 120000 ms");
+        state.time_was_lost(Duration::from_secs(120), "the clocks have moved apart by 120000 ms");
         assert_eq!(admitted(&state), [false, false]);
         assert!(state.admits(Sending::Setting).unwrap_err().contains("moved apart by 120000 ms"));
         assert_eq!(state.status().left_s, Some(0));
@@ -381,8 +501,92 @@ mod tests {
         state.renewed(state.asking(), longer());
         assert_eq!(admitted(&state), [true, true]);
         state.lock_alone(None);
-        state.time_was_lost("no lease, nothing lost");
+        state.time_was_lost(Duration::from_secs(120), "no lease, nothing lost");
         assert_eq!(admitted(&state), [true, true]);
+    }
+
+    #[test]
+    fn less_lost_time_than_the_margin_stops_openings_and_no_exit() {
+        let margin = Duration::from_secs(15);
+        let state = state().with_margin(margin);
+        state.taken(&taken(LONG, true), LONG);
+        let before = state.asking();
+        // How much is not known yet; then it is.
+        state.time_was_lost(Duration::ZERO, "the venue refused the timestamp of an opening");
+        assert_eq!(admitted(&state), [false, true]);
+        assert!(state.admits(Sending::Setting).is_err() && state.sets_timers().is_err());
+        state.time_was_lost(margin, "the clocks have moved apart by 15000 ms");
+        assert_eq!(admitted(&state), [false, true]);
+        state.renewed(before, longer());
+        assert_eq!(admitted(&state), [false, true], "an answer from before opens nothing");
+        // What was lost adds up until a renewal makes it good.
+        state.time_was_lost(Duration::from_millis(1), "the clocks have moved apart");
+        assert_eq!(admitted(&state), [false, false], "somebody else may lead");
+        state.renewed(state.asking(), longer());
+        assert_eq!(admitted(&state), [true, true]);
+        state.time_was_lost(margin, "the clocks have moved apart again");
+        assert_eq!(admitted(&state), [false, true]);
+    }
+
+    #[test]
+    fn a_store_that_was_asked_in_vain_after_the_end_counts_as_asked_although_a_timestamp_is_refused() {
+        let state = state().with_margin(Duration::from_secs(15));
+        state.taken(&taken(Duration::ZERO, true), LONG);
+        state.asked_in_vain(state.asking());
+        state.time_was_lost(Duration::ZERO, "the venue refused the timestamp of an opening");
+        assert_eq!(admitted(&state), [false, true]);
+        state.time_was_lost(Duration::from_secs(16), "the clocks have moved apart by 16000 ms");
+        assert_eq!(admitted(&state), [false, false], "that may be longer ago than anybody counted");
+    }
+
+    #[test]
+    fn a_question_before_the_end_says_nothing_also_where_a_timestamp_was_refused() {
+        let state = state().with_margin(Duration::from_secs(15));
+        state.taken(&taken(LONG, true), LONG);
+        state.time_was_lost(Duration::ZERO, "the venue refused the timestamp of an opening");
+        state.asked_in_vain(state.asking());
+        state.inner().hold = Hold::Lease { term: Term(3), validity: Validity::until(Instant::now()) };
+        assert_eq!(admitted(&state), [false, false], "nobody has asked since the end");
+    }
+
+    #[test]
+    fn a_status_says_in_one_word_how_it_stands_and_how_often_the_store_was_asked_in_vain() {
+        let state = state();
+        let is = |word: &str, held, failed| {
+            let status = state.status();
+            let found = (status.state.as_str(), status.held, status.renewals_failed_total);
+            assert_eq!(found, (word, held, failed), "{status:?}");
+        };
+        is("none", false, 0);
+        state.exits_alone("the store did not answer".to_owned());
+        is("exits", false, 0);
+        state.lock_alone(None);
+        is("lock", true, 0);
+        state.taken(&taken(LONG, false), LONG);
+        is("waits", true, 0);
+        state.taken(&taken(LONG, true), LONG);
+        is("held", true, 0);
+        state.asked_in_vain(state.asking());
+        is("held", true, 1);
+        state.taken(&taken(Duration::ZERO, true), LONG);
+        state.asked_in_vain(state.asking());
+        is("over", false, 2);
+        state.over("b holds it");
+        is("lost", false, 2);
+    }
+
+    #[test]
+    fn a_timer_is_set_by_whoever_leads_and_not_where_that_is_not_known() {
+        let state = state();
+        assert!(state.sets_timers().is_err());
+        state.lock_alone(None);
+        assert_eq!(state.sets_timers(), Ok(()));
+        state.exits_alone("the store did not answer".to_owned());
+        assert!(state.sets_timers().unwrap_err().contains("did not answer"));
+        state.taken(&taken(LONG, false), LONG);
+        assert_eq!(state.sets_timers(), Ok(()), "it leads, although it opens nothing yet");
+        state.taken(&taken(Duration::ZERO, true), LONG);
+        assert!(state.sets_timers().unwrap_err().contains("could not be renewed"));
     }
 
     #[test]

@@ -25,7 +25,7 @@ use super::{
     paths::{Paths, is_document_id},
     time,
     value::{Fields, Value},
-    wire::{Document, Precondition, Write},
+    wire::{Document, Found, Precondition, Write},
 };
 
 /// A reason that a person gave is kept up to here. Units: characters.
@@ -456,6 +456,16 @@ fn stance(document: &Document) -> Stance {
         }
     };
     Stance { posture, because: Cow::Owned(because) }
+}
+
+/// Term, holder and what is left of a lease, from one row of a batch read; for tests of what a store may answer.
+#[doc(hidden)]
+pub fn read_lease(row: &[u8]) -> Result<Option<(Term, String, Duration)>, String> {
+    let row: Found = serde_json::from_slice(row).map_err(|error| error.to_string())?;
+    let Some(document) = &row.found else { return Ok(None) };
+    let stored = stored(document, row.read_time.as_deref())?;
+    let left = stored.left();
+    Ok(Some((stored.term, stored.holder, left)))
 }
 
 fn stored(document: &Document, read_time: Option<&str>) -> Result<Stored, String> {

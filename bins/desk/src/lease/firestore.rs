@@ -6,7 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use hedge_core::Timestamp;
+use hedge_core::{Stance, Timestamp};
 use hedge_runtime::lease::{LeaseRefusal, LeaseStore, Taken, Validity};
 use hedge_store::firestore::{FirestoreError, Grant, Lease, LeaseError};
 
@@ -38,6 +38,13 @@ impl FirestoreLease {
         Self { lease, grant: None, dir, boot_id, is_predecessor_proven, first_opening_after, proven_at: None }
     }
 
+    /// What is not known yet stays as it was found.
+    fn stand(&self, stance: Option<Stance>) {
+        if let Some(stance) = stance {
+            self.lease.stand(stance);
+        }
+    }
+
     fn leave_footprint(&self, is_proven: bool) {
         Footprint::of(&self.dir, &self.boot_id, is_proven).leave(&self.dir);
     }
@@ -52,6 +59,7 @@ impl LeaseStore for FirestoreLease {
             validity: validity(&grant),
             // A predecessor that was killed within its own wait proves nothing.
             is_succession: grant.is_succession() && self.is_predecessor_proven,
+            left: grant.left().map(as_left),
         };
         self.grant = Some(grant);
         // Only now: whoever succeeds a start that never had the lease would not know the one that has it.
@@ -60,7 +68,8 @@ impl LeaseStore for FirestoreLease {
         Ok(taken)
     }
 
-    async fn renew(&mut self, wall: Timestamp) -> Result<Validity, LeaseRefusal> {
+    async fn renew(&mut self, wall: Timestamp, stance: Option<Stance>) -> Result<Validity, LeaseRefusal> {
+        self.stand(stance);
         let grant = self.grant.as_mut().ok_or_else(not_taken)?;
         self.lease.renew(grant, wall).await.map_err(refusal)?;
         let longer = validity(grant);
@@ -71,10 +80,20 @@ impl LeaseStore for FirestoreLease {
         Ok(longer)
     }
 
-    async fn release(&mut self, wall: Timestamp) -> Result<(), LeaseRefusal> {
+    async fn release(&mut self, wall: Timestamp, stance: Option<Stance>) -> Result<(), LeaseRefusal> {
+        self.stand(stance);
         let grant = self.grant.take().ok_or_else(not_taken)?;
         self.lease.release(grant, wall).await.map_err(refusal)
     }
+}
+
+/// How the reason of an order begins that came with the lease.
+const LEFT: &str = "left by the leader before: ";
+
+/// However many have handed it on, it says so once.
+fn as_left(found: &Stance) -> Stance {
+    let because = found.because.strip_prefix(LEFT).unwrap_or(&found.because);
+    Stance { posture: found.posture, because: format!("{LEFT}{because}").into() }
 }
 
 fn not_taken() -> LeaseRefusal {
@@ -92,7 +111,7 @@ fn refusal(error: LeaseError) -> LeaseRefusal {
         }
         LeaseError::Lost { holder, term, .. } => LeaseRefusal::Lost { holder, term },
         LeaseError::Unreachable { ref source, .. } if is_for_a_person(source) => {
-            LeaseRefusal::Damaged { because: error.to_string() }
+            LeaseRefusal::Refused { because: error.to_string() }
         }
         LeaseError::Unreachable { .. } => LeaseRefusal::Unreachable { because: error.to_string() },
         // A document that is no lease, and whatever else a later version may say.
@@ -117,6 +136,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_order_that_is_handed_on_says_once_that_it_was() {
+        let stance =
+            |because: &'static str| Stance { posture: hedge_core::Posture::Halted, because: because.into() };
+        let handed_on = stance("left by the leader before: ann: what is this?");
+        assert_eq!(as_left(&stance("ann: what is this?")), handed_on);
+        assert_eq!(as_left(&handed_on), handed_on);
+    }
+
+    #[test]
     fn a_store_that_refuses_is_none_that_does_not_answer() {
         let of = |source| {
             refusal(LeaseError::Unreachable { account: "binance-mainnet".to_owned(), what: "taken", source })
@@ -129,7 +157,7 @@ mod tests {
             FirestoreError::Refused { status: "INVALID_ARGUMENT".to_owned(), detail: detail() },
         ] {
             let refusal = of(source);
-            assert!(matches!(refusal, LeaseRefusal::Damaged { .. }), "{refusal}");
+            assert!(matches!(refusal, LeaseRefusal::Refused { .. }), "{refusal}");
             assert!(refusal.to_string().contains("the service says so"), "{refusal}");
         }
         let refusal = of(FirestoreError::Unavailable { attempts: 3, detail: detail(), in_doubt: false });

@@ -6,9 +6,10 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicU32, Ordering::SeqCst},
     },
+    time::Duration,
 };
 
-use hedge_core::{Posture, SendGuard, Sending, Term, Timestamp};
+use hedge_core::{Posture, SendGuard, Sending, Stance, Term, Timestamp};
 use hedge_runtime::{Fence, Leader, LeaseStatus, lease::LeaseState};
 
 use crate::control::FileFence;
@@ -29,14 +30,21 @@ impl LeasedFence {
 }
 
 impl Fence for LeasedFence {
-    /// The run's term is not below the lease's: whatever a person compares, the newer one is greater.
+    /// The run's term is not below the lease's: whatever a person compares, the newer one is greater. Of what the file and
+    /// the lease say of the account, the stricter stands.
     fn leader(&self) -> Result<Option<Leader>, String> {
         self.lease.stands()?;
-        let before = self.lease.term().map_or(Term(0), |term| Term(term.0.saturating_sub(1)));
+        let term = self.lease.term().map_or(Term(0), |term| Term(term.0.saturating_sub(1)));
+        let Stance { posture, because } = self.lease.left().unwrap_or(Stance::NORMAL);
+        let by_lease = Leader { term, posture, because: because.into_owned() };
         Ok(match self.file.leader()? {
-            Some(leader) => Some(Leader { term: leader.term.max(before), ..leader }),
-            None if before == Term(0) => None,
-            None => Some(Leader { term: before, posture: Posture::Normal, because: String::new() }),
+            Some(by_file) => {
+                let term = by_file.term.max(term);
+                let stricter = if by_lease.posture > by_file.posture { by_lease } else { by_file };
+                Some(Leader { term, ..stricter })
+            }
+            None if term == Term(0) && posture == Posture::Normal => None,
+            None => Some(by_lease),
         })
     }
 
@@ -56,6 +64,10 @@ impl Fence for LeasedFence {
         self.file.acknowledge(at);
     }
 
+    fn sets_timers(&self) -> Result<(), String> {
+        self.lease.sets_timers()
+    }
+
     fn lease(&self) -> Option<LeaseStatus> {
         Some(self.lease.status())
     }
@@ -69,8 +81,8 @@ impl SendGuard for LeasedFence {
         }
     }
 
-    fn time_was_lost(&self, how: &str) {
-        self.lease.time_was_lost(how);
+    fn time_was_lost(&self, by: Duration, how: &str) {
+        self.lease.time_was_lost(by, how);
     }
 }
 
@@ -96,16 +108,16 @@ impl SendGuard for Gatekeeper {
         }
     }
 
-    fn time_was_lost(&self, how: &str) {
+    fn time_was_lost(&self, by: Duration, how: &str) {
         if let Some(fence) = self.0.get() {
-            fence.time_was_lost(how);
+            fence.time_was_lost(by, how);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use hedge_runtime::lease::{Identity, Taken, Validity};
     use hedge_store::{ControlDir, FenceRecord};
@@ -123,7 +135,7 @@ mod tests {
 
     fn hold(lease: &LeaseState, term: u32) {
         let validity = Validity::until(Instant::now() + Duration::from_secs(3_600));
-        lease.taken(&Taken { term: Term(term), validity, is_succession: true }, Duration::ZERO);
+        lease.taken(&Taken { term: Term(term), validity, is_succession: true, left: None }, Duration::ZERO);
     }
 
     #[test]
@@ -138,7 +150,7 @@ mod tests {
         assert_eq!(may(), Err(NOT_YET.to_owned()));
         fence.lead(Term(1), NOON).unwrap();
         assert_eq!(may(), Ok(()));
-        gate.time_was_lost("the clocks have moved apart");
+        gate.time_was_lost(Duration::from_secs(120), "the clocks have moved apart");
         assert!(may().unwrap_err().contains("asked first"));
         hold(&lease, 1);
         lease.renewed(lease.asking(), Validity::until(Instant::now() + Duration::from_secs(3_600)));
@@ -160,6 +172,34 @@ mod tests {
         lease.over("somebody else has it");
         assert!(SendGuard::admits(fence.as_ref(), Sending::Exit).unwrap_err().contains("somebody else"));
         assert!(Fence::admits(fence.as_ref(), Term(3)).unwrap_err().contains("somebody else"));
+    }
+
+    #[test]
+    fn of_what_file_and_lease_say_of_the_account_the_stricter_stands() {
+        let temp = TempDir::new();
+        let (lease, fence) = leased(&temp.0);
+        let left = |posture| {
+            let validity = Validity::until(Instant::now() + Duration::from_secs(3_600));
+            let left = Some(Stance { posture, because: "by the lease".into() });
+            lease.taken(&Taken { term: Term(5), validity, is_succession: true, left }, Duration::ZERO);
+            let leader = fence.leader().unwrap().unwrap();
+            (leader.term.0, leader.posture, leader.because)
+        };
+        let by_lease = |posture| (4, posture, "by the lease".to_owned());
+        assert_eq!(left(Posture::Halted), by_lease(Posture::Halted), "no file yet");
+        fence.lead(Term(3), NOON).unwrap();
+        assert_eq!(left(Posture::ExitOnly), by_lease(Posture::ExitOnly));
+        let record = FenceRecord {
+            term: Term(4),
+            posture: Posture::Halted,
+            because: "by hand".to_owned(),
+            by: "hedge-panic-close".to_owned(),
+            at: NOON,
+        };
+        ControlDir::of(&temp.0).put_fence(&record).unwrap();
+        assert_eq!(left(Posture::ExitOnly), (4, Posture::Halted, "by hand".to_owned()));
+        lease.heeded();
+        assert_eq!(lease.left(), None);
     }
 
     #[test]

@@ -5,9 +5,11 @@ mod guard;
 mod identity;
 mod plan;
 mod posture;
+mod stance;
 mod take;
 
 pub(crate) use guard::{Gatekeeper, LeasedFence};
 pub(crate) use plan::LeasePlan;
 pub(crate) use posture::{OURS, keep_posture};
+pub(crate) use stance::AccountStance;
 pub(crate) use take::{Claim, take};

@@ -35,7 +35,7 @@ pub(crate) struct FirestorePlan {
     store: Firestore,
     pub(super) account: String,
     pub(super) ttl: Duration,
-    margin: Duration,
+    pub(super) margin: Duration,
     pub(super) is_required: bool,
     pub(super) beat: Beat,
 }

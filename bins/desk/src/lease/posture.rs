@@ -1,10 +1,12 @@
-//! Opens nothing while the lease does not allow it, and goes on by itself once it does.
+//! Opens nothing while the lease does not allow it, and goes on by itself once it does. Takes over how the leader before left
+//! the account, and says how the next one shall find it.
 
 use std::{sync::Arc, time::Duration};
 
-use hedge_core::{OperatorCommand, Posture};
+use hedge_core::{OperatorCommand, Posture, Stance};
 use hedge_runtime::{Operator, lease::LeaseState};
 use tokio::{sync::watch, task::JoinHandle};
+use tracing::warn;
 
 /// The guard in the client is the one that counts; this one tells the engine, and people.
 const EVERY: Duration = Duration::from_millis(200);
@@ -12,25 +14,46 @@ const EVERY: Duration = Duration::from_millis(200);
 pub(crate) const OURS: &str = "lease: ";
 
 /// Watches over the posture for as long as the run lasts, or until the handle is aborted. `standing` is what the operator last
-/// ordered, once that is known.
+/// ordered, `stance` what follows the account, once that is known.
 pub(crate) fn keep_posture(
     lease: Arc<LeaseState>,
     mut standing: watch::Receiver<Option<(Posture, String)>>,
+    stance: watch::Receiver<Option<Stance>>,
     operator: Operator,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
         // Before the journal is folded nobody knows what stands.
         while standing.wait_for(Option::is_some).await.is_ok() {
             let seen = standing.borrow_and_update().clone();
-            if let Some((posture, reason)) = seen
-                && let Some((what, because)) = decide(lease.opens(), lease.is_complete(), posture, &reason)
-            {
-                // What a person orders in the same moment is neither lifted nor loosened.
-                operator.command_while((posture, reason), what, because);
+            if let Some((posture, reason)) = seen {
+                let left = lease.left();
+                let order = match &left {
+                    Some(left) if posture < left.posture => Some(take_over(left)),
+                    _ => decide(lease.opens(), lease.is_complete(), posture, &reason),
+                };
+                if left.as_ref().is_none_or(|left| posture >= left.posture) {
+                    lease.heeded();
+                    // Not before: the next leader must not find an order lifted that nobody has lifted.
+                    if let Some(stance) = stance.borrow().clone() {
+                        lease.leave(stance);
+                    }
+                }
+                if let Some((what, because)) = order {
+                    // What a person orders in the same moment is neither lifted nor loosened.
+                    operator.command_while((posture, reason), what, because);
+                }
             }
             tokio::time::sleep(EVERY).await;
         }
     })
+}
+
+/// The order of a leader before, which came with a lease that was not to be had at the start.
+fn take_over(left: &Stance) -> (OperatorCommand, String) {
+    warn!(because = %left.because, "the leader before left this account {}; hedgectl resume lifts it", left.posture);
+    let what =
+        if left.posture == Posture::Halted { OperatorCommand::Halt } else { OperatorCommand::ExitOnly };
+    (what, left.because.clone().into_owned())
 }
 
 /// What to order, given what the lease says and what stands. A run that wanted a lease and has none may open, if it may; it

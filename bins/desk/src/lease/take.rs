@@ -2,13 +2,13 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use hedge_core::Term;
+use hedge_core::{Stance, Term};
 use hedge_runtime::{
     Fence, Shutdown,
     lease::{Identity, Keeper, LeaseRefusal, LeaseState},
 };
 use tokio::time::{Instant, sleep};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::{
     firestore::FirestoreLease,
@@ -39,10 +39,21 @@ pub(crate) struct Claim<'a> {
 #[derive(Debug)]
 pub(crate) struct Tenure {
     pub(crate) state: Arc<LeaseState>,
+    /// Whether nothing shows that this start follows the process that has used the directory last: another one may use a copy
+    /// of it. Where the directory's lock is all there is, nothing tells copies apart.
+    pub(crate) begins_run: bool,
     keeper: Option<Keeper>,
 }
 
 impl Tenure {
+    /// Stores how the account is left, for whoever leads it next, where the lease is not to be given back.
+    pub(crate) async fn leave(&self, stance: Stance) {
+        self.state.leave(stance);
+        if let Some(keeper) = &self.keeper {
+            keeper.store().await;
+        }
+    }
+
     /// Gives it back. Only when nothing of this process is on its way.
     pub(crate) async fn give_back(self) {
         if let Some(keeper) = self.keeper {
@@ -70,12 +81,13 @@ pub(crate) async fn take(plan: &LeasePlan, claim: Claim<'_>) -> Result<Tenure, T
             }
             let state = Arc::new(LeaseState::new(identity("local")));
             state.lock_alone(None);
-            return Ok(Tenure { state, keeper: None });
+            return Ok(Tenure { state, begins_run: false, keeper: None });
         }
     };
     // Asked before anything is written: the footprint becomes this start's own.
     let traces = Traces::of(claim);
     let predecessor = Footprint::predecessor(claim.dir);
+    let begins_run = predecessor.is_none();
     let is_proven = predecessor.as_ref().is_none_or(|before| before.is_proven);
     // Whoever is fenced ends with the code that says so, a little later.
     let led = FileFence::new(claim.dir, "hedge-executor").leader().ok().flatten();
@@ -83,13 +95,13 @@ pub(crate) async fn take(plan: &LeasePlan, claim: Claim<'_>) -> Result<Tenure, T
     let lease = plan
         .lease(&holder, &boot_id, predecessor.map(|before| before.boot_id), term_above)
         .map_err(|error| TradeError::Refused(error.to_string()))?;
-    let state = Arc::new(LeaseState::new(identity("firestore")));
+    let state = Arc::new(LeaseState::new(identity("firestore")).with_margin(plan.margin));
     let wait = plan.beat.first_opening_after;
     let lease = FirestoreLease::new(lease, claim.dir.to_owned(), boot_id, is_proven, wait);
     let keeper = Keeper::start(lease, Arc::clone(&state), plan.beat)
         .map_err(|error| TradeError::NoLease(format!("starting the lease's thread failed: {error}")))?;
     match first(plan, claim, traces, &state, &keeper).await {
-        Ok(()) => Ok(Tenure { state, keeper: Some(keeper) }),
+        Ok(()) => Ok(Tenure { state, begins_run, keeper: Some(keeper) }),
         Err(error) => {
             // It may have been taken in the moment in which somebody asked to stop.
             keeper.release().await;
@@ -119,7 +131,7 @@ impl Traces {
     }
 }
 
-/// What a start does that cannot ask the store.
+/// What a start does that has no answer from the store, or is refused by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unasked {
     /// It asks again.
@@ -133,8 +145,28 @@ enum Unasked {
 }
 
 impl Unasked {
-    /// Somebody else's lease, once seen in this start, stays so until the store says otherwise.
-    const fn of(is_standby: bool, is_required: bool, has_seen_holder: bool, traces: Traces) -> Self {
+    /// Somebody else's lease, once seen in this start, stays so until the store says otherwise. A refusal is waited for by
+    /// nobody, and nothing is opened on it; but legs that this directory has led are not left alone for a role that was taken
+    /// away or a key that was changed.
+    const fn of(
+        is_standby: bool,
+        is_required: bool,
+        has_seen_holder: bool,
+        traces: Traces,
+        is_refused: bool,
+    ) -> Self {
+        match Self::without_an_answer(is_standby, is_required, has_seen_holder, traces) {
+            Self::Waits | Self::Trades if is_refused => Self::Refuses,
+            how => how,
+        }
+    }
+
+    const fn without_an_answer(
+        is_standby: bool,
+        is_required: bool,
+        has_seen_holder: bool,
+        traces: Traces,
+    ) -> Self {
         match traces {
             _ if has_seen_holder => Self::Waits,
             Traces::Succeeds => Self::Exits,
@@ -169,6 +201,12 @@ async fn first(
                         term = %taken.term, ttl_s = plan.ttl.as_secs(), renewed_every_s,
                         "fence: holds the {}", plan.describe()
                     );
+                    if let Some(left) = &taken.left {
+                        warn!(
+                            because = %left.because,
+                            "fence: the leader before left this account {}; hedgectl resume lifts it", left.posture
+                        );
+                    }
                     return Ok(());
                 }
                 Err(refusal) => refusal,
@@ -184,9 +222,11 @@ async fn first(
                     return Err(TradeError::NotLeading(format!("{refusal}; {advice}")));
                 }
             }
-            LeaseRefusal::Unreachable { .. } => {
-                match Unasked::of(claim.is_standby, plan.is_required, seen.is_some(), traces) {
+            LeaseRefusal::Unreachable { .. } | LeaseRefusal::Refused { .. } => {
+                let is_refused = matches!(refusal, LeaseRefusal::Refused { .. });
+                match Unasked::of(claim.is_standby, plan.is_required, seen.is_some(), traces, is_refused) {
                     Unasked::Waits => {}
+                    Unasked::Refuses if is_refused => return Err(TradeError::NoLease(refusal.to_string())),
                     Unasked::Refuses => return Err(refused(&refusal)),
                     how @ (Unasked::Exits | Unasked::Trades) => {
                         alone(how, claim.dir, state, &refusal);
@@ -221,14 +261,22 @@ fn refused(refusal: &LeaseRefusal) -> TradeError {
     ))
 }
 
-/// The store does not answer at the start, and the run begins without it.
+/// The store does not answer at the start, or refuses, and the run begins without it.
 fn alone(how: Unasked, dir: &Path, state: &LeaseState, refusal: &LeaseRefusal) {
     let dir = dir.display();
     if how == Unasked::Exits {
-        let because = "the lease's store did not answer at the start, and this state directory has led under a lease: nothing \
-                       is opened until the store was asked; closes and stops go out";
-        warn!(%dir, %refusal, "fence: {because}");
-        state.exits_alone(because.to_owned());
+        let what = if matches!(refusal, LeaseRefusal::Refused { .. }) {
+            // Nothing mends this by itself.
+            error!(%dir, %refusal, "fence: a person must look at the lease's store; this run only closes and protects until then");
+            "refused at the start"
+        } else {
+            warn!(%dir, %refusal, "fence: this run only closes and protects until the lease's store answers");
+            "did not answer at the start"
+        };
+        state.exits_alone(format!(
+            "the lease's store {what}, and this state directory has led under a lease: nothing is opened until the store was \
+             asked; closes and stops go out"
+        ));
         return;
     }
     let because = "the lease's store did not answer at the start; fence.required = false, so this run trades on the lock of \
@@ -246,23 +294,26 @@ mod tests {
     fn without_an_answer_only_a_directory_that_never_led_under_a_lease_trades() {
         use Traces::{Led, None, Succeeds};
         use Unasked::{Exits, Refuses, Trades, Waits};
-        for (is_standby, is_required, has_seen_holder, traces, expected) in [
-            (false, false, false, None, Trades),
-            (false, false, false, Led, Exits),
-            (false, true, false, None, Refuses),
-            (false, true, false, Led, Refuses),
+        for (is_standby, is_required, has_seen_holder, traces, unasked, refused) in [
+            (false, false, false, None, Trades, Refuses),
+            (false, false, false, Led, Exits, Exits),
+            (false, true, false, None, Refuses, Refuses),
+            (false, true, false, Led, Refuses, Refuses),
             // The answer before was somebody else's name.
-            (false, false, true, None, Waits),
-            (false, false, true, Led, Waits),
-            (true, false, false, None, Waits),
-            (true, false, false, Led, Waits),
+            (false, false, true, None, Waits, Refuses),
+            (false, false, true, Led, Waits, Refuses),
+            (true, false, false, None, Waits, Refuses),
+            (true, false, false, Led, Waits, Refuses),
             // Its leader was a process of this directory, and is gone: its legs are nobody else's.
-            (true, false, false, Succeeds, Exits),
-            (true, true, false, Succeeds, Exits),
-            (true, false, true, Succeeds, Waits),
+            (true, false, false, Succeeds, Exits, Exits),
+            (true, true, false, Succeeds, Exits, Exits),
+            (true, false, true, Succeeds, Waits, Refuses),
         ] {
-            let found = Unasked::of(is_standby, is_required, has_seen_holder, traces);
-            assert_eq!(found, expected, "{is_standby} {is_required} {has_seen_holder} {traces:?}");
+            for (is_refused, expected) in [(false, unasked), (true, refused)] {
+                let found = Unasked::of(is_standby, is_required, has_seen_holder, traces, is_refused);
+                let row = format!("{is_standby} {is_required} {has_seen_holder} {traces:?} {is_refused}");
+                assert_eq!(found, expected, "{row}");
+            }
         }
     }
 

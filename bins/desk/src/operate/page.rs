@@ -378,7 +378,7 @@ mod tests {
             boot_id: "b".into(),
             term: Some(Term(3)),
             left_s: Some(14),
-            note: None,
+            ..LeaseStatus::default()
         };
         let with = |lease| page(&Status { lease: Some(lease), ..status() }).to_string();
         let held = with(lease.clone());

@@ -9,7 +9,7 @@ use tracing::warn;
 
 const EVERY: Duration = Duration::from_secs(10);
 /// How the guard's own reasons begin: nothing that somebody else ordered is lifted.
-const OURS: &str = "journal disk: ";
+pub(crate) const OURS: &str = "journal disk: ";
 /// Room above the minimum before openings are allowed again, as a part of the minimum: a disk at its limit would switch
 /// to and fro.
 const MARGIN_PART: u64 = 10;

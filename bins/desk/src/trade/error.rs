@@ -78,6 +78,9 @@ pub enum TradeError {
     /// The account's lease must be had and cannot be.
     #[error("{0}")]
     NoLease(String),
+    /// The configuration is not the one that this process has read any more. Nothing was sent.
+    #[error("the configuration has changed while this process stood by; start it again")]
+    Reconfigured,
     /// A task of ours crashed.
     #[error("{0} has crashed; this is a defect, please report it with the journal")]
     Crashed(&'static str),
@@ -109,6 +112,7 @@ impl TradeError {
             | Self::Address(_)
             | Self::Venue { .. }
             | Self::Dry(_)
+            | Self::Reconfigured
             | Self::Crashed(_)
             | Self::Report { .. } => 1,
         }

@@ -19,8 +19,9 @@ mod session;
 mod standby;
 mod summary;
 
+pub(crate) use disk::OURS as DISK;
 pub use error::TradeError;
 pub(crate) use followers::firestore_config;
 pub use options::TradeOptions;
 pub(crate) use place::Place;
-pub use run::{Finished, Setup, run, run_and_inspect};
+pub use run::{Finished, Setup, run, run_and_inspect, run_standing_by};

@@ -3,9 +3,10 @@
 use std::{path::PathBuf, sync::Arc};
 
 use hedge_core::{OrderRecord, OrderState, StateStore, engine::Engine};
-use hedge_runtime::{Shutdown, SystemClock, lease::LeaseState};
+use hedge_runtime::{RunError, Shutdown, SystemClock, lease::LeaseState};
 use hedge_sim::binance::ExchangeHandle;
 use hedge_store::{FileStore, StateDir};
+use tracing::{error, info};
 
 use super::{
     error::TradeError,
@@ -70,11 +71,35 @@ pub async fn run(
     run_and_inspect(setup, options, shutdown, |_| ()).await.map(|(finished, ())| finished)
 }
 
+/// Like [`run`], for a process that may stand by for long: `hash` reads the configuration as it is now and says its
+/// [`Config::hash`], or in one line why it cannot be used.
+///
+/// Errors: also [`TradeError::Reconfigured`] when it is another one at the takeover; nothing was sent yet. Load it and run again.
+pub async fn run_standing_by(
+    setup: Setup<'_>,
+    options: &TradeOptions,
+    shutdown: Shutdown,
+    hash: &dyn Fn() -> Result<String, String>,
+) -> Result<Finished, TradeError> {
+    let hash = options.standby.then_some(hash);
+    play(setup, options, shutdown, hash, |_| ()).await.map(|(finished, ())| finished)
+}
+
 /// Like [`run`], and looks at the embedded exchange, if there is one, before it is stopped.
 pub async fn run_and_inspect<R>(
     setup: Setup<'_>,
     options: &TradeOptions,
     shutdown: Shutdown,
+    inspect: impl FnOnce(Option<&ExchangeHandle>) -> R,
+) -> Result<(Finished, R), TradeError> {
+    play(setup, options, shutdown, None, inspect).await
+}
+
+async fn play<R>(
+    setup: Setup<'_>,
+    options: &TradeOptions,
+    shutdown: Shutdown,
+    hash: Option<&dyn Fn() -> Result<String, String>>,
     inspect: impl FnOnce(Option<&ExchangeHandle>) -> R,
 ) -> Result<(Finished, R), TradeError> {
     // What is wrong with hosts, keys and options is said before anything is created.
@@ -91,12 +116,21 @@ pub async fn run_and_inspect<R>(
     let (store, waited_for) = (opened.store, opened.waited_for.as_deref());
     let claim = Claim { dir: dir.path(), is_standby: options.standby, waited_for, shutdown: &shutdown };
     let tenure = lease::take(&lease, claim).await?;
+    let hold = match reread(setup.config, hash) {
+        Ok(hold) => hold,
+        Err(changed) => {
+            tenure.give_back().await;
+            return Err(changed);
+        }
+    };
     let led = Led {
         setup,
         shutdown: shutdown.clone(),
         dir: &dir,
         store,
         lease: Arc::clone(&tenure.state),
+        begins_run: tenure.begins_run,
+        hold,
         gate,
         ties: &ties,
         mirror,
@@ -104,8 +138,42 @@ pub async fn run_and_inspect<R>(
     let finished = led.run(options, elsewhere, inspect).await;
     if may_be_followed_at_once(&finished) {
         tenure.give_back().await;
+    } else if let Err(TradeError::Run(RunError::Fenced { .. })) = &finished
+        && let Some(stance) = fenced::left(&dir)
+    {
+        tenure.leave(stance).await;
     }
     finished
+}
+
+/// Whether the configuration is still the one that this process has read, perhaps long ago. `Some` is why nothing may be
+/// opened with it.
+fn reread(
+    config: &Config,
+    hash: Option<&dyn Fn() -> Result<String, String>>,
+) -> Result<Option<String>, TradeError> {
+    let Some(hash) = hash else { return Ok(None) };
+    match hash() {
+        Ok(now) if now == config.hash() => Ok(None),
+        Ok(now) => {
+            let before = config.hash();
+            let short = |hash: &str| hash.chars().take(12).collect::<String>();
+            info!(
+                before = short(&before),
+                now = short(&now),
+                "standby: the configuration has changed since this process was started; takes over with the one that is there now"
+            );
+            Err(TradeError::Reconfigured)
+        }
+        Err(because) => {
+            let because = format!(
+                "the configuration cannot be used as it is now: {because}; this process goes on with the one that it read \
+                 when it was started, and opens nothing; mend it and restart"
+            );
+            error!("standby: {because}");
+            Ok(Some(because))
+        }
+    }
 }
 
 /// Whether nothing of this process can be on its way to the venue any more, so that the next leader need not wait.
@@ -137,6 +205,8 @@ struct Led<'a> {
     dir: &'a StateDir,
     store: Arc<FileStore>,
     lease: Arc<LeaseState>,
+    begins_run: bool,
+    hold: Option<String>,
     gate: Arc<Gatekeeper>,
     ties: &'a ClientTies,
     mirror: MirrorPlan,
@@ -149,7 +219,7 @@ impl Led<'_> {
         elsewhere: Option<(Place, Access)>,
         inspect: impl FnOnce(Option<&ExchangeHandle>) -> R,
     ) -> Result<(Finished, R), TradeError> {
-        let Self { setup, shutdown, dir, store, lease, gate, ties, mirror } = self;
+        let Self { setup, shutdown, dir, store, lease, begins_run, hold, gate, ties, mirror } = self;
         let earlier = Plan::load(dir.path())?;
         let continued = match &earlier {
             Some(plan) => {
@@ -197,6 +267,8 @@ impl Led<'_> {
             dir,
             store: followed.store(),
             lease,
+            begins_run,
+            hold,
             gate,
             place: &place,
             plan,

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     compose::{Composition, Pacing, compose_paced},
     config::keep,
-    lease::{Gatekeeper, LeasedFence, OURS, keep_posture},
+    lease::{AccountStance, Gatekeeper, LeasedFence, OURS, keep_posture},
     logging::{Environment, OperatorLog},
     paper::{LastBar, history},
     report::{Heading, Recorder, render},
@@ -49,6 +49,10 @@ pub(super) struct Session<'a> {
     pub(super) dir: &'a StateDir,
     pub(super) store: Arc<dyn StateStore>,
     pub(super) lease: Arc<LeaseState>,
+    /// Whether nothing shows that the process before is gone.
+    pub(super) begins_run: bool,
+    /// Why nothing may be opened, besides what the account says.
+    pub(super) hold: Option<String>,
     pub(super) gate: Arc<Gatekeeper>,
     pub(super) place: &'a Place,
     pub(super) plan: Option<Plan>,
@@ -92,10 +96,13 @@ impl Session<'_> {
             disk::Watch::new(self.dir.path().to_owned(), config.runtime.journal.min_free_mb, &standing);
         let mut parts = self.parts(engaged, fence, universe, &recorder, bars, &activity);
         parts.observers.push(Box::new(standing));
+        let stance = AccountStance::new();
+        let follows = stance.subscribe();
+        parts.observers.push(Box::new(stance));
         let runtime = Runtime::new(engine, parts);
         let guards = [
             watch.start(runtime.operator()),
-            keep_posture(Arc::clone(&self.lease), ordered, runtime.operator()),
+            keep_posture(Arc::clone(&self.lease), ordered, follows, runtime.operator()),
         ];
         let mut task = tokio::spawn(runtime.run());
         let driver = Driver {
@@ -152,7 +159,8 @@ impl Session<'_> {
                 parallel_legs: if self.place.is_lockstep { 1 } else { PARALLEL_LEGS },
                 // In lockstep no time passes by itself, and nothing may be sent beside the steps.
                 dead_man: config.runtime.deadman.countdown().filter(|_| !self.place.is_lockstep),
-                hold: engaged.hold,
+                hold: self.hold.clone().or(engaged.hold),
+                begins_run: self.begins_run,
                 closing_at_first: self.lease.opens().err().map(|because| format!("{OURS}{because}")),
                 simulated: mode.is_dry(),
                 control: Some(dir.to_owned()),

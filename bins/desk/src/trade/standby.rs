@@ -8,9 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hedge_core::{Failpoints, StoreError};
+use hedge_core::{Failpoints, StateStore, StoreError};
 use hedge_runtime::Shutdown;
-use hedge_store::{FileJournal, FileStore};
+use hedge_store::{FileJournal, FileStore, ahead_of_journal};
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
@@ -49,6 +49,9 @@ pub(super) async fn open_store(
             Ok(store) => {
                 for repair in store.repairs() {
                     warn!("{repair}");
+                }
+                for missing in ahead_of_journal(dir, store.next_seq().await?) {
+                    error!("{missing}; orders and fills in them are found again by the comparison with the venue");
                 }
                 if let Some(vigil) = &vigil {
                     let waited_s = vigil.since.elapsed().as_secs_f32();

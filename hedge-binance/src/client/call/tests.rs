@@ -87,7 +87,7 @@ async fn an_approval_that_still_holds_is_signed_once_more() {
 pub(super) struct Doorman {
     pub(super) refuses: fn(usize, Sending) -> bool,
     pub(super) asked: Mutex<Vec<Sending>>,
-    lost: Mutex<Vec<String>>,
+    lost: Mutex<Vec<(Duration, String)>>,
 }
 
 impl Doorman {
@@ -107,8 +107,8 @@ impl SendGuard for Doorman {
         if (self.refuses)(asked.len(), what) { Err("somebody else leads".to_owned()) } else { Ok(()) }
     }
 
-    fn time_was_lost(&self, how: &str) {
-        self.lost.lock().unwrap().push(how.to_owned());
+    fn time_was_lost(&self, by: Duration, how: &str) {
+        self.lost.lock().unwrap().push((by, how.to_owned()));
     }
 }
 
@@ -122,7 +122,7 @@ impl SendGuard for Leased {
         if is_lost { Err("not renewed since".to_owned()) } else { Ok(()) }
     }
 
-    fn time_was_lost(&self, _: &str) {
+    fn time_was_lost(&self, _: Duration, _: &str) {
         self.0.store(true, Ordering::SeqCst);
     }
 }
@@ -228,7 +228,8 @@ async fn whoever_leads_hears_that_the_venues_clock_has_moved_away_from_ours() {
         client.rest().sync_clock().await.unwrap();
         assert_eq!(told().len(), expected, "{moved_ms} ms: {:?}", told());
     }
-    assert!(told()[0].contains("120000 ms") && told()[1].contains("-120000 ms"), "{:?}", told());
+    assert!(told()[0].1.contains("120000 ms") && told()[1].1.contains("-120000 ms"), "{:?}", told());
+    assert_eq!(told().iter().map(|(by, _)| by.as_secs()).collect::<Vec<_>>(), [120, 120]);
 }
 
 #[tokio::test]
