@@ -327,7 +327,9 @@ fn a_head_that_was_noted_finds_missing_lines_and_a_chain_that_was_written_anew()
     assert!(complaint.contains("its last lines are missing"), "{complaint}");
     // Also without a head: the views were made of records that are not there any more.
     let output = hedgectl(&temp, &["journal", "verify", "--state-dir", "d"]).output().unwrap();
-    assert!(stdout(&output).join("\n").contains("but the journal ends before it"), "{output:?}");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(stderr(&output).contains("but the journal ends before it"), "{output:?}");
+    assert!(stderr(&output).contains("start: the account is compared with the venue"), "{output:?}");
 
     let mut records: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let last = records.len() - 1;

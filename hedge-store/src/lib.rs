@@ -28,3 +28,4 @@ pub use pack::Packed;
 pub use segment::{Repair, Tear};
 pub use space::free_mb;
 pub use state_dir::{Owner, Resolved, StateDir, StateDirError};
+pub use view::ahead_of_journal;

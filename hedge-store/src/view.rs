@@ -9,7 +9,10 @@ use hedge_core::{BoxError, Failpoint, Failpoints, Seq, StoreError, View, ViewNam
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::disk::{failed, replace_unless};
+use crate::{
+    disk::{failed, replace_unless},
+    tee::{FollowerState, read_status},
+};
 
 #[derive(Deserialize)]
 struct AsOf {
@@ -29,6 +32,33 @@ pub(crate) fn check(name: &ViewName, view: &View) -> Result<bool, StoreError> {
         Some(own) if own == view.as_of.0.to_string() => Ok(true),
         Some(own) => Err(refuse(format!("says as_of {own} but is given as of {}", view.as_of))),
     }
+}
+
+/// Views of a state directory, and what its followers have, that are made of a record which a journal that goes on at `next`
+/// does not hold: its last lines are missing. Each as a sentence. A view that cannot be read tells nothing.
+pub fn ahead_of_journal(state_dir: &Path, next: Seq) -> Vec<String> {
+    let as_of = |path: &Path| serde_json::from_slice(&fs::read(path).ok()?).ok().map(|AsOf { as_of }| as_of);
+    let mut found: Vec<String> = fs::read_dir(state_dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|kind| kind == "json"))
+        .filter_map(|path| Some((as_of(&path)?, path.file_name()?.to_string_lossy().into_owned())))
+        .filter(|(as_of, _)| *as_of >= next)
+        .map(|(as_of, name)| format!("{name} was made of record {as_of}"))
+        .collect();
+    let followers = read_status(state_dir).unwrap_or_default();
+    let followers = followers.into_iter().filter(|follower| {
+        // What has something else is said where followers are.
+        follower.next > next && follower.state != FollowerState::Diverged
+    });
+    found.extend(followers.map(|follower| format!("{} has record {}", follower.name, follower.next.0 - 1)));
+    found.sort();
+    found
+        .iter()
+        .map(|what| format!("{what}, but the journal ends before it: its last lines are missing"))
+        .collect()
 }
 
 pub(crate) fn write(

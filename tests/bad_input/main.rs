@@ -204,6 +204,11 @@ fn headed(head: &str, bytes: &[u8]) -> Vec<u8> {
     [head.as_bytes(), b"\n", bytes].concat()
 }
 
+/// A kept input.
+fn kept(surface: &str, name: &str) -> Vec<u8> {
+    fs::read(hedge_tests::workspace().join("tests/fuzz/corpus").join(surface).join(name)).unwrap()
+}
+
 /// Every surface of the exchange with the same bytes; one endpoint of many.
 fn every_source(bytes: &[u8], endpoint: &str) {
     exchange::stream(bytes);
@@ -287,6 +292,44 @@ proptest! {
         bytes in prop_oneof![1 => anything(), 3 => damaged(journal_bytes())],
     ) {
         files::journal(&bytes);
+    }
+
+    #[test]
+    fn no_packed_segment_makes_the_store_panic_and_packing_changes_no_record(
+        bytes in prop_oneof![
+            1 => anything(),
+            2 => damaged(kept("packed", "whole")),
+            2 => damaged(kept("packed", "sums_fit")),
+            2 => damaged(kept("packed", "to_pack")),
+        ],
+    ) {
+        body("packed")(&bytes);
+    }
+
+    #[test]
+    fn no_incident_pack_makes_its_reader_panic_and_what_is_packed_opens_and_says_the_same(
+        bytes in prop_oneof![
+            1 => anything(),
+            2 => damaged(kept("incident", "whole")),
+            2 => damaged(kept("incident", "unpacked")),
+            2 => damaged(kept("incident", "to_pack")),
+        ],
+    ) {
+        body("incident")(&bytes);
+    }
+
+    #[test]
+    fn no_view_no_owner_and_no_lease_make_their_readers_panic(
+        bytes in prop_oneof![
+            anything(),
+            damaged(kept("view", "ours")),
+            damaged(kept("owner", "paper")),
+            damaged(kept("lease", "held")),
+        ],
+    ) {
+        body("view")(&bytes);
+        body("owner")(&bytes);
+        body("lease")(&bytes);
     }
 
     #[test]

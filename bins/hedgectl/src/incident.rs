@@ -2,17 +2,17 @@
 
 use std::{
     fs::{self, File},
-    io::{Read, Seek, SeekFrom},
+    io::BufReader,
     path::{Path, PathBuf},
 };
 
 use clap::{Args, Subcommand};
-use hedge_core::{RunStarted, Symbol};
+use hedge_core::{Envelope, RunStarted, Symbol, Timestamp};
 use hedge_desk::{
     config::Config,
     env::Env,
     incident::{self, Contents, IncidentError, Manifest, Opened, Redactor, Verdict, Wanted},
-    journal::{Compared, Head, JournalSource, Place, ReplayError, replay},
+    journal::{Compared, Head, JournalSource, Place, ReplayError, cut_words, replay},
 };
 use serde_json::json;
 
@@ -23,8 +23,8 @@ use crate::{
     replay::{Progress, Run, words},
 };
 
-/// How much of a log's end goes into a pack. Units: bytes.
-const LOG_TAIL: u64 = 512 * 1024;
+/// How long before and after an incident its log is of interest. Units: nanoseconds.
+const AROUND_NS: i64 = 60_000_000_000;
 /// How the names of packs end.
 const ENDING: &str = ".tar.gz";
 
@@ -35,7 +35,7 @@ pub(crate) enum IncidentCommand {
     Show(ShowArgs),
 }
 
-/// Put an incident into one file: what the run was told, what it decided, its configuration, the end of its log.
+/// Put an incident into one file: what the run was told, what it decided, its configuration, its log.
 ///
 /// Keys, tokens, hosts, paths and chats are taken out. The records before --from are put in too: what a run knows is all of
 /// them. Equal input makes equal bytes. A file that is there is not overwritten.
@@ -56,7 +56,7 @@ pub(crate) struct PackArgs {
     /// The file. Default: incident-PROFILE-FROM-TO.tar.gz in this folder.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The log whose end is put in. Default: the configured log file, if there is one.
+    /// The log of which the incident's time, and a minute around it, is put in. Default: the configured log file, if there is one.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
     /// The configuration folder that the run had, where it keeps none of its own. Default: `config`, else what is built in.
@@ -124,7 +124,7 @@ fn pack(args: &PackArgs) -> Result<(), Failure> {
         Some(last) => journal.chain_after(last.seq)?.and_then(|chain| Head::of(last.seq.next(), &chain)),
         None => None,
     };
-    let log = log_tail(args.log.as_deref(), args.config.as_deref(), &env)?;
+    let log = log_of(args, &records, &env)?;
     let owner = run.owner();
     let contents = Contents {
         records: &records,
@@ -169,25 +169,18 @@ fn redactor(env: &Env, journal: &Path) -> Redactor {
     }
 }
 
-/// The end of the log, from a line's beginning on.
-fn log_tail(given: Option<&Path>, config: Option<&Path>, env: &Env) -> Result<Option<String>, Failure> {
-    let configured = || Config::load(config, env).ok().and_then(|config| config.runtime.log.file);
-    let Some(path) = given.map(Path::to_owned).or_else(configured) else { return Ok(None) };
-    let read = || -> std::io::Result<String> {
-        let mut file = File::open(&path)?;
-        let len = file.metadata()?.len();
-        file.seek(SeekFrom::Start(len.saturating_sub(LOG_TAIL)))?;
-        let mut bytes = Vec::new();
-        file.take(LOG_TAIL).read_to_end(&mut bytes)?;
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        Ok(match text.split_once('\n') {
-            Some((_, rest)) if len > LOG_TAIL => rest.to_owned(),
-            _ => text,
-        })
-    };
-    match read() {
+/// What the log says of the incident's time and a minute around it.
+fn log_of(args: &PackArgs, records: &[Envelope], env: &Env) -> Result<Option<String>, Failure> {
+    let configured =
+        || Config::load(args.config.as_deref(), env).ok().and_then(|config| config.runtime.log.file);
+    let Some(path) = args.log.clone().or_else(configured) else { return Ok(None) };
+    let first = records.iter().find(|record| args.from.is_none_or(|from| from.is_reached(record)));
+    let (Some(first), Some(last)) = (first, records.last()) else { return Ok(None) };
+    let begin = Timestamp::from_ns(first.at.ns().saturating_sub(AROUND_NS));
+    let end = Timestamp::from_ns(last.at.ns().saturating_add(AROUND_NS));
+    match File::open(&path).and_then(|file| incident::log_between(BufReader::new(file), begin, end)) {
         Ok(text) => Ok(Some(text)),
-        Err(error) if given.is_some() => {
+        Err(error) if args.log.is_some() => {
             Err(Failure::failed(format!("{} cannot be read: {error}", path.display())))
         }
         // A configured log that nobody has written yet is none.
@@ -206,7 +199,8 @@ fn told(manifest: &Manifest) -> String {
         1 => "1 record was redacted".to_owned(),
         count => format!("{count} records were redacted"),
     };
-    format!("{} records up to {}; {redacted}; {verdict}", manifest.records, manifest.to.seq)
+    let cut = cut_words(manifest.cut_short);
+    format!("{} records up to {}; {redacted}; {verdict}{cut}", manifest.records, manifest.to.seq)
 }
 
 fn test(args: &TestArgs) -> Result<(), Failure> {

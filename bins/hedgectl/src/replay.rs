@@ -12,7 +12,8 @@ use hedge_desk::{
     config::Config,
     env::Env,
     journal::{
-        Compared, Engines, Head, JournalSource, Moment, Place, ReplayError, SourceError, find_run, replay,
+        Compared, Engines, Head, JournalSource, Moment, Place, ReplayError, SourceError, cut_words, find_run,
+        replay,
     },
 };
 use hedge_store::{Owner, StateDir};
@@ -164,18 +165,12 @@ pub(crate) fn words(compared: &Compared) -> String {
         if compared.from.0 == 0 { String::new() } else { format!(" from record {} on", compared.from) };
     let processes = if compared.processes == 1 { "process" } else { "processes" };
     let same = format!(
-        "{} records of {} {processes}{begin} were made again, byte for byte: {} facts, {decisions} decisions{kinds}",
-        compared.same, compared.processes, compared.facts
+        "{} records of {} {processes}{begin} were made again, byte for byte: {} facts, {decisions} decisions{kinds}{}",
+        compared.same,
+        compared.processes,
+        compared.facts,
+        cut_words(compared.cut_short)
     );
-    let same = match compared.cut_short {
-        0 => same,
-        1 => {
-            format!("{same}; what followed from 1 fact is not all there (a power cut, or the end of a pack)")
-        }
-        cuts => format!(
-            "{same}; what followed from {cuts} facts is not all there (power cuts, or the end of a pack)"
-        ),
-    };
     match &compared.difference {
         None => format!("same: {same}"),
         Some(difference) => format!("DIFFERENT at record {}; before it {same}", difference.seq),

@@ -48,6 +48,8 @@ pub use config::{
     METADATA_HOST, PRODUCTION_URL,
 };
 pub use error::FirestoreError;
+#[doc(hidden)]
+pub use lease::read_lease;
 pub use lease::{Grant, Lease, LeaseError, LeaseSettings};
 pub use nav_series::NavPoint;
 pub use quota::{Usage, WriteBudget};

@@ -19,13 +19,13 @@ use sha2::{Digest, Sha256};
 
 use super::{headed, honest, scratch};
 
-fn write_private(path: &Path, bytes: &[u8]) {
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) {
     use std::io::Write;
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600).open(path).unwrap().write_all(bytes).unwrap();
 }
 
-fn private_dir(path: &Path) {
+pub(crate) fn private_dir(path: &Path) {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).unwrap();
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn journal(bytes: &[u8]) {
 }
 
 /// The lines of a journal, chained as its format says: the first 128 bits of SHA-256 over the link before and the object.
-fn chain(lines: &[u8]) -> Vec<u8> {
+pub(crate) fn chain(lines: &[u8]) -> Vec<u8> {
     let mut link = "0".repeat(32);
     let mut out = Vec::new();
     for line in lines.split_inclusive(|byte| *byte == b'\n') {

@@ -12,9 +12,11 @@
 pub(crate) mod exchange;
 pub(crate) mod files;
 pub(crate) mod honest;
+pub(crate) mod incident;
 pub(crate) mod scratch;
 pub(crate) mod socket;
 pub(crate) mod state;
+pub(crate) mod stores;
 
 /// A body.
 pub(crate) type Body = fn(&[u8]);
@@ -29,6 +31,11 @@ pub(crate) const SURFACES: &[(&str, Body)] = &[
     ("fold", state::fold),
     ("record", state::record),
     ("journal", files::journal),
+    ("packed", stores::packed),
+    ("view", stores::view),
+    ("owner", stores::owner),
+    ("lease", stores::lease),
+    ("incident", incident::incident),
     ("config", files::config),
     ("variables", files::variables),
     ("klines", files::klines),

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::{
     Config,
     files::{FileKind, Source},
+    runtime_keys::{Kind, RUNTIME_KEYS},
 };
 use crate::{compose::Pacing, env::Env, runs::write_private};
 
@@ -174,6 +175,12 @@ fn create_private(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
+fn is_number(section: &str, key: &str) -> bool {
+    RUNTIME_KEYS.iter().any(|known| {
+        known.path.split_once('.') == Some((section, key)) && matches!(known.kind, Kind::Number { .. })
+    })
+}
+
 /// Sections of plain values as TOML, so that they are read and checked as an operator's file is.
 fn toml(runtime: &Value) -> Result<String, String> {
     let refused = |name: &str| format!("{name} is not what a section of runtime.toml may hold");
@@ -183,8 +190,10 @@ fn toml(runtime: &Value) -> Result<String, String> {
         for (key, value) in keys.as_object().ok_or_else(|| refused(section))? {
             match value {
                 Value::Null => {}
-                // A decimal is kept as its digits, and stands in a file without quotes.
-                Value::String(digits) if Decimal::from_str_exact(digits).is_ok() => {
+                // A decimal is kept as its digits, and stands in a file without quotes. An id of digits has them.
+                Value::String(digits)
+                    if is_number(section, key) && Decimal::from_str_exact(digits).is_ok() =>
+                {
                     text.push_str(&format!("{key} = {digits}\n"));
                 }
                 Value::Bool(_) | Value::Number(_) | Value::String(_) => {
@@ -214,6 +223,7 @@ mod tests {
             ("HEDGE__PAPER__SPEED", "2.5"),
             ("HEDGE__PAPER__BALANCE_USDT", "12345.5"),
             ("HEDGE__FOREIGN__ORDERS", "adopt"),
+            ("HEDGE__FENCE__ACCOUNT", "48213377"),
             ("HEDGE__JOURNAL__DURABILITY", "os"),
             ("HEDGE__LOG__FILE", "/var/log/hedge.log"),
         ])

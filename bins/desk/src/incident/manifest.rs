@@ -11,6 +11,16 @@ pub(super) const MANIFEST: &str = "manifest.json";
 pub(super) const JOURNAL: &str = "journal.jsonl";
 pub(super) const LOG: &str = "log.txt";
 const CONFIGS: &str = "configs/";
+/// Longest manifest: some ten thousand starts. Units: bytes.
+const MOST_MANIFEST: u64 = 16 * 1024 * 1024;
+/// Longest configuration. Units: bytes.
+const MOST_CONFIG: u64 = 1024 * 1024;
+/// Longest log. Units: bytes.
+const MOST_LOG: u64 = 4 * 1024 * 1024;
+/// Most members: a configuration for each change of it.
+const MOST_MEMBERS: usize = 1_024;
+/// All members together, unpacked. Units: bytes.
+const MOST_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 
 /// The first member of a pack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,8 +50,16 @@ pub struct Manifest {
     pub processes: Vec<ProcessOf>,
     /// What a replay of these records said when the pack was made.
     pub verdict: Verdict,
+    /// Facts whose decisions are not all in it, as far as it was replayed: a power cut took the end of them, or the pack ends there.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cut_short: u64,
     /// The other members, in order.
     pub members: Vec<MemberSum>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A record by number and time.
@@ -95,6 +113,28 @@ pub struct MemberSum {
     pub size: u64,
     /// SHA-256 of its bytes, 64 hex digits.
     pub sha256: String,
+}
+
+/// What is too much of these members: a reader does not take it, so that no pack needs any amount of memory, and therefore
+/// it is not packed either. Names and sizes.
+pub(super) fn too_much<'a>(members: impl IntoIterator<Item = (&'a str, u64)>) -> Option<String> {
+    let (mut count, mut total) = (0, 0_u64);
+    for (name, size) in members {
+        let most = match name {
+            JOURNAL => MOST_BYTES,
+            LOG => MOST_LOG,
+            MANIFEST => MOST_MANIFEST,
+            _ => MOST_CONFIG,
+        };
+        if size > most {
+            return Some(format!("{name} has {size} bytes; at most {most} are read"));
+        }
+        count += 1;
+        total = total.saturating_add(size);
+    }
+    (count > MOST_MEMBERS || total > MOST_BYTES).then(|| {
+        format!("{count} members of {total} bytes together; at most {MOST_MEMBERS} and {MOST_BYTES} are read")
+    })
 }
 
 pub(super) fn config_name(hash: &str) -> String {

@@ -6,13 +6,15 @@
 
 mod archive;
 mod error;
+mod log;
 mod manifest;
 mod open;
 mod pack;
 mod redact;
 
 pub use error::IncidentError;
+pub use log::log_between;
 pub use manifest::{Manifest, Mark, MemberSum, ProcessOf, Verdict};
-pub use open::{Opened, look, open};
+pub use open::{Opened, look, open, read_from};
 pub use pack::{Contents, Packed, Wanted, pack, save};
 pub use redact::Redactor;

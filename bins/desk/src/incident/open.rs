@@ -7,30 +7,17 @@ use std::{
 };
 
 use hedge_core::{Envelope, Seq};
-use hedge_store::{Chain, decode_line};
+use hedge_store::{Chain, decode_line, read_line};
 
 use super::{
     IncidentError, Manifest, MemberSum,
     archive::Reader,
-    manifest::{FORMAT, JOURNAL, KIND, LOG, MANIFEST, is_known},
+    manifest::{FORMAT, JOURNAL, KIND, LOG, MANIFEST, is_known, too_much},
 };
 use crate::{
     config::KeptConfig,
     journal::{Engines, Head},
 };
-
-/// Longest manifest. Units: bytes.
-const MOST_MANIFEST: u64 = 1024 * 1024;
-/// Longest configuration. Units: bytes.
-const MOST_CONFIG: u64 = 1024 * 1024;
-/// Longest log that is kept in memory. Units: bytes.
-const MOST_LOG: u64 = 4 * 1024 * 1024;
-/// Longest line of the journal. Units: bytes.
-const MOST_LINE: u64 = 8 * 1024 * 1024;
-/// Most members.
-const MOST_MEMBERS: usize = 64;
-/// All members together, unpacked. Units: bytes.
-const MOST_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 
 /// A pack that is whole.
 #[derive(Debug)]
@@ -62,20 +49,26 @@ pub fn look(path: &Path) -> Result<Opened, IncidentError> {
 fn read(path: &Path, with_records: bool) -> Result<Opened, IncidentError> {
     let doing = || format!("reading {}", path.display());
     let file = File::open(path).map_err(|source| IncidentError::Io { doing: doing(), source })?;
-    let reader = Reader::new(BufReader::with_capacity(256 * 1024, file));
-    Reading { reader, with_records }.all().map_err(|trouble| match trouble {
-        Trouble::Damage(detail) => IncidentError::Damaged { file: path.display().to_string(), detail },
-        // A damaged stream tells of itself as input that cannot be understood; everything else is the disk.
-        Trouble::Io(error) => match error.kind() {
-            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-                IncidentError::Damaged { file: path.display().to_string(), detail: error.to_string() }
-            }
-            io::ErrorKind::UnexpectedEof => IncidentError::Damaged {
-                file: path.display().to_string(),
-                detail: "it ends before its end; a part of it is missing".to_owned(),
+    read_from(BufReader::with_capacity(256 * 1024, file), &path.display().to_string(), with_records)
+}
+
+/// Reads a pack's bytes; `file` names it in errors.
+///
+/// Errors: as [`open`].
+pub fn read_from(input: impl BufRead, file: &str, with_records: bool) -> Result<Opened, IncidentError> {
+    Reading { reader: Reader::new(input), with_records }.all().map_err(|trouble| {
+        let damaged = |detail| IncidentError::Damaged { file: file.to_owned(), detail };
+        match trouble {
+            Trouble::Damage(detail) => damaged(detail),
+            // A damaged stream tells of itself as input that cannot be understood; everything else is the disk.
+            Trouble::Io(error) => match error.kind() {
+                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => damaged(error.to_string()),
+                io::ErrorKind::UnexpectedEof => {
+                    damaged("it ends before its end; a part of it is missing".to_owned())
+                }
+                _ => IncidentError::Io { doing: format!("reading {file}"), source: error },
             },
-            _ => IncidentError::Io { doing: doing(), source: error },
-        },
+        }
     })
 }
 
@@ -123,12 +116,12 @@ impl<R: BufRead> Reading<R> {
                     self.journal(member, &manifest, &mut records)?
                 }
                 LOG => {
-                    let (text, sum) = self.text(member, MOST_LOG)?;
+                    let (text, sum) = self.text(member)?;
                     log = Some(text);
                     sum
                 }
                 name => {
-                    let (text, sum) = self.text(member, MOST_CONFIG)?;
+                    let (text, sum) = self.text(member)?;
                     // What is damaged is said as damage, before anybody tries to understand it.
                     if sum == member.sha256 {
                         match KeptConfig::parse(&text) {
@@ -154,7 +147,7 @@ impl<R: BufRead> Reading<R> {
 
     fn manifest(&mut self) -> Result<Manifest, Trouble> {
         let size = match self.reader.next()? {
-            Some((name, size)) if name == MANIFEST && size <= MOST_MANIFEST => size,
+            Some((name, size)) if name == MANIFEST && too_much([(MANIFEST, size)]).is_none() => size,
             Some((name, size)) => {
                 return damage(format!(
                     "it begins with {} of {size} bytes, not with a manifest",
@@ -178,7 +171,6 @@ impl<R: BufRead> Reading<R> {
         }
         let manifest: Manifest = serde_json::from_value(value)
             .or_else(|error| damage(format!("its manifest cannot be read: {error}")))?;
-        let mut total = 0_u64;
         let mut names = std::collections::BTreeSet::new();
         for member in &manifest.members {
             if !is_known(&member.name) || !names.insert(&member.name) {
@@ -187,21 +179,15 @@ impl<R: BufRead> Reading<R> {
                     shown(&member.name)
                 ));
             }
-            total = total.saturating_add(member.size);
         }
-        if manifest.members.len() > MOST_MEMBERS || total > MOST_BYTES {
-            return damage(format!(
-                "its manifest names {} members of {total} bytes together; more than {MOST_MEMBERS} or {MOST_BYTES} are not read",
-                manifest.members.len()
-            ));
+        if let Some(why) = too_much(manifest.members.iter().map(|member| (member.name.as_str(), member.size)))
+        {
+            return damage(why);
         }
         Ok(manifest)
     }
 
-    fn text(&mut self, member: &MemberSum, most: u64) -> Result<(String, String), Trouble> {
-        if member.size > most {
-            return damage(format!("{} has {} bytes; at most {most} are read", member.name, member.size));
-        }
+    fn text(&mut self, member: &MemberSum) -> Result<(String, String), Trouble> {
         let mut bytes = Vec::new();
         let mut body = self.reader.body(member.size);
         body.read_to_end(&mut bytes)?;
@@ -220,9 +206,7 @@ impl<R: BufRead> Reading<R> {
         let (mut chain, mut place, mut line) = (Chain::START, Seq(0), Vec::new());
         let mut lines = BufReader::with_capacity(64 * 1024, &mut body);
         loop {
-            line.clear();
-            let read = (&mut lines).take(MOST_LINE).read_until(b'\n', &mut line)?;
-            if read == 0 {
+            if read_line(&mut lines, &mut line)? == 0 {
                 break;
             }
             let at = |why: &str| {

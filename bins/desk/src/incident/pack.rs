@@ -7,12 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hedge_core::{Envelope, Event, Fact, RunStarted, Seq, Symbol};
+use hedge_core::{Envelope, Event, Fact, RunStarted, Symbol};
 use hedge_store::{Chain, Owner, encode_line};
 
 use super::{
     IncidentError, Manifest, Mark, MemberSum, ProcessOf, Redactor, Verdict, archive,
-    manifest::{FORMAT, JOURNAL, KIND, LOG, MANIFEST, config_name},
+    manifest::{FORMAT, JOURNAL, KIND, LOG, MANIFEST, config_name, too_much},
 };
 use crate::{
     config::KeptConfig,
@@ -68,12 +68,13 @@ pub fn pack(
     };
     let first = first.ok_or_else(|| nothing("the journal holds no record from there on"))?;
 
+    let redactor = wanted.redactor.clone().and_holders_in(contents.records);
     let mut redacted = 0;
     let records: Vec<Envelope> = contents
         .records
         .iter()
         .map(|record| {
-            let other = wanted.redactor.record(record).map_err(IncidentError::Nothing)?;
+            let other = redactor.record(record).map_err(IncidentError::Nothing)?;
             redacted += u64::from(other.is_some());
             Ok(other.unwrap_or_else(|| record.clone()))
         })
@@ -91,16 +92,17 @@ pub fn pack(
     members.extend(configs);
     if let Some(log) = contents.log {
         let text: String =
-            log.lines().flat_map(|line| [wanted.redactor.text(line).into_owned(), "\n".to_owned()]).collect();
+            log.lines().flat_map(|line| [redactor.text(line).into_owned(), "\n".to_owned()]).collect();
         members.push((LOG.to_owned(), text.into_bytes()));
     }
+    let (verdict, cut_short) = verdict(&records, contents.engines, say);
     let (profile, venue) = (&contents.owner.profile, &contents.owner.venue);
     let manifest = Manifest {
         kind: KIND.to_owned(),
         format: FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        profile: wanted.redactor.text(profile).into_owned(),
-        venue: wanted.redactor.text(venue).into_owned(),
+        profile: redactor.text(profile).into_owned(),
+        venue: redactor.text(venue).into_owned(),
         from: mark(first),
         to: mark(last),
         records: records.len() as u64,
@@ -115,7 +117,8 @@ pub fn pack(
                 config_hash: run.config_hash.clone(),
             })
             .collect(),
-        verdict: verdict(&records, contents.engines, say),
+        verdict,
+        cut_short,
         members: members
             .iter()
             .map(|(name, content)| MemberSum {
@@ -128,6 +131,9 @@ pub fn pack(
     let mut text = serde_json::to_string_pretty(&manifest).unwrap_or_default();
     text.push('\n');
     members.insert(0, (MANIFEST.to_owned(), text.into_bytes()));
+    if let Some(why) = too_much(members.iter().map(|(name, content)| (name.as_str(), content.len() as u64))) {
+        return Err(IncidentError::Nothing(format!("nothing was packed: {why}; end it earlier with --to")));
+    }
     Ok(Packed { manifest, members })
 }
 
@@ -194,16 +200,18 @@ fn started(record: &Envelope) -> Option<(Mark, &RunStarted)> {
     }
 }
 
-fn verdict(records: &[Envelope], engines: &Engines, say: &mut dyn FnMut(u64)) -> Verdict {
+/// What a replay says, and how many facts have not all their decisions.
+fn verdict(records: &[Envelope], engines: &Engines, say: &mut dyn FnMut(u64)) -> (Verdict, u64) {
     let fresh = |run: &RunStarted, symbols: &[Symbol]| engines.fresh(run, symbols);
     match replay(records, &fresh, None, say) {
         Ok(compared) => match compared.difference {
-            None => Verdict::Same,
-            Some(difference) => Verdict::Different { seq: Seq(difference.seq.0) },
+            None => (Verdict::Same, compared.cut_short),
+            Some(difference) => (Verdict::Different { seq: difference.seq }, compared.cut_short),
         },
         Err(ReplayError::NoEngine(_)) => {
-            Verdict::NotReplayed { because: "the configuration that the run had is not there".to_owned() }
+            let because = "the configuration that the run had is not there".to_owned();
+            (Verdict::NotReplayed { because }, 0)
         }
-        Err(error) => Verdict::NotReplayed { because: error.to_string() },
+        Err(error) => (Verdict::NotReplayed { because: error.to_string() }, 0),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    collections::BTreeSet,
     net::{IpAddr, SocketAddr},
     path::Path,
 };
@@ -9,10 +10,12 @@ use std::{
 use hedge_core::{Decision, Envelope, Event, Fact};
 use serde_json::Value;
 
-use crate::env::Env;
+use crate::{config::RUNTIME_KEYS, env::Env};
 
 /// Longer words of letters and digits are taken for keys.
 const LONGEST_WORD: usize = 39;
+/// Of a bot's token, what follows its number.
+const SHORTEST_BOT_KEY: usize = 30;
 /// Shorter values are too likely to stand in a text by chance.
 const SHORTEST_VALUE: usize = 4;
 /// What stands before a value that nobody may read.
@@ -21,6 +24,10 @@ const BEFORE_SECRETS: [&str; 9] =
 /// How paths of exchanges begin, which say nothing about a machine.
 const ENDPOINTS: [&str; 10] =
     ["/fapi/", "/dapi/", "/papi/", "/sapi/", "/api/", "/futures/", "/ws", "/stream", "/public", "/private"];
+
+/// Words before `pid 57` that are no name of a machine.
+const BEFORE_PIDS: [&str; 8] = ["by", "is", "was", "with", "and", "process", "name", HOST];
+const HOST: &str = "[host]";
 
 /// Takes out of texts what belongs to a machine or a person.
 #[derive(Clone, Debug, Default)]
@@ -55,7 +62,23 @@ impl Redactor {
     /// Also this name of a machine.
     #[must_use]
     pub fn and_host(mut self, name: &str) -> Self {
-        self.add(name.trim(), "[host]");
+        self.add(name.trim(), HOST);
+        self
+    }
+    /// Also the machines that are named as holders in these records, `host pid 57`, wherever they stand.
+    #[must_use]
+    pub fn and_holders_in(mut self, records: &[Envelope]) -> Self {
+        let mut found = BTreeSet::new();
+        for record in records.iter().filter(|record| !is_plain(&record.event)) {
+            let text = serde_json::to_string(record).unwrap_or_default();
+            if text.contains(" pid ") {
+                let words: Vec<_> = words(&text).collect();
+                found.extend(
+                    (0..words.len()).filter(|at| is_holder(&words[*at..])).map(|at| words[at].0.to_owned()),
+                );
+            }
+        }
+        found.iter().for_each(|name| self.add(name, HOST));
         self
     }
     fn add(&mut self, value: &str, by: &'static str) {
@@ -69,16 +92,22 @@ impl Redactor {
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut found = Cow::Borrowed(text);
         for (value, by) in &self.values {
-            if found.contains(value.as_str()) {
+            if *by == HOST {
+                if let Some(other) = without_name(&found, value) {
+                    found = Cow::Owned(other);
+                }
+            } else if found.contains(value.as_str()) {
                 found = Cow::Owned(found.replace(value.as_str(), by));
             }
         }
         let mut out = String::with_capacity(found.len());
         let mut before = "";
         let mut changed = false;
-        for (word, gap) in words(&found) {
+        let words: Vec<_> = words(&found).collect();
+        for (at, &(word, gap)) in words.iter().enumerate() {
             let is_secret = BEFORE_SECRETS.iter().any(|name| before.eq_ignore_ascii_case(name));
-            match redacted(word, is_secret) {
+            let by = if is_holder(&words[at..]) { Some(HOST.to_owned()) } else { redacted(word, is_secret) };
+            match by {
                 Some(by) => {
                     out.push_str(&by);
                     changed = true;
@@ -97,13 +126,7 @@ impl Redactor {
     /// The record without it; `None` when there was nothing to take out. Errors: what must go stands where a record has a word
     /// of its own, and which record that is; it must not leave as it is.
     pub fn record(&self, record: &Envelope) -> Result<Option<Envelope>, String> {
-        // Numbers and the engine's own words; most records are of these.
-        let is_plain = matches!(
-            &record.event,
-            Event::Fact(Fact::Market { .. } | Fact::Tick | Fact::Instrument { .. })
-                | Event::Decision(Decision::Screened { .. } | Decision::Assessed { .. })
-        );
-        if is_plain {
+        if is_plain(&record.event) {
             return Ok(None);
         }
         let unreadable =
@@ -117,7 +140,7 @@ impl Redactor {
             return Ok(Some(record));
         }
         // A machine may be called like a word of the journal, and then the word says nothing about it.
-        let others = self.values.iter().filter(|(_, by)| *by != "[host]").cloned();
+        let others = self.values.iter().filter(|(_, by)| *by != HOST).cloned();
         let nameless = Self { values: others.collect() };
         let mut value = whole;
         if nameless.value(&mut value) {
@@ -145,6 +168,38 @@ impl Redactor {
             Value::Null | Value::Bool(_) | Value::Number(_) => false,
         }
     }
+}
+
+/// Numbers and the engine's own words; most records are of these.
+fn is_plain(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Fact(Fact::Market { .. } | Fact::Tick | Fact::Instrument { .. })
+            | Event::Decision(Decision::Screened { .. } | Decision::Assessed { .. })
+    )
+}
+
+/// Whether these words begin with a machine that holds something: `trading-host-7 pid 57`.
+fn is_holder(words: &[(&str, &str)]) -> bool {
+    let [(name, " "), ("pid", " "), (number, _), ..] = words else { return false };
+    number.starts_with(|c: char| c.is_ascii_digit())
+        && !BEFORE_PIDS.contains(name)
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+}
+
+/// The text without a name that stands in it as a word; `None` where it does not.
+fn without_name(text: &str, name: &str) -> Option<String> {
+    let is_inside = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+    let (mut out, mut done) = (String::new(), 0);
+    for (at, _) in text.match_indices(name) {
+        let (before, after) = (&text[..at], &text[at + name.len()..]);
+        if !before.ends_with(is_inside) && !after.starts_with(is_inside) {
+            out.push_str(&text[done..at]);
+            out.push_str(HOST);
+            done = at + name.len();
+        }
+    }
+    (done > 0).then(|| out + &text[done..])
 }
 
 /// Words and what stands between them. An address is one word.
@@ -188,7 +243,7 @@ fn redacted(word: &str, is_secret: bool) -> Option<String> {
         return Some(format!("{}[url]{rest}", &core[..scheme]));
     }
     let by = if is_host(core) {
-        "[host]"
+        HOST
     } else if is_path(core) {
         "[path]"
     } else if core.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.')) {
@@ -209,11 +264,25 @@ fn is_host(word: &str) -> bool {
     if bare.len() > 2 && bare.parse::<IpAddr>().is_ok() {
         return true;
     }
-    let Some((host, port)) = word.rsplit_once(':') else { return word.eq_ignore_ascii_case("localhost") };
+    let Some((host, port)) = word.rsplit_once(':') else {
+        return word.eq_ignore_ascii_case("localhost") || is_full_name(word);
+    };
     let is_name = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
         && host.bytes().any(|byte| byte.is_ascii_alphabetic())
         && (host.contains('.') || host.eq_ignore_ascii_case("localhost"));
     is_name && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `db.internal.example.com`, and no key of a configuration.
+fn is_full_name(word: &str) -> bool {
+    let labels: Vec<&str> = word.split('.').collect();
+    let is_label = |label: &&str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    labels.len() >= 3
+        && labels.iter().all(is_label)
+        && labels.last().is_some_and(|last| last.len() >= 2 && last.bytes().all(|b| b.is_ascii_alphabetic()))
+        && !RUNTIME_KEYS.iter().any(|key| key.path == word)
 }
 
 fn is_path(word: &str) -> bool {
@@ -223,10 +292,23 @@ fn is_path(word: &str) -> bool {
 }
 
 fn is_key(word: &str) -> bool {
-    word.len() > LONGEST_WORD
-        && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'+' | b'/'))
-        && word.bytes().any(|byte| byte.is_ascii_digit())
-        && word.bytes().any(|byte| byte.is_ascii_alphabetic())
+    let has = |is: fn(&u8) -> bool| word.as_bytes().iter().any(is);
+    let is_long = word.len() > LONGEST_WORD
+        // A point and a colon: tokens of services consist of parts.
+        && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+' | b'/' | b'.' | b':'))
+        && has(u8::is_ascii_digit)
+        && has(u8::is_ascii_alphabetic);
+    is_long || is_bot_token(word)
+}
+
+/// `123456789:AAH…` of a messenger's bot.
+fn is_bot_token(word: &str) -> bool {
+    word.trim_start_matches("bot").split_once(':').is_some_and(|(number, key)| {
+        number.len() >= 6
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+            && key.len() >= SHORTEST_BOT_KEY
+            && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+    })
 }
 
 #[cfg(test)]
@@ -259,6 +341,22 @@ mod tests {
             ),
             ("chat_id=-1001234567", "chat_id=[hidden]"),
             ("told ann@example.com", "told [mail]"),
+            ("dns error for db.internal.example.com: gone", "dns error for [host]: gone"),
+            (
+                "binance.rest_url and store.firestore.project of 0.1.0",
+                "binance.rest_url and store.firestore.project of 0.1.0",
+            ),
+            (
+                "the lease is held by trading-7 pid 4711 (term 3)",
+                "the lease is held by [host] pid 4711 (term 3)",
+            ),
+            ("locked, held by pid 57", "locked, held by pid 57"),
+            ("bot 12345678:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw9 refused", "bot [hidden] refused"),
+            (
+                "Bearer eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJhYmMifQ.c2lnbmF0dXJl1 refused",
+                "Bearer [hidden] refused",
+            ),
+            ("access ya29.a0AfH6SMBx1234567890abcdefghijklmnop9 ended", "access [hidden] ended"),
             (
                 "order h0sn8www00111s at 64000.5, 0.012 of 1.5",
                 "order h0sn8www00111s at 64000.5, 0.012 of 1.5",
@@ -283,6 +381,17 @@ mod tests {
             redactor.text("to 4711471 with shortKey1 from trading-host-7 in /srv/x"),
             "to [hidden] with [hidden] from [host] in [path]"
         );
+    }
+
+    #[test]
+    fn a_machine_that_held_something_goes_wherever_it_is_named_and_no_part_of_a_word_does() {
+        let because = "fenced: the lease is held by hedge-b pid 17 (term 4)".to_owned();
+        let event = Event::Fact(Fact::RunStopped { because });
+        let record = Envelope { seq: Seq(3), at: Timestamp::from_ms(1), cause: None, event };
+        let redactor = Redactor::new().and_holders_in(&[record.clone()]);
+        assert_eq!(redactor.text("hedge-b is back, hedge-book is not"), "[host] is back, hedge-book is not");
+        let text = serde_json::to_string(&redactor.record(&record).unwrap()).unwrap();
+        assert!(text.contains("held by [host] pid 17"), "{text}");
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub use hedge_store::StateDirError;
 pub use moment::Moment;
 pub use place::{InvalidPlace, Place, parse_time};
 pub use render::Lines;
-pub use replay::{Compared, Difference, Fresh, ReplayError, replay};
+pub use replay::{Compared, Difference, Fresh, ReplayError, cut_words, replay};
 pub use runs::find_run;
 pub use source::{JournalSource, SourceError};
 pub use verify::{Head, Replayed, Verified, VerifyError, verify};

@@ -336,6 +336,17 @@ fn differing(path: &str, mine: &Value, theirs: &Value, parts: &mut Vec<(String, 
     }
 }
 
+/// What is said of facts whose decisions are not all there; nothing where there are none.
+pub fn cut_words(cut_short: u64) -> String {
+    match cut_short {
+        0 => String::new(),
+        1 => "; what followed from 1 fact is not all there (a power cut, or the end of a pack)".to_owned(),
+        cuts => {
+            format!("; what followed from {cuts} facts is not all there (power cuts, or the end of a pack)")
+        }
+    }
+}
+
 impl Difference {
     /// In lines for a person, the first of them without a name in front.
     pub fn words(&self) -> String {

@@ -3,13 +3,13 @@
 use std::{fmt, fs, path::Path};
 
 use hedge_core::{Envelope, Event, Fact, Seq};
-use hedge_store::{Chain, FileJournal};
+use hedge_store::{Chain, FileJournal, ahead_of_journal};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::{
-    replay::{Difference, Fresh, ReplayError, replay},
+    replay::{Difference, Fresh, ReplayError, cut_words, replay},
     source::{JournalSource, SourceError},
 };
 
@@ -26,6 +26,14 @@ pub enum VerifyError {
         found: String,
         /// What the summary says.
         stated: String,
+    },
+    /// Something was made of records that are not there any more.
+    #[error("{}\nthe journal ends at record {next}; restore its last segment from a copy, or start: the account is compared with the venue then", .found.join("\n"))]
+    EndMissing {
+        /// What it is, a sentence each.
+        found: Vec<String>,
+        /// The place after the last record that is there.
+        next: Seq,
     },
     /// The same facts lead to something else.
     #[error("{}", .0.words())]
@@ -92,6 +100,9 @@ pub struct Verified {
     pub remarks: Vec<String>,
     /// Whether the facts lead to the decisions.
     pub replay: Replayed,
+    /// Facts whose decisions are not all in the journal, for a power cut took the end of them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cut_short: u64,
 }
 
 impl fmt::Display for Verified {
@@ -101,6 +112,7 @@ impl fmt::Display for Verified {
         match &self.replay {
             Replayed::Identical { records } => {
                 write!(f, "; replaying the facts gave all {records} records again, byte for byte")?;
+                f.write_str(&cut_words(self.cut_short))?;
             }
             Replayed::Skipped { because } => write!(f, "; decisions were not replayed: {because}")?,
         }
@@ -130,51 +142,42 @@ pub fn verify(source: &JournalSource, fresh: Fresh<'_>) -> Result<Verified, Veri
     match source {
         JournalSource::State(journal) => {
             remarks.extend(journal.torn().map(|tear| format!("{tear} (at the next start)")));
-            remarks.extend(later_views(journal.dir(), journal.next_seq()));
+            missing_end(journal)?;
             head = Head::of(journal.next_seq(), &journal.head());
         }
         JournalSource::Backtest(path) => remarks.extend(compare_hash(path)?),
     }
+    let mut cut_short = 0;
     let replay = match replay(&records, fresh, None, &mut |_| ()) {
         Ok(compared) => match compared.difference {
             Some(difference) => return Err(VerifyError::Diverged(Box::new(difference))),
-            None => Replayed::Identical { records: compared.same },
+            None => {
+                cut_short = compared.cut_short;
+                Replayed::Identical { records: compared.same }
+            }
         },
         Err(stopped @ ReplayError::Stopped { .. }) => return Err(VerifyError::Stopped(stopped)),
         Err(because) => Replayed::Skipped { because: because.to_string() },
     };
-    Ok(Verified { records: records.len() as u64, processes, head, remarks, replay })
+    Ok(Verified { records: records.len() as u64, processes, head, remarks, replay, cut_short })
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 fn is_start(record: &Envelope) -> bool {
     matches!(&record.event, Event::Fact(Fact::RunStarted(_)))
 }
 
-/// Views are made from the journal: one that knows a later record tells of lines that are missing at its end.
-fn later_views(journal: &Path, next: Seq) -> Vec<String> {
-    let Some(Ok(entries)) = journal.parent().map(fs::read_dir) else { return Vec::new() };
-    let as_of = |path: &Path| {
-        let first = fs::read_to_string(path).ok()?;
-        let digits = first.strip_prefix("{\"as_of\":")?;
-        digits[..digits.find(|c: char| !c.is_ascii_digit())?].parse().ok().map(Seq)
-    };
-    let mut found: Vec<String> = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|kind| kind == "json"))
-        .filter_map(|path| Some((as_of(&path)?, path.file_name()?.to_string_lossy().into_owned())))
-        .filter(|(as_of, _)| *as_of >= next)
-        .map(|(as_of, name)| {
-            format!("{name} was made of record {as_of}, but the journal ends before it: its last lines are missing")
-        })
-        .collect();
+/// What tells that lines are missing at the journal's end.
+fn missing_end(journal: &FileJournal) -> Result<(), VerifyError> {
+    let (next, state_dir) = (journal.next_seq(), journal.dir().parent().unwrap_or(journal.dir()));
+    let found = ahead_of_journal(state_dir, next);
     // A running executor may have gone on since the journal was read.
-    let state_dir = journal.parent().unwrap_or(journal);
-    if !found.is_empty() && FileJournal::open_read_only(state_dir).is_ok_and(|now| now.next_seq() > next) {
-        return Vec::new();
-    }
-    found.sort();
-    found
+    let goes_on = || FileJournal::open_read_only(state_dir).is_ok_and(|now| now.next_seq() > next);
+    if found.is_empty() || goes_on() { Ok(()) } else { Err(VerifyError::EndMissing { found, next }) }
 }
 
 /// A backtest's summary names the hash of its journal. Without a summary that is worth a remark.

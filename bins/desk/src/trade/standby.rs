@@ -51,7 +51,9 @@ pub(super) async fn open_store(
                     warn!("{repair}");
                 }
                 for missing in ahead_of_journal(dir, store.next_seq().await?) {
-                    error!("{missing}; orders and fills in them are found again by the comparison with the venue");
+                    error!(
+                        "{missing}; orders and fills in them are found again by the comparison with the venue"
+                    );
                 }
                 if let Some(vigil) = &vigil {
                     let waited_s = vigil.since.elapsed().as_secs_f32();
