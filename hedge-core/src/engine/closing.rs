@@ -89,28 +89,30 @@ impl Engine {
         for id in resting {
             self.cancel(cx, &id, Cow::Borrowed("the leg must become flat"));
         }
-        let too_soon = self.next_close(key).is_some_and(|due| cx.at < due);
-        if self.is_held_back(key) || too_soon || self.closable(key).is_none() {
-            return;
-        }
-        self.stamp(key, cx.at);
-        if self.is_dust(key) {
+        let is_dust = self.is_dust(key);
+        if is_dust {
             let text = format!(
                 "what is left of {key} is too small for an order; only a stop over the whole leg closes it"
             );
             self.alert_once(cx, Some(*key), text);
-            // One in doubt may have been refused: whether it was may stay open for long.
-            if !self.book.is_covered(key) {
-                self.guard_in_doubt(cx, key);
-            }
+        }
+        if !self.is_to_be_closed(key) || self.next_close(key).is_some_and(|due| cx.at < due) {
             return;
+        }
+        self.stamp(key, cx.at);
+        if is_dust {
+            return self.guard_in_doubt(cx, key);
         }
         self.close_at_market(cx, None, key, &Portion::All);
     }
 
-    /// A resting close holds its quantity until it has ended; its end goes on with the closing.
-    pub(super) fn is_held_back(&self, key: &PositionKey) -> bool {
-        self.book.live_orders_of(key).any(|order| matches!(order.leg, Leg::Close(Exit::Limit { .. }, _)))
+    /// Whether there is something to send for a leg that must become flat. A resting close holds its quantity until it has
+    /// ended; its end goes on with the closing. What is too small for an order waits for its stop; one in doubt may have been
+    /// refused, and whether it was may stay open for long.
+    pub(super) fn is_to_be_closed(&self, key: &PositionKey) -> bool {
+        let rests = |order: &OrderRecord| matches!(order.leg, Leg::Close(Exit::Limit { .. }, _));
+        let is_held_back = self.book.live_orders_of(key).any(rests);
+        !is_held_back && self.closable(key).is_some() && !(self.is_dust(key) && self.book.is_covered(key))
     }
 
     /// Market closes in pieces that the venue's largest market quantity allows.

@@ -53,7 +53,7 @@ impl Engine {
             }
         }
         for key in self.book.legs_to_flatten() {
-            if !self.is_held_back(key) && self.closable(key).is_some() {
+            if self.is_to_be_closed(key) {
                 consider(self.next_close(key).unwrap_or(Timestamp::EPOCH));
             }
         }

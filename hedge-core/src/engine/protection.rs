@@ -71,8 +71,10 @@ impl Engine {
         if self.book.is_covered(key) || self.book.leg(key).is_none_or(|leg| !leg.is_open()) {
             return;
         }
-        // A stop by quantity that no longer covers the leg gives way to one over the whole leg, where it stands.
-        if let Some(trigger) = self.book.stop_of(key).and_then(|stop| match stop.leg {
+        // A stop by quantity that no longer covers the leg gives way to one over the whole leg, where it stands. Where one in
+        // doubt would stand the price may have been since.
+        let stands = self.book.stops_of(key).filter(|stop| stop.state != OrderState::Unknown).last();
+        if let Some(trigger) = stands.and_then(|stop| match stop.leg {
             Leg::Close(exit, _) => exit.trigger(),
             Leg::Open(_) => None,
         }) {
@@ -94,9 +96,10 @@ impl Engine {
         }
     }
 
-    /// Protects a position that no order of this journal opened.
-    pub(super) fn adopt(&mut self, cx: &mut Cx<'_>, key: &PositionKey) {
-        if self.has_stop(key) {
+    /// Protects a position that no order of this journal opened, also beside a stop in doubt: whether that stands may stay open
+    /// for long.
+    fn adopt(&mut self, cx: &mut Cx<'_>, key: &PositionKey) {
+        if self.book.stops_of(key).count() > 1 {
             return;
         }
         if let Some(stop) = self.book.foreign_stop(key) {

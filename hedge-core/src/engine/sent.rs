@@ -17,7 +17,7 @@ use crate::{
 const CLOSE_PAUSE: Duration = Duration::from_secs(1);
 /// The same of a symbol that does not trade.
 const HALTED_PAUSE: Duration = Duration::from_secs(60);
-/// The same of what is too small for an order, while no stop stands: one that is refused will be again.
+/// The same of what is too small for an order: a stop that is refused will be again.
 const DUST_PAUSE: Duration = Duration::from_secs(10);
 /// How often [`CLOSE_PAUSE`] doubles while nothing leaves and nobody says for how long.
 const DOUBLINGS: u32 = 2;
@@ -138,8 +138,8 @@ impl Engine {
         let trading = self.spec_of(key).is_none_or(InstrumentSpec::is_trading);
         match (trading, self.is_dust(key)) {
             (true, false) => CLOSE_PAUSE,
-            (true, true) if !self.book.is_covered(key) => DUST_PAUSE,
-            _ => HALTED_PAUSE,
+            (true, true) => DUST_PAUSE,
+            (false, _) => HALTED_PAUSE,
         }
     }
 }

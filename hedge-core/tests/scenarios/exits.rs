@@ -1,5 +1,7 @@
 //! A close takes what is there and no more.
 
+use std::time::Duration;
+
 use hedge_core::*;
 
 use crate::rig::*;
@@ -129,13 +131,67 @@ fn an_opening_that_is_refused_for_what_this_program_sends_is_not_tried_at_every_
 }
 
 #[test]
+fn a_symbol_rests_for_a_minute_also_where_failed_protection_mutes_nothing() {
+    let config = EngineConfig { mute_for: Duration::ZERO, ..EngineConfig::default() };
+    let mut rig = Rig::with(config, Box::new(PermitAll), 0);
+    let entry = rig.open(long(), "95").only();
+    assert_eq!(rig.reject(&entry, RejectReason::BadRequest, -4120).alerts().len(), 1);
+    assert_eq!(rig.open(long(), "95").refused_by().as_deref(), Some("not_muted"));
+    rig.wait(Duration::from_secs(60));
+    rig.open(long(), "95").only();
+}
+
+#[test]
+fn an_opening_that_is_refused_while_its_symbol_rests_is_told_once() {
+    let mut rig = Rig::new();
+    let (entry, other) = (rig.open(long(), "95").only(), rig.open(short(), "105").only());
+    assert_eq!(rig.reject(&entry, RejectReason::BadRequest, -4120).alerts().len(), 1);
+    let told = rig.reject(&other, RejectReason::BadRequest, -4120);
+    assert!(told.alerts().concat().contains("BTCUSDT SHORT"), "the other leg is told of too: {told:?}");
+    assert!(!told.is_muted());
+}
+
+#[test]
+fn what_a_leg_too_small_for_an_order_could_not_send_goes_a_second_later() {
+    let mut rig = Rig::new();
+    let (_, stop) = rig.opened();
+    coarse_steps(&mut rig);
+    rig.operator(OperatorCommand::Flatten);
+    let guard = rig.cancelled(&stop).only();
+    let unsent = rig.fail(&guard, Outcome::NotSent, None, None);
+    unsent.none();
+    let again: Vec<Sent> = rig.run_for(ms(1_100)).iter().flat_map(Outcomes::submits).collect();
+    assert!(again.len() == 1 && again[0].is_close_all_stop(), "{again:?}");
+}
+
+/// Swarm seed 17921: one stop in doubt kept the leg from another, and the planned trigger was through.
+#[test]
+fn a_leg_too_small_for_an_order_is_guarded_beside_a_stop_in_doubt_where_the_price_has_not_been() {
+    let mut rig = Rig::new();
+    let (_, stop) = rig.opened();
+    coarse_steps(&mut rig);
+    rig.operator(OperatorCommand::Flatten);
+    rig.mark("94");
+    let doubtful = rig.cancelled(&stop).only();
+    rig.time_out(&doubtful);
+    let looked: Vec<Sent> = rig.run_for(ms(20_000)).iter().flat_map(Outcomes::submits).collect();
+    assert!(!looked.is_empty(), "whether the first stands may stay open for long");
+    assert!(looked.iter().all(|guard| guard.trigger() < Some(px("94"))), "{looked:?}");
+    let found = rig.agreeing_snapshot(&[]);
+    for guard in rig.snapshot(found).submits() {
+        assert!(guard.trigger() < Some(px("94")), "{guard:?}");
+    }
+}
+
+#[test]
 fn a_leg_too_small_for_an_order_whose_stop_is_refused_is_tried_with_patience_and_named_once() {
     let mut rig = Rig::new();
     let (_, stop) = rig.opened();
     coarse_steps(&mut rig);
     let mut alerts = rig.operator(OperatorCommand::Flatten).alerts().len();
-    rig.cancelled(&stop);
-    let (end, mut tries) = (rig.now.plus(ms(120_000)), 0);
+    let guard = rig.cancelled(&stop).only();
+    alerts += rig.reject(&guard, RejectReason::TooManyOrders, -4045).alerts().len();
+    let (end, mut tries) = (rig.now.plus(ms(120_000)), 1);
     while let Some(due) = rig.engine.deadline().filter(|due| *due <= end) {
         rig.now = rig.now.max(due);
         let looked = rig.tick();

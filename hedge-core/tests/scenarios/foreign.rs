@@ -353,3 +353,17 @@ fn adopted_orders_are_known_after_a_restart_and_a_flatten_at_the_start_reaches_t
     found.orders = vec![resting_opening(1)];
     assert_eq!(cancelled_targets(&rig.snapshot(found)), [OrderRef::Plain(VenueOrderId(1))]);
 }
+
+/// Swarm seed 57875: whether the first stop stands stayed open, and every other one was placed where the price had been.
+#[test]
+fn somebody_elses_position_is_guarded_beside_a_stop_in_doubt_that_the_price_has_passed() {
+    let mut rig = Rig::new();
+    let fill = rig.strange_fill(long(), Action::Open, "1", "100");
+    let doubtful = rig.account(AccountEvent::Fill { fill }).only();
+    assert_eq!(doubtful.trigger(), Some(px("95")));
+    rig.time_out(&doubtful);
+    rig.mark("90");
+    let placed: Vec<Sent> = rig.run_for(ms(10_000)).iter().flat_map(Outcomes::submits).collect();
+    assert_eq!(placed.len(), 1, "{placed:?}");
+    assert_eq!(placed[0].trigger(), Some(px("85.5")));
+}

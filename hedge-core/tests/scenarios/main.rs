@@ -3,6 +3,7 @@
 
 mod rig;
 
+mod banned;
 mod boot;
 mod doubt;
 mod exits;
@@ -18,6 +19,7 @@ mod life_cycle;
 mod money;
 mod posture;
 mod protection;
+mod queued;
 mod replay;
 mod resting;
 mod stop_moves;

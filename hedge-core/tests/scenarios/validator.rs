@@ -226,6 +226,63 @@ fn a_take_profit_that_is_refused_over_and_over_is_told_of_once() {
 }
 
 #[test]
+fn a_take_profit_that_was_placed_again_and_is_lost_again_is_told_of_again() {
+    let mut rig = Rig::new();
+    let (_, rungs) = with_ladder(&mut rig);
+    let mut lost = rungs[0].clone();
+    for round in 0..3 {
+        // Live and gone again before anybody has looked.
+        let mut looks = vec![rig.cancelled(&lost)];
+        looks.extend(rig.run_for(Duration::from_secs(90)));
+        let told: Vec<String> = looks.iter().flat_map(Outcomes::alerts).collect();
+        assert!(
+            told.len() == 1 && told[0].contains("no take-profit of 0.5 at 110"),
+            "round {round}: {told:?}"
+        );
+        assert_eq!(missing(&looks).len(), 1, "round {round}");
+        lost = sent(&looks).remove(0);
+        let venue = rig.name(&lost);
+        let (state, filled) = (ReportedState::Canceled, Decimal::ZERO);
+        rig.feed(Fact::SubmitAcked { order: lost.id, venue, state, filled });
+    }
+}
+
+#[test]
+fn a_take_profit_that_cannot_be_written_is_told_of_in_every_position_and_names_its_leg() {
+    let mut rig = Rig::new();
+    for position in 0..2 {
+        let rung = TakeProfit { trigger: px("110"), portion: Ratio::parse("1").unwrap() };
+        let entry = Intent::Open {
+            position: long(),
+            size: Size::Qty(q("1")),
+            entry: Entry::Market,
+            protection: Protection::Stop { trigger: px("95"), take_profits: vec![rung] },
+            because: "test".into(),
+        };
+        let entry = rig.want(entry).only();
+        let with_most = |most: &str| {
+            let spec = InstrumentSpec { max_price: Some(px(most)), ..spec(btc()) };
+            Fact::Instrument { ix: InstrumentIx(0), spec: Box::new(spec) }
+        };
+        rig.feed(with_most("105"));
+        rig.ack(&entry);
+        let stop = rig.fill(&entry, "1", "100");
+        let mut told = vec![stop.clone(), rig.report(&entry, ReportedState::Filled, "1")];
+        rig.ack(&stop.submits()[0]);
+        told.extend(rig.run_for(Duration::from_secs(90)));
+        let named = told.iter().flat_map(Outcomes::decisions).filter(|decision| {
+            matches!(decision, Decision::Alert { position: Some(key), text }
+                if *key == long() && text.contains("no take-profit for BTCUSDT LONG at 110"))
+        });
+        assert_eq!(named.count(), 1, "position {position}");
+        rig.feed(with_most("1000000"));
+        let close = rig.want(Intent::close(long(), "enough")).only();
+        rig.fill(&close, "1", "101");
+        rig.cancelled(&stop.submits()[0]);
+    }
+}
+
+#[test]
 fn a_rung_that_is_lost_while_an_entry_still_fills_is_placed_once_it_has_ended() {
     let mut rig = Rig::new();
     let (_, rungs) = with_ladder(&mut rig);

@@ -461,11 +461,18 @@ impl JournalBook {
         ix.and_then(|ix| self.marks.get(&ix)).copied().unwrap_or_default()
     }
 
-    /// Legs at the mark, and all that openings may still add.
+    /// Legs at the mark, and all that openings may still add. What a close took before its opening was told is among that.
     fn exposure(&self, symbol: Option<&str>) -> Decimal {
         let wanted = |name: &str| symbol.is_none_or(|symbol| symbol == name);
         let legs = self.legs.iter().filter(|(name, _)| wanted(&name.symbol));
-        let held: Decimal = legs.map(|(name, qty)| (*qty).max(Decimal::ZERO) * self.mark(&name.symbol)).sum();
+        let opening = |name: &LegName| -> Decimal {
+            let of_leg = |order: &&Announced| {
+                matches!(order.leg, Leg::Open(_)) && LegName::from(&order.position) == *name
+            };
+            self.orders.values().filter(of_leg).map(|order| self.left(order)).sum()
+        };
+        let held = |(name, qty): (&LegName, &Decimal)| (*qty).max(-opening(name)) * self.mark(&name.symbol);
+        let held: Decimal = legs.map(held).sum();
         let pending = self.orders.values().filter(|order| wanted(order.position.instrument.symbol.as_str()));
         let pending: Decimal = pending
             .map(|order| match &order.leg {

@@ -8,10 +8,16 @@ use hedge_sim::venue::{AlgoStatus, EventBody, OrderType, PositionSide, Side, Ven
 use super::LegName;
 use crate::swarm::exchange::is_opening;
 
+/// How long news of a stop takes to the engine, and a decision from there to the wire, where nothing is slow. Units:
+/// milliseconds.
+const NEWS_TAKES_MS: i64 = 300;
+
 #[derive(Clone, Debug, Default)]
 struct Leg {
     qty: Decimal,
     bare_since_ms: Option<i64>,
+    /// When a stop of it fired or was taken away by the exchange. Units: milliseconds of the exchange's clock.
+    stop_fell_ms: Option<i64>,
 }
 
 #[derive(Clone, Debug)]
@@ -123,7 +129,12 @@ impl Ledger {
                     whole: view.close_position,
                     qty: view.qty,
                 };
-                self.algos.insert(view.algo_id, known);
+                let has_fallen = known.is_stop && !known.waits && view.status != AlgoStatus::Canceled;
+                let leg = known.leg.clone();
+                let before = self.algos.insert(view.algo_id, known);
+                if has_fallen && before.is_some_and(|before| before.waits) {
+                    self.legs.entry(leg).or_default().stop_fell_ms = Some(event.at_ms);
+                }
             }
             EventBody::Leverage { .. } | EventBody::MarginCall(_) | EventBody::Trade(_) => {}
         }
@@ -171,8 +182,9 @@ impl Ledger {
         }
     }
 
-    /// The leg that was covered before these events and is open and bare after them.
-    pub(super) fn uncovered_now(&self, events: &[VenueEvent]) -> Option<(LegName, &str)> {
+    /// The leg that was covered before these events and is open and bare after them. Not where another stop of it fell so late
+    /// that nobody who sent the cancel so many milliseconds ago could have been told.
+    pub(super) fn uncovered_now(&self, events: &[VenueEvent], sent_ms_ago: i64) -> Option<(LegName, &str)> {
         events.iter().find_map(|event| {
             let EventBody::Algo(view) = &event.body else { return None };
             let name = LegName::of(&view.symbol, view.position_side)?;
@@ -180,6 +192,8 @@ impl Ledger {
             let leg = self.legs.get(&name)?;
             let was_its_stop = algo.is_stop && view.status == AlgoStatus::Canceled && is_ours(&algo.client);
             let bare = leg.bare_since_ms.is_none() && !leg.qty.is_zero() && !self.is_covered(&name, leg);
+            let told_since_ms = event.at_ms - sent_ms_ago - NEWS_TAKES_MS;
+            let bare = bare && leg.stop_fell_ms.is_none_or(|fell_ms| fell_ms < told_since_ms);
             (was_its_stop && bare).then_some((name, algo.client.as_str()))
         })
     }

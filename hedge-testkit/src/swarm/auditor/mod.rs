@@ -42,6 +42,9 @@ const LEFT_OVER_IN_A_STORM_MS: i64 = 30_000;
 const MARK_TOLERANCE_PERCENT: i64 = 8;
 /// An opening may be sent so long after its approval. Units: milliseconds.
 pub(super) const APPROVAL_TTL_MS: i64 = 2_000;
+/// A process whose machine's clock steps back counts on from where it last looked, which it does at least so often. Units:
+/// milliseconds.
+const STANDS_STILL_MS: i64 = 1_000;
 /// By how much a drifting clock may misjudge that. Units: milliseconds.
 const CLOCKS_DIFFER_MS: i64 = 20;
 
@@ -89,6 +92,10 @@ pub(super) struct Auditor {
     pub(super) ledger: Ledger,
     /// When openings were approved, by the time that passes for everybody.
     approved_ms: BTreeMap<String, i64>,
+    /// When the machine's clock last stepped back, by the time that passes for everybody.
+    pub(super) stepped_back_ms: i64,
+    /// When the last cancel of a conditional order was sent, by how it named the order.
+    cancels_ms: BTreeMap<String, i64>,
     /// Orders that were sent.
     sent: BTreeSet<String>,
     /// Of those, the ones that the venue has refused without looking at them, and that may be signed once more.
@@ -184,8 +191,11 @@ impl Auditor {
                         "order {id} is sent again, and nothing proves that it was not taken the first time"
                     )
                 });
-                let most_ms = APPROVAL_TTL_MS + CLOCKS_DIFFER_MS + if again { TIME_OUT_MS } else { 0 };
-                let late_ms = self.approved_ms.get(&id).map_or(0, |at_ms| self.now_ms - at_ms);
+                let approved_ms = self.approved_ms.get(&id).copied().unwrap_or(self.now_ms);
+                let stood_ms = if self.stepped_back_ms >= approved_ms { STANDS_STILL_MS } else { 0 };
+                let again_ms = if again { TIME_OUT_MS } else { 0 };
+                let most_ms = APPROVAL_TTL_MS + CLOCKS_DIFFER_MS + stood_ms + again_ms;
+                let late_ms = self.now_ms - approved_ms;
                 self.check(4, !opens || late_ms <= most_ms, || {
                     format!("opening {id} is sent {late_ms} ms after its approval")
                 });
@@ -199,6 +209,9 @@ impl Auditor {
             Command::Cancel { order: venue::OrderRef::Id(number), .. } => self.cancel_sent(*number, false),
             Command::CancelAlgo { algo: venue::AlgoRef::Id(number), .. } => self.cancel_sent(*number, true),
             _ => {}
+        }
+        if let Command::CancelAlgo { .. } = command {
+            self.cancels_ms.insert(named_algo(command), self.now_ms);
         }
     }
 
@@ -266,9 +279,10 @@ impl Auditor {
                 self.check_close(&id);
             }
         }
-        if let Some(Command::CancelAlgo { .. }) = by_us {
+        if let Some(command @ Command::CancelAlgo { .. }) = by_us {
+            let sent_ms = self.cancels_ms.get(&named_algo(command)).copied().unwrap_or(self.now_ms);
             // A stop that outlived its position is no protection: it goes, and the next position gets its own.
-            let bare = self.ledger.uncovered_now(events);
+            let bare = self.ledger.uncovered_now(events, self.now_ms - sent_ms);
             let bare = bare.filter(|(_, id)| self.journal.outlived_ms(id, self.now_ms).is_none());
             let bare =
                 bare.map(|(leg, id)| format!("our own cancel of {id} has taken the last stop of {leg}"));
@@ -299,6 +313,14 @@ impl Auditor {
                 format!("{leg} has had no stop for {bare_ms} ms")
             });
         }
+    }
+}
+
+/// How a cancel names its conditional order.
+fn named_algo(command: &Command) -> String {
+    match command {
+        Command::CancelAlgo { algo, .. } => format!("{algo:?}"),
+        _ => String::new(),
     }
 }
 

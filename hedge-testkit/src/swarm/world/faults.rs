@@ -144,6 +144,9 @@ impl World {
             Fault::ClockStep { ms } => {
                 self.fire(fault.kind());
                 self.machine.offset_us += ms * 1_000;
+                if ms < 0 {
+                    self.auditor.stepped_back_ms = self.now_us / 1_000;
+                }
                 self.pump();
             }
             Fault::ClockDrift { ppm } => {
