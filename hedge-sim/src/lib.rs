@@ -5,5 +5,5 @@ pub mod backtest;
 pub mod binance;
 pub mod broker;
 pub mod market;
-mod translate;
+pub mod translate;
 pub mod venue;

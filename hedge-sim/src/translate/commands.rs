@@ -10,10 +10,10 @@ use super::reports::{algo_ref, algo_state, number, state_of};
 use crate::venue::{self, AccountId, Command, NewAlgo, NewOrder, OrderType, Reply, VenueError};
 
 /// The account that the engine trades on.
-pub(crate) const ACCOUNT: AccountId = AccountId(0);
+pub const ACCOUNT: AccountId = AccountId(0);
 
 /// The command that places an order.
-pub(crate) fn place(order: &Order) -> Command {
+pub fn place(order: &Order) -> Command {
     place_as(order.client_id(), order.position(), order.leg(), order.qty())
 }
 
@@ -132,7 +132,7 @@ const fn tif_of(tif: Tif) -> (venue::Tif, Option<i64>) {
 }
 
 /// The command that cancels an order.
-pub(crate) fn cancel(instrument: &InstrumentId, target: &OrderRef) -> Command {
+pub fn cancel(instrument: &InstrumentId, target: &OrderRef) -> Command {
     let symbol = instrument.symbol.as_str().to_owned();
     match target {
         OrderRef::Plain(id) => {
@@ -183,7 +183,7 @@ pub(crate) fn placed(taken: &venue::Taken) -> (OrderRef, ReportedState, Decimal)
 }
 
 /// What an accepted order is called, where it stands and how much of it is filled; `None` for other answers.
-pub(crate) fn taken(reply: &Reply) -> Option<(OrderRef, ReportedState, Decimal)> {
+pub fn taken(reply: &Reply) -> Option<(OrderRef, ReportedState, Decimal)> {
     match reply {
         Reply::Order(view) => {
             Some((OrderRef::Plain(number(view.order_id)), state_of(view.status), view.executed_qty))
@@ -217,7 +217,7 @@ fn failed(
 }
 
 /// What the engine distinguishes. Source: fact sheet section 11.
-pub(crate) const fn reason_of(code: i64) -> RejectReason {
+pub const fn reason_of(code: i64) -> RejectReason {
     match code {
         -2018 | -2019 | -2028 => RejectReason::InsufficientMargin,
         -1111 | -4164 | -4016 | -4024 | -4005..=-4001 | -4014 | -4013 | -4023 => RejectReason::Filter,

@@ -65,7 +65,7 @@ pub(crate) fn position(view: &venue::PositionView) -> Option<Position> {
 }
 
 /// An open leg with mark and liquidation price, as a venue's account shows it.
-pub(crate) fn position_with_prices(view: &venue::PositionView) -> Option<Position> {
+pub fn position_with_prices(view: &venue::PositionView) -> Option<Position> {
     let prices = (Price::new(view.mark_price).ok(), Price::new(view.liquidation_price).ok());
     Some(position(view)?.with_prices(prices.0, prices.1))
 }

@@ -25,7 +25,7 @@ pub(crate) fn facts(event: &VenueEvent, out: &mut impl FnMut(Fact)) {
 }
 
 /// What an event says about orders, executions and settings.
-pub(crate) fn news(event: &VenueEvent, out: &mut impl FnMut(AccountEvent)) {
+pub fn news(event: &VenueEvent, out: &mut impl FnMut(AccountEvent)) {
     match &event.body {
         EventBody::Order(update) => {
             if let Some(fill) = fill_of(update) {
@@ -52,7 +52,7 @@ pub(crate) fn news(event: &VenueEvent, out: &mut impl FnMut(AccountEvent)) {
 }
 
 /// Where legs and wallets stand after a change, for a cross-check.
-pub(crate) fn statements(update: &AccountUpdate, at_ms: i64, out: &mut impl FnMut(AccountEvent)) {
+pub fn statements(update: &AccountUpdate, at_ms: i64, out: &mut impl FnMut(AccountEvent)) {
     let venue_time = Timestamp::from_ms(at_ms);
     let legs: Vec<LegSize> = update.positions.iter().filter_map(leg_size).collect();
     if !legs.is_empty() {
@@ -93,7 +93,7 @@ fn sums(event: &VenueEvent, update: &AccountUpdate) -> Vec<AccountEvent> {
 }
 
 /// A ledger row as a flow; `None` for what fills say already.
-pub(crate) fn flow_of(row: &IncomeView) -> Option<CashFlow> {
+pub fn flow_of(row: &IncomeView) -> Option<CashFlow> {
     let kind = match row.income_type {
         IncomeType::RealizedPnl | IncomeType::Commission => return None,
         IncomeType::FundingFee => CashFlowKind::Funding,
@@ -128,8 +128,8 @@ fn fill_of(update: &OrderUpdate) -> Option<Fill> {
     })
 }
 
-/// A past execution as a fill.
-pub(crate) fn past_fill(trade: &TradeView) -> Option<Fill> {
+/// A past execution as a fill. Like the vendor's history it carries no client id.
+pub fn past_fill(trade: &TradeView) -> Option<Fill> {
     Some(Fill {
         instrument: InstrumentId::binance(&trade.symbol).ok()?,
         trade_id: TradeId(i64::try_from(trade.trade_id).ok()?),
@@ -147,7 +147,7 @@ pub(crate) fn past_fill(trade: &TradeView) -> Option<Fill> {
 }
 
 /// A plain order as a report.
-pub(crate) fn report_of(order: &OrderView, update: Option<&OrderUpdate>) -> Option<OrderReport> {
+pub fn report_of(order: &OrderView, update: Option<&OrderUpdate>) -> Option<OrderReport> {
     let reason =
         update.filter(|update| !order.status.is_open() && update.expiry != venue::ExpiryReason::None);
     Some(OrderReport {
@@ -170,7 +170,7 @@ pub(crate) fn report_of(order: &OrderView, update: Option<&OrderUpdate>) -> Opti
 }
 
 /// A conditional order as a report.
-pub(crate) fn algo_report(view: &AlgoView) -> Option<OrderReport> {
+pub fn algo_report(view: &AlgoView) -> Option<OrderReport> {
     Some(OrderReport {
         instrument: InstrumentId::binance(&view.symbol).ok()?,
         client_id: ReportedId::parse(&view.client_algo_id),
