@@ -10,7 +10,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -179,6 +179,8 @@ fn a_drill_that_passes_says_so_in_a_line_and_leaves_evidence() {
         }
         assert_eq!(mode(&folder), 0o700);
         assert!(!folder.join("journal").exists(), "kept for failed drills only");
+        let whole = checks.iter().find(|check| check["check"] == "journal whole").unwrap();
+        assert!(whole["found"].as_str().unwrap().contains("the chain through all of them holds"), "{whole}");
     }
 }
 
@@ -212,7 +214,13 @@ fn with_the_stop_validator_switched_off_the_drill_of_deleted_guards_fails() {
 #[test]
 fn a_drill_that_is_stopped_leaves_no_process_and_no_folder_behind() {
     let _alone = alone();
-    let temp = Temp::new("drill-stopped");
+    for (signal, name, code) in [("-TERM", "SIGTERM", 143), ("-QUIT", "SIGQUIT", 131)] {
+        is_stopped_by(signal, name, code);
+    }
+}
+
+fn is_stopped_by(signal: &str, name: &str, code: i32) {
+    let temp = Temp::new(&format!("drill{signal}"));
     let scratch = temp.join("scratch");
     fs::create_dir(&scratch).unwrap();
     let mut command = drill(&temp, &["run", "silent-stream"]);
@@ -221,9 +229,30 @@ fn a_drill_that_is_stopped_leaves_no_process_and_no_folder_behind() {
     let ready = run.wait_until("a ready executor", |line| line.contains("is ready after"));
     let pid = ready.split("(process ").nth(1).unwrap().split(')').next().unwrap().to_owned();
     assert!(lives(&pid));
-    assert_eq!(run.stop("-TERM").1, Some(143), "{:#?}", run.seen);
+    assert_eq!(run.stop(signal).1, Some(code), "{:#?}", run.seen);
     assert!(!lives(&pid), "the executor goes on");
     assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0);
-    assert!(run.seen.iter().any(|line| line.contains("stopped by SIGTERM")), "{:#?}", run.seen);
+    assert!(run.seen.iter().any(|line| line.contains(&format!("stopped by {name}"))), "{:#?}", run.seen);
     assert_eq!(json(&evidence(&temp).join("report.json"))["verdict"], "stopped");
+}
+
+#[test]
+fn evidence_that_cannot_be_written_is_told_before_anything_is_broken() {
+    let temp = Temp::new("drill-nowhere");
+    fs::write(temp.join("evidence"), "a file, not a folder").unwrap();
+    let output = drill(&temp, &["run", "ws-drop"]).output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(74), "{said}");
+    assert!(said.contains("--evidence") && !said.contains("is ready after"), "{said}");
+}
+
+#[test]
+fn a_drill_whose_lines_nobody_reads_is_held_to_its_end() {
+    let _alone = alone();
+    let temp = Temp::new("drill-head");
+    let mut command = drill(&temp, &["run", "kill-executor", "--for", "2s"]);
+    let mut run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop((run.stdout.take(), run.stderr.take()));
+    assert_eq!(run.wait().unwrap().code(), Some(0));
+    assert_eq!(json(&evidence(&temp).join("report.json"))["verdict"], "passed");
 }

@@ -1,6 +1,10 @@
 //! `hedgectl drill`: what protects this account, shown on this machine.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::{Args, Subcommand};
 use hedge_desk::drill::{DRILLS, Drill, DrillOptions, Verdict, find, least_of_all, run};
@@ -32,7 +36,8 @@ pub(crate) struct ListArgs {
 ///
 /// Starts a simulated exchange and the real hedge-executor in a temporary folder, breaks something, checks, and writes what
 /// was seen. Touches no account, no state directory and no running executor. The exit code is the verdict: 0 passed, 1 a check
-/// failed, 2 wrong arguments, 10 this machine is not fit for it, 74 a folder cannot be written, 129, 130, 143 stopped by a signal.
+/// failed, 2 wrong arguments, 10 this machine is not fit for it, 74 a folder cannot be written, 129, 130, 131, 143 stopped by a
+/// signal. Who reads its lines no longer does not end it.
 ///
 /// Example: hedgectl drill run ws-drop
 #[derive(Debug, Args)]
@@ -108,35 +113,26 @@ fn hold(args: &RunArgs) -> Result<(), Failure> {
         return Err(Failure::usage(format!("--for: {name} shows nothing in less than {least}s")));
     }
     let options = DrillOptions { run_for: args.run_for, evidence: args.evidence.clone(), seed: args.seed };
-    let (mut passed, mut failed) = (Vec::new(), Vec::new());
+    let (mut passed, mut failed) = (0, Vec::new());
     let json = args.json;
     let result = run(
         &drills,
         &options,
-        |line| eprintln!("{line}"),
+        |line| say(&mut io::stderr(), line),
         |outcome| {
-            let name = outcome.report["drill"].as_str().unwrap_or_default().to_owned();
             if outcome.verdict == Verdict::Passed {
-                passed.push(name)
+                passed += 1;
             } else {
-                failed.push(name)
+                failed.push(outcome.report["drill"].as_str().unwrap_or_default().to_owned());
             }
-            output::line(&if json { outcome.report.to_string() } else { outcome.line.clone() });
+            say(&mut io::stdout(), &if json { outcome.report.to_string() } else { outcome.line.clone() });
         },
     );
-    result.map_err(|error| Failure::with_code(error.exit_code(), error))?;
-    if is_all && !json {
-        let evidence = args.evidence.display();
-        output::line(&match failed.as_slice() {
-            [] => format!("drills: PASSED, {} of {}, evidence in {evidence}", passed.len(), drills.len()),
-            names => format!(
-                "drills: FAILED, {} of {}: {}, evidence in {evidence}",
-                names.len(),
-                drills.len(),
-                names.join(", ")
-            ),
-        });
+    if is_all && !json && (result.is_ok() || passed + failed.len() > 0) {
+        let line = summary(drills.len(), passed, &failed);
+        say(&mut io::stdout(), &format!("{line}, evidence in {}", args.evidence.display()));
     }
+    result.map_err(|error| Failure::with_code(error.exit_code(), error))?;
     if failed.is_empty() {
         Ok(())
     } else {
@@ -147,9 +143,35 @@ fn hold(args: &RunArgs) -> Result<(), Failure> {
     }
 }
 
+/// Nobody may be reading any more (`| head`): the drills, their evidence and the exit code are what was asked for.
+fn say(to: &mut dyn Write, line: &str) {
+    let _ = writeln!(to, "{line}");
+}
+
+/// All drills in a line, also where something ended them before the last one.
+fn summary(all: usize, passed: usize, failed: &[String]) -> String {
+    let held = passed + failed.len();
+    let word = match (failed, held == all) {
+        ([], true) => format!("PASSED, {passed} of {all}"),
+        ([], false) => format!("STOPPED after {held} of {all}, none failed"),
+        (names, true) => format!("FAILED, {} of {all}: {}", names.len(), names.join(", ")),
+        (names, false) => format!("STOPPED after {held} of {all}, failed: {}", names.join(", ")),
+    };
+    format!("drills: {word}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_drills_have_passed_only_if_all_were_held() {
+        let failed = ["ws-drop".to_owned()];
+        assert_eq!(summary(16, 16, &[]), "drills: PASSED, 16 of 16");
+        assert_eq!(summary(16, 15, &failed), "drills: FAILED, 1 of 16: ws-drop");
+        assert_eq!(summary(16, 3, &[]), "drills: STOPPED after 3 of 16, none failed");
+        assert_eq!(summary(16, 3, &failed), "drills: STOPPED after 4 of 16, failed: ws-drop");
+    }
 
     #[test]
     fn a_time_has_a_unit_and_an_end() {

@@ -16,7 +16,7 @@ use super::{
     record::{Check, Figure, Injected, Moment, Record},
     run::Verdict,
     scene::Scene,
-    tail::What,
+    tail::{Closer, What},
     workplace::{private_file, private_folder},
 };
 
@@ -95,10 +95,8 @@ impl Report {
         self.checks.iter().filter(|check| !check.passed).collect()
     }
 
-    /// Writes the folder and returns where it is.
-    pub(super) fn write(&self, evidence: &Path, stamp: &str, scene: &Scene) -> Result<PathBuf, DrillError> {
-        let folder = free(evidence, &format!("{stamp}-{}", self.drill));
-        private_folder(&folder)?;
+    /// Fills the folder that [`open_folder`] has made.
+    pub(super) fn write(&self, folder: &Path, scene: &Scene) -> Result<(), DrillError> {
         let json = serde_json::to_string_pretty(self).unwrap_or_default();
         private_file(&folder.join("report.json"), format!("{json}\n").as_bytes())?;
         private_file(&folder.join("report.md"), self.page().as_bytes())?;
@@ -111,7 +109,7 @@ impl Report {
         if self.verdict != Verdict::Passed {
             keep_journal(&scene.path("state").join("journal"), &folder.join("journal"))?;
         }
-        Ok(folder)
+        Ok(())
     }
 
     /// The report for people.
@@ -166,13 +164,8 @@ fn cell(text: &str) -> String {
 }
 
 fn journal_lines(scene: &Scene) -> Vec<String> {
-    let matters: Vec<&str> = scene
-        .tail
-        .notes
-        .iter()
-        .filter(|note| !matches!(note.what, What::Opening { .. }))
-        .map(|note| note.line.as_str())
-        .collect();
+    let matters: Vec<&str> =
+        scene.tail.notes.iter().filter(|note| !is_usual(&note.what)).map(|note| note.line.as_str()).collect();
     let (first, last) = JOURNAL_LINES;
     if matters.len() <= first + last {
         return matters.into_iter().map(str::to_owned).collect();
@@ -182,12 +175,30 @@ fn journal_lines(scene: &Scene) -> Vec<String> {
     head.map(|line| (*line).to_owned()).chain([left_out]).chain(tail.map(|line| (*line).to_owned())).collect()
 }
 
+/// What happens all the time, in trouble and without.
+const fn is_usual(what: &What) -> bool {
+    match what {
+        What::Opening(_) | What::Compared => true,
+        What::Closing { by, .. } => !matches!(by, Closer::Engine),
+        _ => false,
+    }
+}
+
 fn machine() -> String {
     let processors = std::thread::available_parallelism().map_or(0, usize::from);
     format!("{} {}, {processors} processors", std::env::consts::OS, std::env::consts::ARCH)
 }
 
-/// Two drills may end in one second.
+/// Makes the folder before the drill is held: what cannot be written is known at once.
+pub(super) fn open_folder(evidence: &Path, name: &str) -> Result<PathBuf, DrillError> {
+    let folder = free(evidence, name);
+    private_folder(&folder)?;
+    // A folder that is there already may still take nothing.
+    private_file(&folder.join("report.json"), b"{}\n")?;
+    Ok(folder)
+}
+
+/// Two drills may begin in one second.
 fn free(evidence: &Path, name: &str) -> PathBuf {
     let numbered = |number: u32| match number {
         1 => evidence.join(name),

@@ -3,19 +3,21 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use hedge_sim::{
     binance::{
-        ApiKey, Environment, Exchange as Server, ExchangeConfig, ExchangeHandle, Fault, MarketSource, Pace,
+        ApiKey, Environment, Exchange as Server, ExchangeConfig, ExchangeHandle, Fault, FaultLog,
+        MarketSource, Pace,
     },
     venue::{AlgoRef, AlgoStatus, AlgoView, Command, OrderStatus, OrderType, PositionSide, Venue, Window},
 };
 use rust_decimal::Decimal;
 use serde_json::Value;
-use tokio::runtime::Runtime;
+use tokio::{runtime::Runtime, time::timeout};
 
-use super::DrillError;
+use super::{DrillError, history::History};
 
 /// What is traded.
 pub(super) const SYMBOLS: [&str; 7] =
@@ -59,6 +61,7 @@ pub(super) struct Row {
 pub(super) struct Exchange {
     runtime: Arc<Runtime>,
     handle: Arc<ExchangeHandle>,
+    key: ApiKey,
     began_ms: i64,
 }
 
@@ -71,15 +74,17 @@ impl std::fmt::Debug for Exchange {
 impl Exchange {
     /// Opens it: hedge mode, a large account, a generated market on a fast clock.
     pub(super) fn open(runtime: Arc<Runtime>, seed: u64, balance_usdt: Decimal) -> Result<Self, DrillError> {
+        let key = own_key();
         let config = ExchangeConfig {
             environment: Environment::Mainnet,
+            api_key: key.clone(),
             balance_usdt,
             market: MarketSource::generated(seed),
             pace: Pace::Speed(f64::from(SPEED)),
             ..ExchangeConfig::default()
         };
         let handle = Arc::new(runtime.block_on(Server::start(config))?);
-        let exchange = Self { began_ms: handle.now_ms(), runtime, handle };
+        let exchange = Self { began_ms: handle.now_ms(), runtime, handle, key };
         let account = exchange.handle.account();
         exchange.apply(&Command::PositionMode { account, hedge: true })?;
         for symbol in SYMBOLS {
@@ -90,12 +95,11 @@ impl Exchange {
 
     /// Variables that lead a program of ours here.
     pub(super) fn variables(&self) -> [(&'static str, String); 4] {
-        let key = ApiKey::demo();
         [
             ("HEDGE__BINANCE__REST_URL", self.handle.rest_url()),
             ("HEDGE__BINANCE__WS_URL", self.handle.ws_url()),
-            ("BINANCE_API_KEY", key.key().to_owned()),
-            ("BINANCE_API_SECRET", key.secret().to_owned()),
+            ("BINANCE_API_KEY", self.key.key().to_owned()),
+            ("BINANCE_API_SECRET", self.key.secret().to_owned()),
         ]
     }
 
@@ -120,6 +124,22 @@ impl Exchange {
     /// How often a fault has happened.
     pub(super) fn hits(&self, fault: u64) -> u32 {
         self.handle.faults().iter().find(|status| status.id == fault).map_or(0, |status| status.hits)
+    }
+
+    /// Tells from now on which requests faults befall.
+    pub(super) fn fault_log(&self) -> FaultLog {
+        self.handle.fault_log()
+    }
+
+    /// What it has told and nobody has read yet, a line each.
+    pub(super) fn told(&self, log: &mut FaultLog) -> Vec<String> {
+        self.runtime.block_on(async {
+            let mut lines = Vec::new();
+            while let Ok(Some(line)) = timeout(Duration::ZERO, log.next()).await {
+                lines.push(line);
+            }
+            lines
+        })
     }
 
     /// How often faults have happened, all together.
@@ -180,8 +200,8 @@ impl Exchange {
         self.apply(&Command::CancelAlgo { account: self.handle.account(), algo: AlgoRef::Id(guard.algo_id) })
     }
 
-    /// Every order that the exchange has ever taken, by client id. An id that stands for several orders has several rows.
-    pub(super) fn history(&self) -> BTreeMap<String, Vec<Row>> {
+    /// Every order that the exchange has ever taken.
+    pub(super) fn history(&self) -> History {
         let id = self.handle.account();
         self.handle.query(|venue| {
             let mut traded: BTreeMap<u64, Decimal> = BTreeMap::new();
@@ -192,7 +212,7 @@ impl Exchange {
             }
             let of =
                 |order: Option<u64>| order.and_then(|order| traded.get(&order)).copied().unwrap_or_default();
-            let mut rows: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+            let mut rows = History::new();
             // The child of a conditional order bears that one's client id.
             let plain = venue.all_orders(id, None, Window::default()).unwrap_or_default();
             for order in plain.into_iter().filter(|order| order.algo_id.is_none()) {
@@ -222,6 +242,13 @@ impl Exchange {
             rows
         })
     }
+}
+
+/// A key of this drill alone: an executor that outlived another drill is refused here, should the port be the same.
+fn own_key() -> ApiKey {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mark = format!("{:08x}{:024x}", std::process::id(), since.as_nanos());
+    ApiKey::new(format!("drillKeyOpensNothingReal{mark}"), format!("drillSecretOpensNothingReal{mark}"))
 }
 
 fn covers(algo: &AlgoView, leg: &LegName, qty: Decimal) -> bool {

@@ -1,4 +1,4 @@
-//! A wish to stop: SIGINT, SIGTERM, SIGHUP. It is looked at in every wait, so that what was started is always ended.
+//! A wish to stop: SIGHUP, SIGINT, SIGQUIT, SIGTERM. It is looked at in every wait, so that what was started is always ended.
 
 use std::{
     io,
@@ -15,7 +15,7 @@ use tokio::{
 
 use super::DrillError;
 
-const SIGNALS: [(&str, u8); 3] = [("SIGHUP", 1), ("SIGINT", 2), ("SIGTERM", 15)];
+const SIGNALS: [(&str, u8); 4] = [("SIGHUP", 1), ("SIGINT", 2), ("SIGQUIT", 3), ("SIGTERM", 15)];
 
 /// Whether somebody wants it to end.
 #[derive(Clone, Debug, Default)]

@@ -6,11 +6,13 @@
 
 mod audit;
 mod catalog;
+mod checks;
 mod dice;
 mod each;
 mod error;
 mod evidence;
 mod exchange;
+mod history;
 mod interrupt;
 mod process;
 mod programs;
@@ -19,6 +21,7 @@ mod run;
 mod scene;
 mod setup;
 mod tail;
+mod takeover;
 mod watch;
 mod workplace;
 

@@ -8,6 +8,8 @@ use std::{
     time::Instant,
 };
 
+use serde_json::Value;
+
 use super::DrillError;
 
 /// More than any drill's program says.
@@ -140,6 +142,11 @@ fn follow(stream: impl Read, lines: &Lines, began: Instant) {
             lines.push(Line { at_s, text });
         }
     }
+}
+
+/// The last line that is JSON: what a program with `--json` says on stdout, whatever it says besides.
+pub(super) fn last_json(lines: &[Line]) -> Option<Value> {
+    lines.iter().rev().find_map(|line| serde_json::from_str(&line.text).ok())
 }
 
 /// How a program ended, in words: its exit code, or the signal that ended it.

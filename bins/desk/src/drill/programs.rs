@@ -13,6 +13,8 @@ use crate::env::VARIABLES;
 pub(super) const EXECUTOR: &str = "hedge-executor";
 /// The way out.
 pub(super) const PANIC_CLOSE: &str = "hedge-panic-close";
+/// This program.
+pub(super) const HEDGECTL: &str = "hedgectl";
 /// Variables of the person at this shell that hold in a drill too: what they change is what is drilled.
 const KEPT: [&str; 4] = ["STOP_VALIDATOR_", "HEDGE__STOPS__", "HEDGE__ENGINE__", "HEDGE__RECONCILE__"];
 /// Variables that would lead a drill elsewhere.
@@ -28,7 +30,7 @@ impl Programs {
     pub(super) fn beside_us() -> Result<Self, DrillError> {
         let us = env::current_exe().map_err(DrillError::Machine)?;
         let dir = us.parent().unwrap_or(Path::new(".")).to_owned();
-        for program in [EXECUTOR, PANIC_CLOSE] {
+        for program in [EXECUTOR, PANIC_CLOSE, HEDGECTL] {
             if !path(&dir, program).is_file() {
                 return Err(DrillError::NoProgram { program, dir });
             }

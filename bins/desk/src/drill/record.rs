@@ -28,6 +28,18 @@ pub(super) struct Check {
     pub(super) passed: bool,
 }
 
+impl Check {
+    /// What must hold, what would show it, what was found, and whether that is it.
+    pub(super) fn new(
+        check: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+        passed: bool,
+    ) -> Self {
+        Self { check: check.into(), expected: expected.into(), found: found.into(), passed }
+    }
+}
+
 /// A number worth knowing.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Figure {
@@ -90,20 +102,31 @@ impl Record {
         found: impl Into<String>,
         passed: bool,
     ) -> bool {
-        let (check, expected, found) = (check.into(), expected.into(), found.into());
+        self.add(Check::new(check, expected, found, passed))
+    }
+
+    /// Notes a check that was made elsewhere.
+    pub(super) fn add(&mut self, check: Check) -> bool {
         let at_s = self.now_s();
-        if passed {
-            (self.say)(&format!("{at_s:7.1} s  ok      {check}: {found}"));
+        let Check { check: name, expected, found, passed } = &check;
+        if *passed {
+            (self.say)(&format!("{at_s:7.1} s  ok      {name}: {found}"));
         } else {
-            (self.say)(&format!("{at_s:7.1} s  FAILED  {check}: expected {expected}, found {found}"));
+            (self.say)(&format!("{at_s:7.1} s  FAILED  {name}: expected {expected}, found {found}"));
         }
-        self.checks.push(Check { check, expected, found, passed });
+        let passed = *passed;
+        self.checks.push(check);
         passed
     }
 
     /// Notes a figure.
     pub(super) fn figure(&mut self, name: impl Into<String>, value: f64, unit: &'static str) {
         self.figures.push(Figure { name: name.into(), value: rounded(value), unit });
+    }
+
+    /// A drill that ended before its last step has shown nothing, whatever held until then.
+    pub(super) fn gave_up(&mut self, why: &str) {
+        self.check("the drill comes to its end", "it does", why, false);
     }
 
     /// Whether everything that was checked holds, and something was.
@@ -115,4 +138,19 @@ impl Record {
 /// To the millisecond.
 pub(super) fn rounded(seconds: f64) -> f64 {
     (seconds * 1_000.0).round() / 1_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drill_without_a_check_or_with_one_that_fails_has_not_passed() {
+        let mut record = Record::new(|_| ());
+        assert!(!record.has_passed());
+        record.check("one", "it", "it", true);
+        assert!(record.has_passed());
+        record.gave_up("it ended early");
+        assert!(!record.has_passed());
+    }
 }

@@ -16,7 +16,7 @@ use super::{
     DrillError,
     catalog::Drill,
     error::Halt,
-    evidence::{Circumstances, Report},
+    evidence::{Circumstances, Report, open_folder},
     interrupt::Interrupt,
     programs::{EXECUTOR, PANIC_CLOSE, Programs, kept_variables},
     record::Record,
@@ -113,23 +113,28 @@ fn hold(
     let began = SystemClock.now().to_string();
     let stamp: String = began.chars().filter(|c| !matches!(c, '-' | ':')).take(15).collect();
     let drill = opening.drill;
+    let folder = open_folder(&options.evidence, &format!("{stamp}Z-{}", drill.name))?;
     let mut scene = Scene::open(opening, Record::new(say))?;
     // A defect of a drill is a failed drill, and its programs end all the same.
     let ended = catch_unwind(AssertUnwindSafe(|| (drill.steps)(&mut scene)));
+    scene.dismiss();
     let stopped_by = match ended {
-        Ok(Ok(()) | Err(Halt::Failed)) => None,
         Ok(Err(Halt::Error(error))) => Some(error),
+        Ok(Ok(())) => None,
+        Ok(Err(Halt::Failed)) => {
+            if scene.record.has_passed() {
+                scene.record.gave_up("it ended early, though no check had failed");
+            }
+            None
+        }
         Err(_) => {
-            scene.record.check(
-                "the drill comes to its end",
-                "it does",
-                "it crashed: a defect of the drill",
-                false,
-            );
+            scene.record.gave_up("it crashed: a defect of the drill");
             None
         }
     };
-    scene.dismiss();
+    if stopped_by.is_none() {
+        scene.check_journal();
+    }
     let verdict = match (&stopped_by, scene.record.has_passed()) {
         (Some(_), _) => Verdict::Stopped,
         (None, true) => Verdict::Passed,
@@ -143,10 +148,12 @@ fn hold(
         variables: kept_variables(),
     };
     let report = Report::of(drill, &scene, around, verdict);
-    let folder = report.write(&options.evidence, &format!("{stamp}Z"), &scene)?;
+    let written = report.write(&folder, &scene);
+    // Who asked for the end is answered first, also where the disk is full.
     if let Some(error) = stopped_by {
         return Err(error);
     }
+    written?;
     let line = line(&report, &folder.display().to_string());
     let report = serde_json::to_value(&report).unwrap_or_default();
     Ok(Outcome { verdict, line, report, folder })

@@ -11,12 +11,11 @@ use serde_json::{Value, json};
 
 use super::{
     DrillError,
-    audit::{Findings, look},
     catalog::Drill,
     error::{Halt, Step},
     exchange::{Exchange, SPEED, legs_words},
     interrupt::Interrupt,
-    process::{Line, Process, words},
+    process::{Line, Process, last_json, words},
     programs::{EXECUTOR, PANIC_CLOSE, Programs},
     record::Record,
     setup,
@@ -30,10 +29,6 @@ const READY: &str = "[executor] account OK";
 /// Longer than anything takes on a machine with other things to do.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// How long a leg may be bare: `engine.protect_within_ms`, and a second for the close that follows.
-pub(super) const PROTECT_WITHIN_S: f64 = 4.0;
-/// Openings and covered legs that say that it trades.
-const TRADES: (usize, usize) = (4, 2);
 
 /// Everything a drill works with. Ends what it has started when it goes.
 #[derive(Debug)]
@@ -52,6 +47,15 @@ pub(super) struct Scene {
     /// From the beginning of the drill to that of the exchange. Units: seconds.
     offset_s: f64,
     place: Workplace,
+}
+
+/// From when on something is looked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    /// Place among the journal's notes.
+    pub(super) note: usize,
+    /// Units: seconds since the drill began.
+    pub(super) at_s: f64,
 }
 
 /// What a scene is opened with.
@@ -109,6 +113,7 @@ impl Scene {
             if Instant::now() >= end {
                 return Ok(None);
             }
+            // The journal is a file that another process writes: nobody tells when it has grown.
             thread::sleep(LOOK_EVERY);
         }
     }
@@ -118,14 +123,14 @@ impl Scene {
         self.until(time, |_| Ok(None::<()>)).map(drop)
     }
 
-    /// Waits for a note of the journal, from the `from`th on.
+    /// Waits for a note of the journal.
     pub(super) fn until_noted(
         &mut self,
         within: Duration,
-        from: usize,
+        from: Mark,
         is_it: impl Fn(&What) -> bool,
     ) -> Step<Option<Note>> {
-        self.until(within, |scene| Ok(scene.tail.from(from).iter().find(|note| is_it(&note.what)).cloned()))
+        self.until(within, |scene| Ok(scene.since(from).iter().find(|note| is_it(&note.what)).cloned()))
     }
 
     // ---- programs
@@ -144,6 +149,14 @@ impl Scene {
         command.args(["--config", "config", "--follow", "--state-dir", "state", "--time-scale", &speed]);
         command.args(args).envs(variables.iter().copied());
         Ok(Process::start(EXECUTOR, command, self.record.began)?)
+    }
+
+    /// Starts the executor and waits until it trades and every open leg is covered. Returns that moment.
+    pub(super) fn begin(&mut self, variables: &[(&str, &str)]) -> Step<Mark> {
+        self.start(variables)?;
+        self.until_trading()?;
+        self.until_covered()?;
+        Ok(self.mark())
     }
 
     /// Starts the executor and waits until it is ready. Returns how long that took. Units: seconds.
@@ -227,7 +240,9 @@ impl Scene {
         command.args(args);
         let mut process = Process::start(name, command, self.record.began)?;
         let status = self.until(within, |_| Ok(process.ended()?))?;
-        Ok((status, process.lines()))
+        let lines = process.lines();
+        self.ended_lines.extend(lines.iter().cloned());
+        Ok((status, lines))
     }
 
     /// Closes everything by the program for that, and checks that everything is flat.
@@ -237,7 +252,7 @@ impl Scene {
         let args = ["--yes", "--json", "--state-dir", "state", "--config", "config"];
         let (status, lines) = self.run_to_end(PANIC_CLOSE, &args, Duration::from_secs(within_s))?;
         let took_s = from.elapsed().as_secs_f64();
-        let verdict = lines.iter().rev().find_map(|line| serde_json::from_str::<Value>(&line.text).ok());
+        let verdict = last_json(&lines);
         let flat_ms = verdict.as_ref().and_then(|verdict| verdict["time_to_flat_ms"].as_u64());
         if let Some(flat_ms) = flat_ms {
             self.record.figure("panic close to flat", flat_ms as f64 / 1_000.0, "s");
@@ -251,7 +266,6 @@ impl Scene {
             format!("{found} after {took_s:.1} s"),
             passed,
         );
-        self.ended_lines.extend(lines);
         let account = self.exchange.account();
         let found = format!("legs: {}; open orders: {}", legs_words(account.legs.keys()), account.open.len());
         let passed = account.legs.is_empty() && account.open.is_empty();
@@ -275,124 +289,19 @@ impl Scene {
 
     // ---- looking
 
+    /// Now.
+    pub(super) fn mark(&self) -> Mark {
+        Mark { note: self.tail.notes.len(), at_s: self.record.now_s() }
+    }
+
+    /// What the journal has noted since then.
+    pub(super) fn since(&self, mark: Mark) -> &[Note] {
+        self.tail.from(mark.note)
+    }
+
     /// When a record was written. Units: seconds since the drill began.
     pub(super) fn at_s(&self, note: &Note) -> f64 {
         self.exchange.seconds(note.at_ms) + self.offset_s
-    }
-
-    /// Waits until it trades: legs come and go, and some are open and covered.
-    pub(super) fn until_trading(&mut self) -> Step {
-        let from = self.tail.openings();
-        let there = self.until(PATIENCE, |scene| {
-            let account = scene.exchange.account();
-            let opened = scene.tail.openings() - from;
-            let covered = account.legs.len() - account.bare.len();
-            Ok((opened >= TRADES.0 && covered >= TRADES.1).then_some((opened, covered)))
-        })?;
-        match there {
-            Some((opened, covered)) => {
-                self.record.moment(format!("it trades: {opened} openings, {covered} legs open and covered"));
-                Ok(())
-            }
-            None => {
-                let account = self.exchange.account();
-                let found = format!("{} openings, {} legs", self.tail.openings() - from, account.legs.len());
-                let expected = format!("{} openings, {} covered legs within 60 s", TRADES.0, TRADES.1);
-                self.record.check("it trades", expected, found, false);
-                Err(Halt::Failed)
-            }
-        }
-    }
-
-    /// Waits for a moment in which every open leg is covered and nothing is unsettled, with some legs open.
-    pub(super) fn until_covered(&mut self) -> Step {
-        let there = self.until(PATIENCE, |scene| {
-            let account = scene.exchange.account();
-            let settled = scene.tail.book.doubtful_orders() == 0 && account.bare.is_empty();
-            Ok((settled && account.legs.len() >= TRADES.1).then_some(()))
-        })?;
-        if there.is_none() {
-            let found = legs_words(self.exchange.account().bare.iter());
-            self.record.check("every open leg is covered", "within 60 s", format!("bare: {found}"), false);
-            return Err(Halt::Failed);
-        }
-        Ok(())
-    }
-
-    /// Checks that openings are sent again.
-    pub(super) fn check_opens_again(&mut self, within: Duration) -> Step {
-        let (from, since) = (self.tail.openings(), Instant::now());
-        let again = self.until(within, |scene| Ok((scene.tail.openings() > from).then_some(())))?;
-        let took_s = since.elapsed().as_secs_f64();
-        let found = match again {
-            Some(()) => format!("after {took_s:.1} s"),
-            None => "nothing was opened".to_owned(),
-        };
-        let expected = format!("within {} s", within.as_secs());
-        self.record.check("it opens again", expected, found, again.is_some());
-        if again.is_some() {
-            self.record.figure("end of the trouble to the next opening", took_s, "s");
-        }
-        Ok(())
-    }
-
-    /// Checks how long legs were bare since then.
-    pub(super) fn check_bare(&mut self, from_s: f64, at_most_s: f64) {
-        let stretches = self.watch.since(from_s);
-        let longest = stretches.iter().max_by(|one, other| one.seconds().total_cmp(&other.seconds()));
-        let found = longest.map_or_else(
-            || "no leg was seen bare, looking every 10 ms".to_owned(),
-            |bare| format!("{} for {:.2} s at most", legs_words([&bare.leg]), bare.seconds()),
-        );
-        let longest_s = self.watch.longest_since(from_s);
-        self.record.figure("longest time that a leg was bare at the exchange", longest_s, "s");
-        let expected = format!("bare for {at_most_s:.1} s at most");
-        self.record.check("no leg is left without a stop", expected, found, longest_s <= at_most_s);
-    }
-
-    /// Waits until exchange and journal agree in everything, and says so check by check.
-    pub(super) fn settle(&mut self) -> Step {
-        let since = Instant::now();
-        let mut last = Findings::default();
-        let agreed = self.until(PATIENCE, |scene| {
-            let findings = look(&scene.exchange, &mut scene.tail);
-            let is_agreed = findings.is_agreed();
-            if !findings.is_moving || is_agreed {
-                last = findings;
-            }
-            Ok(is_agreed.then_some(()))
-        })?;
-        if agreed.is_some() {
-            let took_s = since.elapsed().as_secs_f64();
-            self.record.figure("time to full agreement of journal and exchange", took_s, "s");
-        }
-        let Findings { orders, executions, records, .. } = last;
-        let bare: Vec<String> = last.bare.iter().map(|leg| legs_words([leg])).collect();
-        let fine = [
-            format!("{orders} orders at the exchange, each once, none larger than decided"),
-            format!("{orders} orders and {executions} executions, all in the journal"),
-            "every open leg has a stop over all of it".to_owned(),
-            "legs, wallet to the last digit, open orders; nothing in doubt".to_owned(),
-            format!("{records} records, each once, in order"),
-        ];
-        let lists = [&last.twice, &last.lost, &bare, &last.books, &last.journal];
-        let names =
-            ["nothing twice", "nothing lost", "no leg bare in the end", "books equal", "journal whole"];
-        for ((name, list), fine) in names.into_iter().zip(lists).zip(fine) {
-            self.record.check(name, "holds within 60 s", Findings::or(list, &fine), list.is_empty());
-        }
-        if agreed.is_none() && last.is_agreed() {
-            self.record.check("the account comes to rest", "within 60 s", "it never stood still", false);
-        }
-        Ok(())
-    }
-
-    /// What every drill ends with, where the executor still runs: agreement, and a stop on request.
-    pub(super) fn finish(&mut self) -> Step {
-        self.settle()?;
-        self.executor()?.signal("TERM")?;
-        self.check_end(Duration::from_secs(20), 0, "stops on request")?;
-        Ok(())
     }
 
     // ---- for the evidence

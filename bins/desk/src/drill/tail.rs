@@ -1,19 +1,33 @@
 //! The journal as it grows: every whole line, once, into a book of its own; and what in it matters to drills.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::{Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
 use hedge_core::{
-    AccountEvent, Book, Decision, Envelope, Event, Fact, Outcome, Posture, RejectReason, book::Change,
-    position::Action,
+    AccountEvent, Book, Decision, Envelope, Event, Fact, OrderPurpose, Outcome, PositionKey,
+    PositionSide as Side, Posture, RejectReason, book::Change, position::Action,
 };
+use hedge_sim::venue::PositionSide;
+
+use super::exchange::LegName;
 
 /// Longest line that is kept as it is written.
 const LONGEST_LINE: usize = 600;
+
+/// Who has a leg closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Closer {
+    /// Its strategy: its time was over.
+    Strategy,
+    /// The exchange, by an order that rested there: a stop or a take-profit.
+    Resting,
+    /// The engine: it could not be protected, or must become flat.
+    Engine,
+}
 
 /// Something that a drill looks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,19 +37,23 @@ pub(super) enum What {
     Disconnected(String),
     Reconnected,
     /// An opening was approved: it is sent next.
-    Opening {
-        symbol: String,
-        side: String,
+    Opening(LegName),
+    /// A leg is closed, or a part of it.
+    Closing {
+        leg: LegName,
+        by: Closer,
     },
+    /// The whole account was read and compared.
+    Compared,
     Failed {
-        order: String,
         outcome: Outcome,
         code: Option<i64>,
         reason: Option<RejectReason>,
         message: String,
+        /// It had been signed: it may have left.
+        was_signed: bool,
     },
     AbsenceProven,
-    Flatten(String),
     Posture {
         posture: Posture,
         because: String,
@@ -48,6 +66,7 @@ pub(super) enum What {
     },
     Muted {
         symbol: String,
+        until_ms: i64,
     },
 }
 
@@ -58,6 +77,33 @@ pub(super) struct Note {
     pub(super) at_ms: i64,
     pub(super) what: What,
     pub(super) line: String,
+}
+
+#[cfg(test)]
+impl What {
+    /// An order that failed.
+    pub(super) fn failed(
+        code: Option<i64>,
+        reason: Option<RejectReason>,
+        message: &str,
+        was_signed: bool,
+    ) -> Self {
+        Self::Failed { outcome: Outcome::NotSent, code, reason, message: message.to_owned(), was_signed }
+    }
+}
+
+#[cfg(test)]
+impl Note {
+    /// Made-up ones: record and venue millisecond are their place.
+    pub(super) fn some(whats: impl IntoIterator<Item = What>) -> Vec<Self> {
+        let note = |(seq, what): (usize, What)| Self {
+            seq: seq as u64,
+            at_ms: seq as i64,
+            what,
+            line: String::new(),
+        };
+        whats.into_iter().enumerate().map(note).collect()
+    }
 }
 
 /// What the journal says so far.
@@ -89,6 +135,15 @@ impl Tail {
             notes: Vec::new(),
             wrong: Vec::new(),
         }
+    }
+
+    /// Orders of which the engine has said that their fate cannot be found out.
+    pub(super) fn open_fates(&self) -> BTreeSet<String> {
+        let named = |note: &Note| match &note.what {
+            What::Alert(text) => open_fate(text).map(str::to_owned),
+            _ => None,
+        };
+        self.notes.iter().filter_map(named).collect()
     }
 
     /// How many openings were approved.
@@ -150,6 +205,33 @@ impl Tail {
     }
 }
 
+/// The order in an alert about a fate that stays open.
+fn open_fate(text: &str) -> Option<&str> {
+    let (id, rest) = text.strip_prefix("order ")?.split_once(' ')?;
+    rest.ends_with("its fate stays open").then_some(id)
+}
+
+/// Openings that were approved between the loss of the account stream and its return: their records.
+pub(super) fn openings_while_blind(notes: &[Note]) -> Vec<u64> {
+    let mut is_blind = false;
+    let mut found = Vec::new();
+    for note in notes {
+        match &note.what {
+            What::Disconnected(_) => is_blind = true,
+            What::Reconnected => is_blind = false,
+            What::Opening(_) if is_blind => found.push(note.seq),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// A leg as the exchange names it.
+pub(super) fn leg_name(key: &PositionKey) -> LegName {
+    let side = if key.side == Side::Long { PositionSide::Long } else { PositionSide::Short };
+    (key.instrument.symbol.to_string(), side)
+}
+
 /// What was written to a file since; `None` when it cannot be read.
 fn rest(path: &Path, from: u64) -> Option<Vec<u8>> {
     let mut file = File::open(path).ok()?;
@@ -173,14 +255,23 @@ fn of_fact(fact: &Fact) -> Option<What> {
         Fact::Account { event } => match &**event {
             AccountEvent::Disconnected { reason } => What::Disconnected(reason.clone()),
             AccountEvent::Reconnected => What::Reconnected,
+            AccountEvent::Fill { fill } => {
+                // The purpose of an order is the last letter of its id.
+                let id =
+                    fill.client_id.as_ref().map(|id| id.as_str()).filter(|id| id.ends_with(['s', 't']))?;
+                let side = fill.side.leg().filter(|_| id.starts_with('h'))?;
+                let key = PositionKey { instrument: fill.instrument, side };
+                What::Closing { leg: leg_name(&key), by: Closer::Resting }
+            }
             _ => return None,
         },
-        Fact::SubmitFailed { order, outcome, reason, code, message, .. } => What::Failed {
-            order: order.to_string(),
+        Fact::Snapshot { .. } => What::Compared,
+        Fact::SubmitFailed { outcome, reason, code, message, acceptable_until, .. } => What::Failed {
             outcome: *outcome,
             code: *code,
             reason: *reason,
             message: message.clone(),
+            was_signed: acceptable_until.is_some(),
         },
         _ => return None,
     })
@@ -189,10 +280,16 @@ fn of_fact(fact: &Fact) -> Option<What> {
 fn of_decision(decision: &Decision) -> Option<What> {
     Some(match decision {
         Decision::OrderApproved { position, leg, .. } if leg.action() == Action::Open => {
-            What::Opening { symbol: position.instrument.symbol.to_string(), side: position.side.to_string() }
+            What::Opening(leg_name(position))
         }
+        Decision::OrderApproved { position, strategy, purpose: OrderPurpose::Close, .. } => What::Closing {
+            leg: leg_name(position),
+            by: if strategy.is_some() { Closer::Strategy } else { Closer::Engine },
+        },
         Decision::AbsenceProven { .. } => What::AbsenceProven,
-        Decision::FlattenRequested { because, .. } => What::Flatten(because.to_string()),
+        Decision::FlattenRequested { position, .. } => {
+            What::Closing { leg: leg_name(position), by: Closer::Engine }
+        }
         Decision::PostureChanged { posture, because } => {
             What::Posture { posture: *posture, because: because.to_string() }
         }
@@ -200,7 +297,34 @@ fn of_decision(decision: &Decision) -> Option<What> {
         Decision::Alert { text, .. } => What::Alert(text.to_string()),
         Decision::StopMissing { .. } => What::StopMissing,
         Decision::StopRepaired { after_ms, .. } => What::StopRepaired { after_ms: *after_ms },
-        Decision::Muted { instrument, .. } => What::Muted { symbol: instrument.symbol.to_string() },
+        Decision::Muted { instrument, until, .. } => {
+            What::Muted { symbol: instrument.symbol.to_string(), until_ms: until.ms() }
+        }
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_alert_that_says_why_names_an_order_of_open_fate() {
+        let why = "order h0tou39t001abc is not found, but BTCUSDT LONG has fills that nothing explains: its fate stays open";
+        assert_eq!(open_fate(why), Some("h0tou39t001abc"));
+        assert_eq!(open_fate("order h0tou39t001abc of BTCUSDT LONG has no answer"), None);
+    }
+
+    #[test]
+    fn an_opening_between_the_loss_of_the_stream_and_its_return_is_found() {
+        let leg = ("BTCUSDT".to_owned(), PositionSide::Long);
+        let whats = [
+            What::Opening(leg.clone()),
+            What::Disconnected("cut".to_owned()),
+            What::Opening(leg.clone()),
+            What::Reconnected,
+            What::Opening(leg),
+        ];
+        assert_eq!(openings_while_blind(&Note::some(whats)), [2]);
+    }
 }

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::SeqCst},
+        mpsc::{self, RecvTimeoutError},
     },
     thread,
     time::{Duration, Instant},
@@ -41,24 +41,29 @@ struct Seen {
 #[derive(Debug)]
 pub(super) struct Watch {
     seen: Arc<Mutex<Seen>>,
-    stop: Arc<AtomicBool>,
+    /// Closed when the look-out is to end.
+    open: Option<mpsc::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
     began: Instant,
 }
 
 impl Watch {
     pub(super) fn start(exchange: Exchange, began: Instant) -> Self {
-        let (seen, stop) = (Arc::new(Mutex::new(Seen::default())), Arc::new(AtomicBool::new(false)));
-        let (told, ended) = (Arc::clone(&seen), Arc::clone(&stop));
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let told = Arc::clone(&seen);
+        let (open, closed) = mpsc::channel::<()>();
         let thread = thread::spawn(move || {
-            while !ended.load(SeqCst) {
+            loop {
                 let account = exchange.account();
                 let at_s = began.elapsed().as_secs_f64();
                 note(&mut lock(&told), &account.bare, |leg| account.legs.contains_key(leg), at_s);
-                thread::sleep(LOOK_EVERY);
+                // The exchange tells nobody when a leg becomes bare: it is asked.
+                if closed.recv_timeout(LOOK_EVERY) != Err(RecvTimeoutError::Timeout) {
+                    return;
+                }
             }
         });
-        Self { seen, stop, thread: Some(thread), began }
+        Self { seen, open: Some(open), thread: Some(thread), began }
     }
 
     /// All stretches that went on at that time or after it.
@@ -75,16 +80,11 @@ impl Watch {
         all.retain(|bare| bare.until_s >= from_s);
         all
     }
-
-    /// The longest of them. Units: seconds.
-    pub(super) fn longest_since(&self, from_s: f64) -> f64 {
-        self.since(from_s).iter().map(Bare::seconds).fold(0.0, f64::max)
-    }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.stop.store(true, SeqCst);
+        self.open = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

@@ -21,7 +21,7 @@ pub(in crate::drill) const DRILL: Drill = Drill {
     name: "503-storm",
     about: "many orders, stops and closes are answered with a 503 of one of five kinds, or not at all",
     expected: &[
-        "an order whose fate is unknown counts as filled, is never sent again, and is asked about until it is settled",
+        "an order whose fate is unknown is never sent again, and is asked about until it is settled",
         "every unknown outcome is settled within 60 s of the storm's end",
         "a leg whose stop does not get through is closed; while that is answered with 503 too it is tried on: bare for 12 s at \
          most in this storm",
@@ -50,9 +50,7 @@ fn fault(dice: &mut Dice) -> Value {
 }
 
 fn steps(scene: &mut Scene) -> Step {
-    scene.start(&[])?;
-    scene.until_trading()?;
-    let (from, from_s) = (scene.tail.notes.len(), scene.record.now_s());
+    let from = scene.begin(&[])?;
     let (mut dice, end) = (Dice::new(scene.seed), Instant::now() + scene.run_for);
     scene.record.moment("the storm begins");
     let mut pending: Vec<u64> = Vec::new();
@@ -75,8 +73,7 @@ fn steps(scene: &mut Scene) -> Step {
         scene.until(PATIENCE, |scene| Ok((scene.tail.book.doubtful_orders() == 0).then_some(())))?;
     let took_s = since.elapsed().as_secs_f64();
     let unknown = scene
-        .tail
-        .from(from)
+        .since(from)
         .iter()
         .filter(|note| matches!(note.what, What::Failed { outcome: Outcome::Unknown, .. }));
     let unknown = unknown.count();
@@ -89,6 +86,7 @@ fn steps(scene: &mut Scene) -> Step {
     let passed = settled.is_some() && unknown > 0;
     scene.record.check("unknown outcomes are settled", "some, all settled within 60 s", found, passed);
     scene.check_opens_again(Duration::from_secs(30))?;
-    scene.check_bare(from_s, BARE_AT_MOST_S);
-    scene.finish()
+    scene.check_bare(from, BARE_AT_MOST_S);
+    scene.finish()?;
+    Ok(())
 }

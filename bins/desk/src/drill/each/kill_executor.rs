@@ -12,10 +12,12 @@ use crate::drill::{
 };
 
 const READY_WITHIN_S: f64 = 10.0;
+/// Three minutes of the exchange's clock.
+const DEAD_FOR: Duration = Duration::from_millis(1_500);
 
 pub(in crate::drill) const DRILL: Drill = Drill {
     name: "kill-executor",
-    about: "the executor is killed (SIGKILL) at random moments while it trades, and started again at once",
+    about: "the executor is killed (SIGKILL) at random moments while it trades, and started again at once; in the end only later",
     expected: &[
         "the stops rest at the exchange while nobody runs",
         "each start is ready within 10 s: it folds its journal, reads the account and goes on",
@@ -29,8 +31,7 @@ pub(in crate::drill) const DRILL: Drill = Drill {
 };
 
 fn steps(scene: &mut Scene) -> Step {
-    scene.start(&[])?;
-    scene.until_trading()?;
+    scene.begin(&[])?;
     let mut dice = Dice::new(scene.seed);
     let mut left = scene.run_for;
     let (mut kills, mut ready_s, mut covered_s) = (0, 0.0_f64, 0.0_f64);
@@ -39,20 +40,11 @@ fn steps(scene: &mut Scene) -> Step {
         left = left.saturating_sub(after);
         scene.pause(after)?;
         let died = Instant::now();
-        scene.executor()?.kill()?;
-        let status = scene.until_ended(Duration::from_secs(10))?;
-        let found = status.map_or_else(|| "it lives".to_owned(), words);
-        if found != "ended by signal 9" {
-            scene.record.check("the executor runs until it is killed", "ended by signal 9", found, false);
-            return Err(Halt::Failed);
-        }
+        kill(scene)?;
         kills += 1;
-        scene.dismiss();
         scene.record.moment(format!("kill {kills}"));
         ready_s = ready_s.max(scene.start(&[])?);
-        scene.until(Duration::from_secs(30), |scene| {
-            Ok(scene.exchange.account().bare.is_empty().then_some(()))
-        })?;
+        scene.until_none_bare(Duration::from_secs(30))?;
         covered_s = covered_s.max(died.elapsed().as_secs_f64());
     }
     scene.record.figure("kills", f64::from(kills), "kills");
@@ -64,5 +56,31 @@ fn steps(scene: &mut Scene) -> Step {
     let found = format!("{covered_s:.2} s at most after a kill");
     scene.record.check("every leg is covered again", expected, found, covered_s <= READY_WITHIN_S);
     scene.check_opens_again(Duration::from_secs(20))?;
-    scene.finish()
+    left_dead(scene)?;
+    scene.finish()?;
+    Ok(())
+}
+
+fn kill(scene: &mut Scene) -> Step {
+    scene.executor()?.kill()?;
+    let status = scene.until_ended(Duration::from_secs(10))?;
+    let found = status.map_or_else(|| "it lives".to_owned(), words);
+    if found != "ended by signal 9" {
+        scene.record.check("the executor runs until it is killed", "ended by signal 9", found, false);
+        return Err(Halt::Failed);
+    }
+    scene.dismiss();
+    Ok(())
+}
+
+/// Once nobody starts it again for a while: the stops work without us.
+fn left_dead(scene: &mut Scene) -> Step {
+    scene.until_covered()?;
+    kill(scene)?;
+    scene.record.moment("killed once more, and left dead for a while");
+    // What was on its way arrives.
+    scene.pause(Duration::from_millis(300))?;
+    scene.check_stops_rest(DEAD_FOR)?;
+    scene.start(&[])?;
+    Ok(())
 }

@@ -6,10 +6,11 @@ use serde_json::json;
 
 use crate::drill::{
     catalog::Drill,
+    checks::PROTECT_WITHIN_S,
     error::{Halt, Step},
-    scene::{PATIENCE, PROTECT_WITHIN_S, Scene},
+    scene::{PATIENCE, Scene},
     setup::Setup,
-    tail::What,
+    tail::{What, openings_while_blind},
 };
 
 const BACK_WITHIN_S: f64 = 10.0;
@@ -30,12 +31,10 @@ pub(in crate::drill) const DRILL: Drill = Drill {
 };
 
 fn steps(scene: &mut Scene) -> Step {
-    scene.start(&[])?;
-    scene.until_trading()?;
-    let (from_s, end) = (scene.record.now_s(), Instant::now() + scene.run_for);
+    let (begun, end) = (scene.begin(&[])?, Instant::now() + scene.run_for);
     let (mut times, mut longest_s, mut blind) = (0, 0.0_f64, 0);
     while times == 0 || Instant::now() < end {
-        let from = scene.tail.notes.len();
+        let from = scene.mark();
         let since = Instant::now();
         scene.inject(&json!({"fault": "listen_key_expired"}))?;
         times += 1;
@@ -48,15 +47,7 @@ fn steps(scene: &mut Scene) -> Step {
             return Err(Halt::Failed);
         }
         longest_s = longest_s.max(since.elapsed().as_secs_f64());
-        let mut is_blind = false;
-        for note in scene.tail.from(from) {
-            match &note.what {
-                What::Disconnected(_) => is_blind = true,
-                What::Reconnected => is_blind = false,
-                What::Opening { .. } if is_blind => blind += 1,
-                _ => {}
-            }
-        }
+        blind += openings_while_blind(scene.since(from)).len();
         scene.record.moment(format!("expired and replaced, {:.2} s", since.elapsed().as_secs_f64()));
         scene.pause(BETWEEN)?;
     }
@@ -70,6 +61,7 @@ fn steps(scene: &mut Scene) -> Step {
     let found = format!("{blind} openings");
     scene.record.check("nothing is opened while the stream is gone", "0 openings", found, blind == 0);
     scene.check_opens_again(Duration::from_secs(20))?;
-    scene.check_bare(from_s, PROTECT_WITHIN_S);
-    scene.finish()
+    scene.check_bare(begun, PROTECT_WITHIN_S);
+    scene.finish()?;
+    Ok(())
 }

@@ -4,12 +4,7 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 
-use crate::drill::{
-    catalog::Drill,
-    error::Step,
-    scene::{PROTECT_WITHIN_S, Scene},
-    setup::Setup,
-};
+use crate::drill::{catalog::Drill, checks::PROTECT_WITHIN_S, error::Step, scene::Scene, setup::Setup};
 
 const ENOUGH: usize = 2;
 
@@ -17,7 +12,7 @@ pub(in crate::drill) const DRILL: Drill = Drill {
     name: "partial-fill",
     about: "entries are so large that the book fills only a part of them within their price",
     expected: &[
-        "the part that was filled is what the leg holds, its stop covers all of it, its take-profits fit it",
+        "the part that was filled is what the leg holds, and its stop covers all of it",
         "what was not filled is given up, never sent again",
         "every leg has its stop within 4 s of its first execution; no execution is lost or counted twice",
     ],
@@ -28,9 +23,7 @@ pub(in crate::drill) const DRILL: Drill = Drill {
 };
 
 fn steps(scene: &mut Scene) -> Step {
-    scene.start(&[])?;
-    scene.until_trading()?;
-    let from_s = scene.record.now_s();
+    let from = scene.begin(&[])?;
     scene.pause(scene.run_for)?;
     // Which entries meet a thin book is up to the market.
     scene.until(Duration::from_secs(30), |scene| Ok((parts(scene).len() >= ENOUGH).then_some(())))?;
@@ -40,8 +33,9 @@ fn steps(scene: &mut Scene) -> Step {
     let found = format!("{count} entries{}", example.unwrap_or_default());
     scene.record.figure("entries that were filled for a part", count as f64, "entries");
     scene.record.check("entries are filled for a part", format!("{ENOUGH} at least"), found, count >= ENOUGH);
-    scene.check_bare(from_s, PROTECT_WITHIN_S);
-    scene.finish()
+    scene.check_bare(from, PROTECT_WITHIN_S);
+    scene.finish()?;
+    Ok(())
 }
 
 /// Entries that ended with a part of what they wanted: id, executed, wanted.

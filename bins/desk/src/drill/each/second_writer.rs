@@ -6,11 +6,13 @@ use serde_json::json;
 
 use crate::drill::{
     catalog::Drill,
+    checks::PROTECT_WITHIN_S,
     error::Step,
     process::words,
     programs::EXECUTOR,
-    scene::{PROTECT_WITHIN_S, Scene},
+    scene::Scene,
     setup::Setup,
+    takeover::{aftermath, taken_over},
 };
 
 pub(in crate::drill) const DRILL: Drill = Drill {
@@ -29,46 +31,27 @@ pub(in crate::drill) const DRILL: Drill = Drill {
 };
 
 fn steps(scene: &mut Scene) -> Step {
-    scene.start(&[])?;
-    scene.until_trading()?;
-    let from_s = scene.record.now_s();
-    let holder = scene.executor()?.id().to_string();
+    let from = scene.begin(&[])?;
+    let holder = format!("(pid {})", scene.executor()?.id());
     scene.record.inject(json!({"program": EXECUTOR, "state_directory": "that of the first"}));
     scene.record.moment("a second executor is started in the same state directory");
     let mut second = scene.launch(&[], &[])?;
     let status = scene.until(Duration::from_secs(10), |_| Ok(second.ended()?))?;
     let last = second.lines().last().map(|line| line.text.clone()).unwrap_or_default();
+    let names_it = last.contains(&holder);
     let found = format!("{}: {last}", status.map_or_else(|| "it runs".to_owned(), words));
     let is_refused = status.and_then(|status| status.code()) == Some(74);
     scene.record.check("the second executor is refused", "exit code 74 within 10 s", found, is_refused);
-    let found = if second.find(&holder).is_some() { "it does" } else { "it does not" };
-    let passed = second.find(&holder).is_some();
-    scene.record.check(
-        "it names the process that holds the journal",
-        format!("process {holder}"),
-        found,
-        passed,
-    );
+    scene.record.check("it names the process that holds the journal", &holder, last, names_it);
     let sent = second.count("SEND_ORDER");
     scene.record.check("the second executor sends nothing", "0 orders", format!("{sent} orders"), sent == 0);
     drop(second);
     stand_by(scene)?;
-    scene.check_bare(from_s, PROTECT_WITHIN_S);
+    scene.check_bare(from, PROTECT_WITHIN_S);
     scene.settle()?;
 
     taken_over(scene, 60)?;
-    scene.dismiss();
-    scene.start(&[])?;
-    let openings = scene.tail.openings();
-    scene.pause(Duration::from_secs(3))?;
-    let opened = scene.tail.openings() - openings;
-    let halted = scene.executor()?.find("\"posture\":\"halted\"").unwrap_or_default();
-    let found = format!("{opened} openings in 3 s; {halted}");
-    let passed = opened == 0 && !halted.is_empty();
-    scene.record.check("the next executor starts halted", "halted, 0 openings", found, passed);
-    scene.executor()?.signal("TERM")?;
-    scene.check_end(Duration::from_secs(20), 0, "stops on request")?;
-    Ok(())
+    aftermath(scene)
 }
 
 /// Another one waits while the first trades, and takes over when it is killed.
@@ -92,26 +75,4 @@ fn stand_by(scene: &mut Scene) -> Step {
     let found = format!("after {took_s:.2} s");
     scene.record.check("the standby takes over", "ready within 10 s", found, took_s <= 10.0);
     scene.check_opens_again(Duration::from_secs(20))
-}
-
-/// A panic close takes the account over from a running executor: that one ends with 75 and sends nothing more.
-pub(super) fn taken_over(scene: &mut Scene, within_s: u64) -> Step {
-    scene.panic_close(within_s)?;
-    scene.check_end(Duration::from_secs(10), 75, "ends, for somebody else leads")?;
-    let history = scene.exchange.history();
-    let is_panics = |id: &str| id.get(8..11) == Some("zzz");
-    let first = history.iter().filter(|(id, _)| is_panics(id)).flat_map(|(_, rows)| rows);
-    let Some(first_ms) = first.map(|row| row.placed_ms).min() else {
-        scene.record.check("the panic close closes legs", "1 order at least", "no order of its own", false);
-        return Ok(());
-    };
-    let late = |rows: &[crate::drill::exchange::Row]| rows.iter().any(|row| row.placed_ms > first_ms);
-    let late: Vec<&String> =
-        history.iter().filter(|(id, rows)| !is_panics(id) && late(rows)).map(|(id, _)| id).collect();
-    let found = match late.as_slice() {
-        [] => "nothing".to_owned(),
-        [first, ..] => format!("{} orders, the first is {first}", late.len()),
-    };
-    scene.record.check("nothing is sent after the takeover", "nothing", found, late.is_empty());
-    Ok(())
 }

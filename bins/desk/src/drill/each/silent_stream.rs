@@ -5,12 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::ws_drop::outage;
-use crate::drill::{
-    catalog::Drill,
-    error::Step,
-    scene::{PROTECT_WITHIN_S, Scene},
-    setup::Setup,
-};
+use crate::drill::{catalog::Drill, checks::PROTECT_WITHIN_S, error::Step, scene::Scene, setup::Setup};
 
 pub(in crate::drill) const DRILL: Drill = Drill {
     name: "silent-stream",
@@ -28,15 +23,13 @@ pub(in crate::drill) const DRILL: Drill = Drill {
 };
 
 fn steps(scene: &mut Scene) -> Step {
-    scene.start(&[])?;
-    scene.until_trading()?;
-    scene.until_covered()?;
-    let (from, from_s) = (scene.tail.notes.len(), scene.record.now_s());
+    let from = scene.begin(&[])?;
     scene.inject(
         &json!({"fault": "silence", "match": {"path": "/private"}, "for_ms": Scene::venue_ms(scene.run_for)}),
     )?;
     scene.record.moment("the account stream is silent");
-    outage(scene, from, from_s, 10.0, Duration::from_secs(35))?;
-    scene.check_bare(from_s, PROTECT_WITHIN_S);
-    scene.finish()
+    outage(scene, from, 10.0, Duration::from_secs(35))?;
+    scene.check_bare(from, PROTECT_WITHIN_S);
+    scene.finish()?;
+    Ok(())
 }

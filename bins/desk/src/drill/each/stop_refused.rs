@@ -1,15 +1,17 @@
 //! The exchange refuses every stop.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::json;
 
 use crate::drill::{
     catalog::Drill,
+    checks::PROTECT_WITHIN_S,
     error::Step,
-    scene::{PROTECT_WITHIN_S, Scene},
+    record::Check,
+    scene::Scene,
     setup::Setup,
-    tail::What,
+    tail::{Note, What},
 };
 
 /// The price is through already, too many conditional orders, and the other spelling of the first. Source: fact sheet 4.2, 5.3.
@@ -35,12 +37,9 @@ pub(in crate::drill) const DRILL: Drill = Drill {
 };
 
 fn steps(scene: &mut Scene) -> Step {
-    scene.start(&[])?;
-    scene.until_trading()?;
-    scene.until_covered()?;
-    let from_s = scene.record.now_s();
+    let from = scene.begin(&[])?;
     for (code, msg) in CODES {
-        let from = scene.tail.notes.len();
+        let begun = scene.mark();
         let fault = scene.inject(&json!({
             "fault": "refuse", "code": code, "msg": msg, "count": null,
             "match": {"method": "POST", "path": "/fapi/v1/algoOrder", "params": {"type": "STOP_MARKET"}},
@@ -48,36 +47,72 @@ fn steps(scene: &mut Scene) -> Step {
         scene.record.moment(format!("stops are refused with {code}"));
         scene.pause(scene.run_for / 3)?;
         scene.until(Duration::from_secs(15), |scene| {
-            let is_muted = scene.tail.from(from).iter().any(|note| muted(note).is_some());
+            let is_muted = mutes(scene.since(begun)) > 0;
             Ok((is_muted && scene.exchange.hits(fault) >= 1).then_some(()))
         })?;
         let hits = scene.exchange.hits(fault);
         // Whoever is bare now is closed while stops are still refused.
-        let resolved = scene.until(Duration::from_secs(10), |scene| {
-            Ok(scene.exchange.account().bare.is_empty().then_some(()))
-        })?;
+        let resolved = scene.until_none_bare(Duration::from_secs(10))?;
         scene.exchange.clear(fault);
-        let muted: Vec<&str> = scene.tail.from(from).iter().filter_map(muted).collect();
         let alerts = scene
-            .tail
-            .from(from)
+            .since(begun)
             .iter()
             .filter(|note| matches!(&note.what, What::Alert(text) if text.contains("closing the leg")));
-        let (alerts, muted) = (alerts.count(), muted.len());
+        let (alerts, muted) = (alerts.count(), mutes(scene.since(begun)));
         let found = format!("{hits} stops refused, {alerts} alerts, {muted} mutes");
         let passed = hits > 0 && alerts > 0 && muted > 0 && resolved.is_some();
         let expected = "a leg closed, an alert, its symbol muted";
         scene.record.check(format!("{code}: the leg is closed, the symbol muted"), expected, found, passed);
     }
     scene.record.moment("stops are taken again");
-    scene.check_bare(from_s, PROTECT_WITHIN_S);
+    scene.check_bare(from, PROTECT_WITHIN_S);
     scene.check_opens_again(Duration::from_secs(30))?;
-    scene.finish()
+    scene.record.add(keeps_muted(scene.since(from)));
+    scene.finish()?;
+    Ok(())
 }
 
-fn muted(note: &crate::drill::tail::Note) -> Option<&str> {
-    match &note.what {
-        What::Muted { symbol } => Some(symbol),
-        _ => None,
+fn mutes(notes: &[Note]) -> usize {
+    notes.iter().filter(|note| matches!(note.what, What::Muted { .. })).count()
+}
+
+/// Nothing is opened on a symbol before the end of its rest.
+fn keeps_muted(notes: &[Note]) -> Check {
+    let mut until: BTreeMap<&str, i64> = BTreeMap::new();
+    let mut broken = Vec::new();
+    for note in notes {
+        match &note.what {
+            What::Muted { symbol, until_ms } => {
+                until.insert(symbol.as_str(), *until_ms);
+            }
+            What::Opening((symbol, _)) if until.get(symbol.as_str()).is_some_and(|end| note.at_ms < *end) => {
+                broken.push(format!("{symbol} at record {}", note.seq));
+            }
+            _ => {}
+        }
+    }
+    let found = match broken.as_slice() {
+        [] => format!("{} symbols were muted, nothing was opened there", until.len()),
+        broken => format!("openings: {}", broken.join(", ")),
+    };
+    let passed = !until.is_empty() && broken.is_empty();
+    Check::new("a muted symbol opens nothing", "1 muted symbol at least, no opening there", found, passed)
+}
+
+#[cfg(test)]
+mod tests {
+    use hedge_sim::venue::PositionSide;
+
+    use super::*;
+
+    #[test]
+    fn an_opening_before_the_end_of_a_rest_is_found() {
+        let opening = |symbol: &str| What::Opening((symbol.to_owned(), PositionSide::Short));
+        // The third is at millisecond 2, the fourth at 3.
+        let muted = || What::Muted { symbol: "BTCUSDT".to_owned(), until_ms: 3 };
+        let check = |whats: Vec<What>| keeps_muted(&Note::some(whats)).passed;
+        assert!(check(vec![opening("BTCUSDT"), muted(), opening("ETHUSDT"), opening("BTCUSDT")]));
+        assert!(!check(vec![What::Compared, muted(), opening("BTCUSDT")]));
+        assert!(!check(vec![opening("BTCUSDT")]), "nothing was muted");
     }
 }

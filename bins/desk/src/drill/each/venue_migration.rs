@@ -7,11 +7,7 @@ use serde_json::{Value, json};
 
 use super::mode_flipped::refused_throughout;
 use crate::drill::{
-    catalog::Drill,
-    error::Step,
-    scene::{PROTECT_WITHIN_S, Scene},
-    setup::Setup,
-    tail::What,
+    catalog::Drill, checks::PROTECT_WITHIN_S, error::Step, scene::Scene, setup::Setup, tail::What,
 };
 
 /// Source: fact sheet 5.1, 11.
@@ -42,27 +38,22 @@ fn moved(path: &str) -> Value {
 }
 
 fn steps(scene: &mut Scene) -> Step {
-    scene.start(&[])?;
-    scene.until_trading()?;
-    scene.until_covered()?;
-    let (from, from_s) = (scene.tail.notes.len(), scene.record.now_s());
+    let from = scene.begin(&[])?;
     let (orders, stops) =
         (scene.inject(&moved("/fapi/v1/order"))?, scene.inject(&moved("/fapi/v1/algoOrder"))?);
     scene.record.moment("every order is answered with -4120");
     refused_throughout(scene, from, -4120, |reason| reason == Some(RejectReason::BadRequest))?;
     scene.exchange.clear(orders);
 
-    let (from, before) = (scene.tail.notes.len(), scene.exchange.hits(stops));
+    let (again, before) = (scene.mark(), scene.exchange.hits(stops));
     scene.record.moment("orders are taken again, stops are still answered with -4120");
     let run_for = scene.run_for;
     scene.pause(run_for)?;
-    scene.until_noted(Duration::from_secs(15), from, |what| matches!(what, What::Muted { .. }))?;
-    let calm = scene
-        .until(Duration::from_secs(10), |scene| Ok(scene.exchange.account().bare.is_empty().then_some(())))?;
+    scene.until_noted(Duration::from_secs(15), again, |what| matches!(what, What::Muted { .. }))?;
+    let calm = scene.until_none_bare(Duration::from_secs(10))?;
     let refused = scene.exchange.hits(stops) - before;
     scene.exchange.clear(stops);
-    let count =
-        |is_it: fn(&What) -> bool| scene.tail.from(from).iter().filter(|note| is_it(&note.what)).count();
+    let count = |is_it: fn(&What) -> bool| scene.since(again).iter().filter(|note| is_it(&note.what)).count();
     let alerts = count(|what| matches!(what, What::Alert(text) if text.contains("closing the leg")));
     let muted = count(|what| matches!(what, What::Muted { .. }));
     let found = format!("{refused} stops refused, {alerts} alerts, {muted} mutes");
@@ -74,7 +65,8 @@ fn steps(scene: &mut Scene) -> Step {
         passed,
     );
     scene.record.moment("the exchange takes orders as before");
-    scene.check_bare(from_s, PROTECT_WITHIN_S);
+    scene.check_bare(from, PROTECT_WITHIN_S);
     scene.check_opens_again(Duration::from_secs(30))?;
-    scene.finish()
+    scene.finish()?;
+    Ok(())
 }

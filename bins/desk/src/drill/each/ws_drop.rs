@@ -7,10 +7,11 @@ use serde_json::json;
 
 use crate::drill::{
     catalog::Drill,
+    checks::PROTECT_WITHIN_S,
     error::{Halt, Step},
-    scene::{PATIENCE, PROTECT_WITHIN_S, Scene},
+    scene::{Mark, PATIENCE, Scene},
     setup::Setup,
-    tail::What,
+    tail::{What, openings_while_blind},
 };
 
 pub(in crate::drill) const DRILL: Drill = Drill {
@@ -29,25 +30,23 @@ pub(in crate::drill) const DRILL: Drill = Drill {
 };
 
 fn steps(scene: &mut Scene) -> Step {
-    scene.start(&[])?;
-    scene.until_trading()?;
-    scene.until_covered()?;
-    let (from, from_s) = (scene.tail.notes.len(), scene.record.now_s());
+    let from = scene.begin(&[])?;
     scene.inject(&json!({"fault": "cut", "for_ms": Scene::venue_ms(scene.run_for)}))?;
     scene.record.moment("every socket is cut; new ones are refused");
-    outage(scene, from, from_s, 5.0, Duration::from_secs(35))?;
-    scene.check_bare(from_s, PROTECT_WITHIN_S);
-    scene.finish()
+    outage(scene, from, 5.0, Duration::from_secs(35))?;
+    scene.check_bare(from, PROTECT_WITHIN_S);
+    scene.finish()?;
+    Ok(())
 }
 
 /// A lost account stream: it is noticed, nothing is opened meanwhile, it comes back, and trading goes on.
-pub(super) fn outage(scene: &mut Scene, from: usize, from_s: f64, notice_s: f64, back: Duration) -> Step {
+pub(super) fn outage(scene: &mut Scene, from: Mark, notice_s: f64, back: Duration) -> Step {
     let lost = scene.until_noted(PATIENCE, from, |what| matches!(what, What::Disconnected(_)))?;
     let Some(lost) = lost else {
         scene.record.check("the loss is noticed", format!("within {notice_s} s"), "it was not", false);
         return Err(Halt::Failed);
     };
-    let noticed_s = (scene.at_s(&lost) - from_s).max(0.0);
+    let noticed_s = (scene.at_s(&lost) - from.at_s).max(0.0);
     let What::Disconnected(reason) = &lost.what else { return Err(Halt::Failed) };
     scene.record.moment(format!("the executor knows it: {reason}"));
     scene.record.figure("time to notice", noticed_s, "s");
@@ -64,13 +63,13 @@ pub(super) fn outage(scene: &mut Scene, from: usize, from_s: f64, notice_s: f64,
     scene.record.check("it says that it opens nothing", "exit only", found, passed);
 
     let run_for = scene.run_for;
-    let gone_s = scene.record.now_s() - from_s;
+    let gone_s = scene.record.now_s() - from.at_s;
     scene.pause(run_for.saturating_sub(Duration::from_secs_f64(gone_s.max(0.0))))?;
     scene.record.moment("the trouble is over");
     let over_s = scene.record.now_s();
     let connected = scene.until(back + PATIENCE, |scene| {
         let is_back = scene.tail.book.is_connected();
-        let notes = scene.tail.from(from).iter().rev();
+        let notes = scene.since(from).iter().rev();
         Ok(is_back.then(|| notes.clone().find(|note| note.what == What::Reconnected).cloned()).flatten())
     })?;
     let Some(connected) = connected else {
@@ -91,26 +90,11 @@ pub(super) fn outage(scene: &mut Scene, from: usize, from_s: f64, notice_s: f64,
         format!("after {back_s:.2} s"),
         passed,
     );
-    let blind: Vec<u64> = openings_while_blind(scene, from);
+    let blind = openings_while_blind(scene.since(from));
     let found = match blind.as_slice() {
         [] => "nothing was opened".to_owned(),
         [first, ..] => format!("{} openings, the first is record {first}", blind.len()),
     };
     scene.record.check("nothing is opened while the stream is gone", "nothing", found, blind.is_empty());
     scene.check_opens_again(Duration::from_secs(20))
-}
-
-/// Openings that were approved between the loss of the stream and its return.
-fn openings_while_blind(scene: &Scene, from: usize) -> Vec<u64> {
-    let mut is_blind = false;
-    let mut found = Vec::new();
-    for note in scene.tail.from(from) {
-        match &note.what {
-            What::Disconnected(_) => is_blind = true,
-            What::Reconnected => is_blind = false,
-            What::Opening { .. } if is_blind => found.push(note.seq),
-            _ => {}
-        }
-    }
-    found
 }
