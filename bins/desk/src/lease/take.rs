@@ -265,18 +265,19 @@ fn refused(refusal: &LeaseRefusal) -> TradeError {
 fn alone(how: Unasked, dir: &Path, state: &LeaseState, refusal: &LeaseRefusal) {
     let dir = dir.display();
     if how == Unasked::Exits {
-        let what = if matches!(refusal, LeaseRefusal::Refused { .. }) {
+        let is_refused = matches!(refusal, LeaseRefusal::Refused { .. });
+        let what = if is_refused { "refused" } else { "did not answer" };
+        let because = format!(
+            "the lease's store {what} at the start, and this state directory has led under a lease: nothing is opened until \
+             the store was asked; closes and stops go out"
+        );
+        if is_refused {
             // Nothing mends this by itself.
-            error!(%dir, %refusal, "fence: a person must look at the lease's store; this run only closes and protects until then");
-            "refused at the start"
+            error!(%dir, %refusal, "fence: {because}; a person must look at the lease's store");
         } else {
-            warn!(%dir, %refusal, "fence: this run only closes and protects until the lease's store answers");
-            "did not answer at the start"
-        };
-        state.exits_alone(format!(
-            "the lease's store {what}, and this state directory has led under a lease: nothing is opened until the store was \
-             asked; closes and stops go out"
-        ));
+            warn!(%dir, %refusal, "fence: {because}");
+        }
+        state.exits_alone(because);
         return;
     }
     let because = "the lease's store did not answer at the start; fence.required = false, so this run trades on the lock of \
