@@ -16,8 +16,10 @@ use hedge_binance::{
     Binance, BinanceConfig, Credentials, Endpoints, Live, OrderPath, ReadOnly, StreamConfig, Testnet,
 };
 use hedge_core::{
-    Brokerage, Clock, InstrumentId, OrderRef, OrderSpace, Outcome, PositionMode, PositionSide, PreflightPass,
-    PreflightReport, Price, VenueReader,
+    Asset, Brokerage, CashFlow, CashFlowKind, Clock, Decimal, Decision, Difference, Engine, EngineConfig,
+    Event, Exit, Fact, InstrumentId, InstrumentIx, OrderRef, OrderSpace, Outcome, PermitAll, PositionMode,
+    PositionSide, PreflightPass, PreflightReport, Price, ReportedState, RunId, RunStarted, SignedAmount,
+    Step, Term, Tif, VenueReader, VenueSnapshot, event::JOURNAL_FORMAT,
 };
 use hedge_runtime::SystemClock;
 use hedge_sim::{
@@ -177,6 +179,116 @@ async fn a_shared_secret_signs_each_request_of_the_websocket_api() {
     brokerage::an_entry_is_acknowledged_told_and_found(&desk(armed(client))).await;
     // The entry, and the close that leaves the desk flat.
     assert_eq!((counted(&exchange, requests), placed(&exchange).len()), (2, 2));
+}
+
+/// An exchange, a client in hedge mode that trades by that way, and who approves its orders.
+async fn hedged(path: OrderPath) -> (ExchangeHandle, Binance<Live>, Mint) {
+    let exchange = exchange().await;
+    let client = armed(client(&exchange, &exchange.ws_url(), demo(), path, StreamConfig::default()));
+    client.ensure_position_mode(PositionMode::Hedge).await.unwrap();
+    let eth = InstrumentId::binance("ETHUSDT").unwrap();
+    let spec = client.instruments().await.unwrap().into_iter().find(|spec| spec.id == eth).unwrap();
+    let mark = Price::new(client.rest().premium_index("ETHUSDT").await.unwrap().mark_price).unwrap();
+    let now = client.server_time().await.unwrap();
+    (exchange, client, Mint { spec, now, mark })
+}
+
+/// The page of `order.place` states another self-trade prevention where none is named than REST's does.
+#[tokio::test]
+async fn two_legs_of_one_account_do_not_trade_with_each_other_by_either_way_of_orders() {
+    for path in [OrderPath::Rest, OrderPath::WsApi { logon: false }] {
+        let (exchange, client, mint) = hedged(path).await;
+        // The best price stays the best.
+        exchange.set_paused(true).unwrap();
+        let qty = mint.small_qty();
+        for side in PositionSide::BOTH {
+            client.submit(&mint.open(side, qty)).await.unwrap();
+        }
+        // LONG rests where the next buyer meets it first; SHORT buys.
+        let account = exchange.account();
+        let ask = exchange.query(|venue| venue.best(venue.symbol_id("ETHUSDT").unwrap()).unwrap().ask);
+        let price = Price::new(ask).unwrap();
+        let resting = mint.close(PositionSide::Long, qty, &Exit::Limit { price, tif: Tif::Gtc });
+        let ack = client.submit(&resting).await.unwrap();
+        assert_eq!(ack.state, ReportedState::Working, "{path:?}");
+        let buying = mint.close(PositionSide::Short, qty, &Exit::Limit { price, tif: Tif::Ioc });
+        client.submit(&buying).await.unwrap();
+        let left = client.find_order(&mint.spec.id, &ack.order).await.unwrap().unwrap();
+        assert_eq!((left.state, left.filled), (ReportedState::Expired, Decimal::ZERO), "{path:?}");
+        let trades =
+            exchange.query(|venue| venue.user_trades(account, "ETHUSDT", None, Window::default()).unwrap());
+        assert!(trades.len() >= 3, "{path:?}: {trades:#?}");
+        assert!(
+            trades.iter().all(|trade| !trade.maker),
+            "{path:?}: the account has traded with itself: {trades:#?}"
+        );
+        // The LONG leg is as it was: what was to close it is gone, and the engine is told so.
+        let legs = client.positions().await.unwrap();
+        let long = legs.iter().find(|leg| leg.key().side == PositionSide::Long).unwrap();
+        assert_eq!(long.qty(), qty, "{path:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_ledgers_fees_are_those_of_the_executions_and_one_that_is_not_is_corrected() {
+    let (_exchange, client, mint) = hedged(OrderPath::Rest).await;
+    let (since, qty) = (mint.now, mint.small_qty());
+    let ix = InstrumentIx(0);
+    let mut engine = Engine::new(EngineConfig::default(), Box::new(PermitAll), Vec::new());
+    let mut tell = |fact: Fact| {
+        let mut step = Step::default();
+        engine.step(since, fact, &mut step);
+        let corrected = step.events.into_iter().filter_map(|record| match record.event {
+            Event::Decision(Decision::Corrected { difference }) => Some(difference),
+            _ => None,
+        });
+        let corrected: Vec<Difference> = corrected.collect();
+        (corrected, engine.book().totals().fees)
+    };
+    let started = RunStarted {
+        run: RunId(1),
+        term: Term(1),
+        format: JOURNAL_FORMAT,
+        code_version: String::new(),
+        config_hash: String::new(),
+        profile: "test".to_owned(),
+        data_hash: None,
+    };
+    tell(Fact::RunStarted(started));
+    tell(Fact::Instrument { ix, spec: Box::new(mint.spec.clone()) });
+    let read = async || VenueSnapshot {
+        account: client.account().await.unwrap(),
+        positions: client.positions().await.unwrap(),
+        orders: client.open_orders().await.unwrap(),
+        fills: client.fills_since(&mint.spec.id, since).await.unwrap(),
+        flows: client.cash_flows_since(since).await.unwrap(),
+    };
+    tell(Fact::Snapshot { snapshot: Box::new(read().await) });
+    client.submit(&mint.open(PositionSide::Long, qty)).await.unwrap();
+    client.submit(&mint.close(PositionSide::Long, qty, &Exit::Market)).await.unwrap();
+    let found = read().await;
+    let fees: Vec<&CashFlow> = found.flows.iter().filter(|flow| flow.kind == CashFlowKind::Fee).collect();
+    assert_eq!(fees.len(), found.fills.len(), "one row of the ledger an execution: {fees:?}");
+    for fill in &found.fills {
+        let id = CashFlow::fee_id(&fill.instrument, fill.trade_id);
+        let row = fees.iter().find(|row| row.id == id).unwrap();
+        assert_eq!(row.amount.asset, fill.fee.asset);
+        assert_eq!(row.amount.value.get(), -fill.fee.value.get(), "paid out of the wallet");
+    }
+    let charged: Decimal = found.fills.iter().map(|fill| fill.fee.value.get()).sum();
+    assert_eq!(tell(Fact::Snapshot { snapshot: Box::new(found.clone()) }), (Vec::new(), charged));
+    // The same read, but the ledger took a cent less for the first execution.
+    let mut other = found;
+    let cent = Decimal::new(1, 2);
+    let cheaper = other.flows.iter_mut().find(|flow| flow.kind == CashFlowKind::Fee).unwrap();
+    cheaper.amount.value = SignedAmount::new(cheaper.amount.value.get() + cent).unwrap();
+    let expected =
+        Difference::Fee { flow: Box::new(cheaper.clone()), book: cent - cheaper.amount.value.get() };
+    let wallet = other.account.balances.iter_mut().find(|row| row.asset == Asset::usdt()).unwrap();
+    wallet.wallet = SignedAmount::new(wallet.wallet.get() + cent).unwrap();
+    let corrected = tell(Fact::Snapshot { snapshot: Box::new(other.clone()) });
+    assert_eq!(corrected, (vec![expected], charged - cent));
+    assert_eq!(tell(Fact::Snapshot { snapshot: Box::new(other) }).0, [], "once, and the wallet agrees");
 }
 
 /// Stands before an exchange's sockets, counts them and can tear them all.
