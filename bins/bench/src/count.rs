@@ -5,18 +5,24 @@
 use std::hint::black_box;
 
 use hedge_binance::hot;
+use hedge_sim::backtest::Backtest;
 
-use crate::{bars, decode, figure::print, sign};
+use crate::{bars, decode, figure::print, sign, symbols};
 
 const MESSAGES: usize = 2_000;
 const ORDERS: usize = 2_000;
 const BARS: usize = 5_000;
+/// The same number of bars for one symbol and for many.
+const SHARED_BARS: usize = 50_000;
+const MANY_SYMBOLS: usize = 500;
 
 pub(crate) fn run(what: &str) -> Result<(), String> {
     let operations = match what {
         "decode" => decode(),
         "sign" => sign()?,
-        _ => bars()?,
+        "one-symbol" => played(symbols::backtest(1, SHARED_BARS)?, SHARED_BARS)?,
+        "many-symbols" => played(symbols::backtest(MANY_SYMBOLS, SHARED_BARS)?, SHARED_BARS)?,
+        _ => played(bars::generated(BARS)?, BARS)?,
     };
     print("count", "ours", what, operations as f64, "operations", operations, &[]);
     Ok(())
@@ -44,12 +50,11 @@ fn sign() -> Result<usize, String> {
 }
 
 /// A whole backtest: strategy, gate, records, simulated exchange.
-fn bars() -> Result<usize, String> {
-    let mut backtest = bars::generated(BARS)?;
+fn played(mut backtest: Backtest, bars: usize) -> Result<usize, String> {
     let mut result = Ok(());
     counted(|| result = backtest.run(&mut ()));
     result.map_err(|error| error.to_string())?;
-    Ok(BARS)
+    Ok(bars)
 }
 
 /// Never inlined, so that the counter finds where to begin and where to end.

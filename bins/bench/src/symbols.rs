@@ -23,7 +23,7 @@ const FROM_MS: i64 = 1_700_000_040_000;
 
 pub(crate) fn run(counts: &[u16]) -> Result<(), String> {
     for symbols in counts.iter().map(|count| usize::from(*count)) {
-        let mut backtest = backtest(symbols)?;
+        let mut backtest = backtest(symbols, BARS)?;
         let measured = measure(&mut backtest)?;
         let summary = backtest.summary().map_err(|error| error.to_string())?;
         let more = [
@@ -37,10 +37,11 @@ pub(crate) fn run(counts: &[u16]) -> Result<(), String> {
     Ok(())
 }
 
-fn backtest(symbols: usize) -> Result<Backtest, String> {
+/// So many bars in all, shared out among so many symbols.
+pub(crate) fn backtest(symbols: usize, bars: usize) -> Result<Backtest, String> {
     let names = (0..symbols).map(|at| Symbol::parse(&format!("S{at:03}USDT")));
     let names = names.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
-    let series = names.iter().enumerate().map(|(at, symbol)| wander(*symbol, at as u64, BARS / symbols));
+    let series = names.iter().enumerate().map(|(at, symbol)| wander(*symbol, at as u64, bars / symbols));
     let data = DataSet::new(Interval::M1, series.collect(), Vec::new()).map_err(|error| error.to_string())?;
     let strategies = names.iter().enumerate().map(|(at, symbol)| -> Result<Box<dyn Strategy>, String> {
         Ok(Box::new(Cross::new(
