@@ -247,8 +247,8 @@ impl Book {
             leg.opened_at = Some(at);
             leg.opened_seq = self.next;
             leg.unprotected_since = Some(at);
-            self.open.push(slot);
-            self.open.sort_unstable();
+            let place = self.open.partition_point(|&other| other < slot);
+            self.open.insert(place, slot);
         } else if !leg.is_open() && was_open {
             leg.opened_at = None;
             leg.unprotected_since = None;

@@ -281,20 +281,26 @@ impl Venue {
         let Accepted { ax, symbol, position_side, steps, .. } = *accepted;
         let market = &self.markets[symbol];
         let notional = self.order_notional(accepted, side);
-        let account = &self.accounts[ax];
-        let available = if account.held.is_empty() && account.open_orders.is_empty() {
-            greatest(account.wallets[market.asset].balance, Decimal::ZERO)
-        } else {
-            self.asset_sums(ax, market.asset, exclude).available()
-        };
         let at_mark = product(&market.mark(), &market.rules.qty_of(steps));
         let open_loss = match side {
             Side::Buy => difference(&notional, &at_mark),
             Side::Sell => difference(&at_mark, &notional),
         };
         let open_loss = greatest(open_loss, Decimal::ZERO);
+        let at_most = sum(&notional, &open_loss);
+        let account = &self.accounts[ax];
+        let is_clear = !account.held.is_empty() && self.surely_has(ax, symbol, &at_most);
+        debug_assert!(!is_clear || at_most <= self.asset_sums(ax, market.asset, exclude).available());
+        if is_clear {
+            return Ok(());
+        }
+        let available = if account.held.is_empty() && account.open_orders.is_empty() {
+            greatest(account.wallets[market.asset].balance, Decimal::ZERO)
+        } else {
+            self.asset_sums(ax, market.asset, exclude).available()
+        };
         // No order binds more than its notional: mostly that settles it.
-        if compare(&sum(&notional, &open_loss), &available).is_le() {
+        if compare(&at_most, &available).is_le() {
             return Ok(());
         }
         let without = self.order_margin(ax, symbol, position_side, None, exclude);

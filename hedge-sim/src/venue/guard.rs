@@ -10,6 +10,9 @@
 //! symbols held. After as many of these as there are symbols all are made anew, so that what has been gained meanwhile
 //! is shared out too. Isolated legs stand alone, with half of what they have beyond their maintenance.
 //!
+//! In the same way each symbol has a least amount that it adds to the free margin inside its bounds, gains less what it
+//! binds: an order that needs less than their sum needs no look at what is held.
+//!
 //! All of this is in whole numbers, rounded against the account. Whether something does happen is decided elsewhere, on
 //! exact numbers; a guard only says when nobody needs to look.
 
@@ -33,6 +36,8 @@ pub(super) struct Guard {
     stakes: Vec<Option<Stake>>,
     /// Sum of the floors, by asset; `None` when a number does not fit.
     floors: Vec<Option<i128>>,
+    /// Sum of what the symbols leave free, by asset; `None` when a number does not fit.
+    free: Vec<Option<i128>>,
     /// Single allowances made since all of them were.
     refits: usize,
     /// A margin call of the account is out.
@@ -48,6 +53,8 @@ struct Stake {
     hi_e8: i64,
     /// What the symbol adds to its pool at worst inside the bounds.
     floor: i128,
+    /// What it adds to the free margin at worst inside the bounds: gains less initial margin. `None` when it does not fit.
+    free: Option<i128>,
 }
 
 impl Guard {
@@ -114,11 +121,15 @@ impl Venue {
         {
             return None;
         }
-        let before = guard.stakes.get(symbol).copied().flatten().map_or(0, |stake| stake.floor);
-        let others = guard.floors.get(market.asset).copied().flatten()?.checked_sub(before)?;
+        let before = guard.stakes.get(symbol).copied().flatten();
+        let floor_before = before.map_or(0, |stake| stake.floor);
+        let others = guard.floors.get(market.asset).copied().flatten()?.checked_sub(floor_before)?;
+        let free_before = before.map_or(Some(0), |stake| stake.free);
+        let others_free = guard.free[market.asset].zip(free_before).and_then(|(all, own)| all.checked_sub(own));
         if account.held.binary_search(&symbol).is_err() {
             guard.put(symbol, None);
             guard.floors[market.asset] = Some(others);
+            guard.free[market.asset] = others_free;
             return Some(());
         }
         let weight = guard.weight;
@@ -130,6 +141,7 @@ impl Venue {
             return None;
         }
         guard.floors[market.asset] = others.checked_add(stake.floor);
+        guard.free[market.asset] = plus(others_free, stake.free);
         guard.put(symbol, Some(stake));
         Some(())
     }
@@ -155,10 +167,28 @@ impl Venue {
             && account.wallets.len() == guard.floors.len()
     }
 
+    /// Whether the guard shows that more than this is free of an asset, without adding up what is held: `symbol` is the
+    /// only one whose mark may have moved since the bands were found.
+    pub(super) fn surely_has(&self, ax: usize, symbol: usize, amount: &Decimal) -> bool {
+        let account = &self.accounts[ax];
+        let Some(guard) = account.guard.as_ref().filter(|guard| !guard.has_isolated) else { return false };
+        let market = &self.markets[symbol];
+        let (lo, hi) = guard.of(symbol);
+        if !account.open_orders.is_empty() || market.mark_e8 <= lo || hi <= market.mark_e8 {
+            return false;
+        }
+        let at_least = money(account.wallets[market.asset].balance, WHOLE, false)
+            .and_then(|wallet| wallet.checked_add(guard.free.get(market.asset).copied().flatten()?));
+        // One more, for what exact sums may have rounded.
+        let at_most = money(*amount, WHOLE, true).and_then(|amount| amount.checked_add(ONE));
+        at_least.zip(at_most).is_some_and(|(at_least, at_most)| at_least > at_most)
+    }
+
     fn whole_guard(&self, ax: usize) -> Guard {
         let account = &self.accounts[ax];
         let weight = self.weight(account.is_called());
-        let mut guard = Guard { floors: vec![Some(0); account.wallets.len()], weight, ..Guard::default() };
+        let nothing = vec![Some(0); account.wallets.len()];
+        let mut guard = Guard { floors: nothing.clone(), free: nothing, weight, ..Guard::default() };
         let isolated = |symbol: &&usize| account.slots[**symbol].is_isolated();
         for &symbol in account.held.iter().filter(isolated) {
             guard.has_isolated = true;
@@ -183,11 +213,12 @@ impl Venue {
                         Self::stake(market, slot, weight, (*worth, total), held.len())
                     }
                     // Too large to be counted: every move is looked at.
-                    _ => Stake { lo_e8: market.mark_e8, hi_e8: market.mark_e8, floor: 0 },
+                    _ => Stake { lo_e8: market.mark_e8, hi_e8: market.mark_e8, floor: 0, free: None },
                 };
                 guard.floors[asset] = guard.floors[asset]
                     .and_then(|sum| sum.checked_add(stake.floor))
                     .filter(|_| total.is_some());
+                guard.free[asset] = plus(guard.free[asset], stake.free);
                 guard.put(symbol, Some(stake));
             }
         }
@@ -235,11 +266,24 @@ impl Venue {
             None => 0,
         };
         let width = width.min(i64::MAX / 8);
-        Stake {
-            lo_e8: market.mark_e8.saturating_sub(width),
-            hi_e8: market.mark_e8.saturating_add(width),
-            floor: worth.saturating_sub(allowance),
+        let (lo_e8, hi_e8) = (market.mark_e8.saturating_sub(width), market.mark_e8.saturating_add(width));
+        let free = Self::free_floor(slot, (gross * step_e8, net * step_e8), (lo_e8, hi_e8));
+        Stake { lo_e8, hi_e8, floor: worth.saturating_sub(allowance), free }
+    }
+
+    /// The least that a crossed symbol leaves free while its mark is inside bounds. `None` when it does not fit.
+    fn free_floor(slot: &Slot, (gross_e8, net_e8): (i128, i128), (lo_e8, hi_e8): (i64, i64)) -> Option<i128> {
+        let mut cost = 0_i128;
+        for leg in LEG_SIDES.map(|side| slot.leg(side)).iter().filter(|leg| !leg.is_flat()) {
+            cost = cost.checked_add(money(if leg.steps > 0 { leg.cost } else { -leg.cost }, WHOLE, true)?)?;
         }
+        let worst = if net_e8 >= 0 { lo_e8 } else { hi_e8 };
+        let in_money = |quantity: i128, mark: i64| {
+            quantity.checked_mul(mark.into())?.checked_mul(1_000_000)?.checked_mul(WHOLE)
+        };
+        // Rounded up.
+        let bound = in_money(gross_e8, hi_e8)? / i128::from(slot.leverage.max(1)) + 1;
+        in_money(net_e8, worst)?.checked_sub(cost)?.checked_sub(bound)
     }
 
     /// What a crossed symbol adds to its pool at the present mark: gains less maintenance. `None` when it does not fit.
@@ -280,6 +324,7 @@ impl Venue {
             lo_e8: market.mark_e8.saturating_sub(width),
             hi_e8: market.mark_e8.saturating_add(width),
             floor: 0,
+            free: None,
         }
     }
 
@@ -317,6 +362,14 @@ const POWERS: [i128; (PLACES - 4) as usize + 1] = {
     }
     powers
 };
+
+/// One of an asset.
+const ONE: i128 = POWERS[(PLACES - 4) as usize] * WHOLE;
+
+/// Both together, where both are known and fit.
+fn plus(a: Option<i128>, b: Option<i128>) -> Option<i128> {
+    a?.checked_add(b?)
+}
 
 /// After so many single allowances all are made anew: as many as there are, and some for an account that holds little,
 /// where there is little to share out.

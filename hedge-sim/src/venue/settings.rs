@@ -188,6 +188,8 @@ impl Venue {
             self.accounts[ax].slots[symbol].leverage = before;
             return Err(Refusal::LeverageTooSmall.into());
         }
+        // What the symbol binds is another share of it now.
+        self.drop_guard(ax);
         self.accounts[ax].update_ms = self.now_ms;
         self.emit(out, Some(self.accounts[ax].id), EventBody::Leverage { symbol: name, leverage });
         Ok(max_notional)
