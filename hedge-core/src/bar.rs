@@ -70,18 +70,22 @@ impl Bar {
         Ok(self)
     }
     /// First instant after the bar.
+    #[inline]
     pub const fn end(&self) -> Timestamp {
         Timestamp::from_ns(self.open_time.ns() + self.interval.ms() * 1_000_000)
     }
     /// A scaled price of this bar as a decimal.
+    #[inline]
     pub fn decimal(&self, mantissa: i64) -> Decimal {
         Decimal::new(mantissa, u32::from(self.price_scale.min(18)))
     }
     /// A scaled price of this bar as a checked [`Price`]; `None` when it is not above zero.
+    #[inline]
     pub fn price(&self, mantissa: i64) -> Option<Price> {
         Price::from_scaled(mantissa, self.price_scale.min(18))
     }
     /// The close as a checked price; `None` for a bar that is not [`checked`](Self::checked).
+    #[inline]
     pub fn close_price(&self) -> Option<Price> {
         self.price(self.close)
     }

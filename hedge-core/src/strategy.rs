@@ -97,6 +97,7 @@ pub struct StrategyView<'a> {
 
 impl<'a> StrategyView<'a> {
     /// The leg, when it is open.
+    #[inline]
     pub fn leg(&self, position: &PositionKey) -> Option<&'a LegState> {
         self.book.leg(position).filter(|leg| leg.is_open())
     }

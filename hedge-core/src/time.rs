@@ -17,18 +17,22 @@ impl Timestamp {
     pub const MAX: Self = Self(i64::MAX);
 
     /// From nanoseconds since the epoch.
+    #[inline]
     pub const fn from_ns(ns: i64) -> Self {
         Self(ns)
     }
     /// From milliseconds since the epoch, the unit of every venue. Saturates.
+    #[inline]
     pub const fn from_ms(ms: i64) -> Self {
         Self(ms.saturating_mul(1_000_000))
     }
     /// Nanoseconds since the epoch.
+    #[inline]
     pub const fn ns(self) -> i64 {
         self.0
     }
     /// Whole milliseconds since the epoch, rounded down.
+    #[inline]
     pub const fn ms(self) -> i64 {
         self.0.div_euclid(1_000_000)
     }

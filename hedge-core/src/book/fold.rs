@@ -153,6 +153,7 @@ impl Book {
         let i = usize::from(ix.0);
         let Some(mark) = self.marks.get_mut(i) else { return };
         *mark = Some((price, at));
+        self.kept.latest = i;
         if self.open.is_empty() || self.remark_only_leg(i, price) {
             return;
         }

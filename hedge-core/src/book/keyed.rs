@@ -151,6 +151,12 @@ impl<K: Key, V> Keyed<K, V> {
         self.find(key).map(Place)
     }
 
+    /// The value that came as this one in the order of the keys, if the key is its own.
+    #[inline]
+    pub(super) fn get_nth(&self, nth: usize, key: &K) -> Option<&V> {
+        self.entries.get(nth).filter(|(known, _)| known == key).map(|(_, value)| value)
+    }
+
     #[inline]
     pub(super) fn at(&self, place: Place) -> &V {
         &self.entries.chunks[place.0 / IN_A_CHUNK][place.0 % IN_A_CHUNK].1

@@ -249,11 +249,13 @@ impl Book {
             leg.unprotected_since = Some(at);
             let place = self.open.partition_point(|&other| other < slot);
             self.open.insert(place, slot);
+            self.kept.opened(slot);
         } else if !leg.is_open() && was_open {
             leg.opened_at = None;
             leg.unprotected_since = None;
             leg.protection = None;
             self.open.retain(|&other| other != slot);
+            self.kept.closed(slot);
         }
         self.kept.leg_moved(slot);
         self.release(slot);

@@ -135,7 +135,8 @@ impl Book {
     /// The engine's index of an instrument.
     #[inline]
     pub fn ix(&self, id: &InstrumentId) -> Option<InstrumentIx> {
-        self.index.get(id).copied()
+        // Mostly the one is meant that a price or an execution has come of last.
+        self.index.get_nth(self.kept.latest, id).or_else(|| self.index.get(id)).copied()
     }
 
     /// The rules of an instrument.
@@ -190,7 +191,7 @@ impl Book {
     /// Whether anything is held on either leg of an instrument.
     #[inline]
     pub fn holds(&self, ix: InstrumentIx) -> bool {
-        self.legs_of(ix).iter().any(LegState::is_open)
+        self.open_sides(ix) > 0
     }
 
     /// An order of ours.

@@ -11,7 +11,7 @@ use super::state::Book;
 use super::total::Total;
 use crate::{
     digits::{POWERS, digits, of_digits},
-    id::Asset,
+    id::{Asset, InstrumentIx},
     money::{Price, sum},
     order::Protection,
     position::PositionSide,
@@ -32,6 +32,10 @@ pub(super) struct Kept {
     in_use: Option<Vec<usize>>,
     /// Places of open legs that should have a stop and have none, in no order; `None` until they were looked for.
     bare: Option<Vec<usize>>,
+    /// How many legs of each instrument are open; empty until they were counted.
+    open_sides: Vec<u8>,
+    /// The instrument that a price came of last.
+    pub(super) latest: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -109,6 +113,20 @@ impl Kept {
             known.insert(place, slot);
         }
     }
+    /// A leg that was flat is open.
+    #[inline]
+    pub(super) fn opened(&mut self, slot: usize) {
+        if let Some(count) = self.open_sides.get_mut(slot / 2) {
+            *count += 1;
+        }
+    }
+    /// A leg that was open is flat.
+    #[inline]
+    pub(super) fn closed(&mut self, slot: usize) {
+        if let Some(count) = self.open_sides.get_mut(slot / 2) {
+            *count = count.saturating_sub(1);
+        }
+    }
     /// A wallet has moved.
     #[inline]
     pub(super) fn wallet_moved(&mut self) {
@@ -147,6 +165,19 @@ impl Book {
                 known.swap_remove(place);
             }
             _ => {}
+        }
+    }
+
+    /// How many legs of an instrument are open. Asked with every price: the legs themselves are far apart.
+    #[inline]
+    pub fn open_sides(&self, ix: InstrumentIx) -> usize {
+        let count = || self.legs_of(ix).iter().filter(|leg| leg.is_open()).count();
+        match self.kept.open_sides.get(usize::from(ix.0)) {
+            Some(known) => {
+                debug_assert_eq!(usize::from(*known), count());
+                usize::from(*known)
+            }
+            None => count(),
         }
     }
 
@@ -207,6 +238,9 @@ impl Book {
             self.kept.bare = Some((0..self.legs.len()).filter(|&slot| self.is_bare(slot)).collect());
             self.kept.stale.clone_from(&self.open);
             self.kept.total = None;
+            self.kept.open_sides.clear();
+            let sides = self.legs.chunks(2).map(|legs| legs.iter().filter(|leg| leg.is_open()).count() as u8);
+            self.kept.open_sides.extend(sides);
         }
         while let Some(slot) = self.kept.stale.pop() {
             let figure = self.unrealized_of(slot);

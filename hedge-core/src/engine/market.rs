@@ -17,9 +17,12 @@ use crate::{
 
 impl Engine {
     pub(super) fn market(&mut self, cx: &mut Cx<'_>, event: &MarketEvent) {
+        // Where the readers of such bars are.
+        let mut feed = None;
         let instrument = match event {
             MarketEvent::Bar { instrument, bar } | MarketEvent::History { instrument, bar } => {
-                if !self.is_new_bar(*instrument, bar) {
+                feed = self.feed_of(*instrument, bar);
+                if feed.is_some_and(|(_, seen_until)| bar.open_time < seen_until) {
                     return;
                 }
                 *instrument
@@ -47,8 +50,12 @@ impl Engine {
             self.update_posture(cx);
         }
         match *event {
-            MarketEvent::History { ref bar, .. } => self.bar(cx, instrument, bar, true),
-            MarketEvent::Bar { ref bar, .. } => self.bar(cx, instrument, bar, false),
+            MarketEvent::History { ref bar, .. } => {
+                self.bar(cx, (instrument, feed), bar, &StrategyEvent::History { instrument, bar });
+            }
+            MarketEvent::Bar { ref bar, .. } => {
+                self.bar(cx, (instrument, feed), bar, &StrategyEvent::Bar { instrument, bar });
+            }
             MarketEvent::Book { instrument, bid, bid_qty, ask, ask_qty, .. } => {
                 self.tick(cx, instrument, &StrategyEvent::Quote { instrument, bid, bid_qty, ask, ask_qty });
             }
@@ -100,34 +107,34 @@ impl Engine {
         }
     }
 
-    /// Whether somebody reads such bars and has not seen this one.
+    /// Where the readers of such bars are among those of the instrument, and until when they have seen bars.
     #[inline]
-    pub(super) fn is_new_bar(&self, instrument: InstrumentIx, bar: &Bar) -> bool {
-        self.feeds
-            .get(usize::from(instrument.0))
-            .and_then(|feeds| feeds.iter().find(|feed| feed.interval == bar.interval))
-            .is_none_or(|feed| bar.open_time >= feed.seen_until)
+    fn feed_of(&self, instrument: InstrumentIx, bar: &Bar) -> Option<(usize, Timestamp)> {
+        let feeds = self.feeds.get(usize::from(instrument.0))?;
+        let place = feeds.iter().position(|feed| feed.interval == bar.interval)?;
+        Some((place, feeds.get(place)?.seen_until))
     }
 
-    pub(super) fn bar(&mut self, cx: &mut Cx<'_>, instrument: InstrumentIx, bar: &Bar, history: bool) {
+    #[inline]
+    fn bar(
+        &mut self,
+        cx: &mut Cx<'_>,
+        (instrument, feed): (InstrumentIx, Option<(usize, Timestamp)>),
+        bar: &Bar,
+        event: &StrategyEvent<'_>,
+    ) {
+        let Some((place, seen_until)) = feed else { return };
         let ix = usize::from(instrument.0);
-        let Some(feeds) = self.feeds.get_mut(ix) else { return };
-        let Some(place) = feeds.iter().position(|feed| feed.interval == bar.interval) else { return };
-        let feed = &mut feeds[place];
-        let seen_until = mem::replace(&mut feed.seen_until, bar.end());
+        let feed = &mut self.feeds[ix][place];
+        feed.seen_until = bar.end();
+        let readers = feed.readers.len();
         // Most bars follow the one before them.
         if bar.open_time > seen_until && seen_until > Timestamp::EPOCH {
             self.hole(cx, (instrument, place), seen_until, bar);
         }
-        let event = if history {
-            StrategyEvent::History { instrument, bar }
-        } else {
-            StrategyEvent::Bar { instrument, bar }
-        };
-        let mut next = 0;
-        while let Some(&reader) = self.feeds[ix][place].readers.get(next) {
-            next += 1;
-            self.ask(cx, reader, &event);
+        for next in 0..readers {
+            let reader = self.feeds[ix][place].readers[next];
+            self.ask(cx, reader, event);
         }
     }
 

@@ -104,7 +104,7 @@ impl Engine {
         }
         self.react(cx);
         self.review_missing(cx);
-        self.risk.mark(&self.book, cx.at);
+        // The risk managers have seen every record of this, and no price has come.
         self.update_posture(cx);
     }
 
@@ -116,6 +116,7 @@ impl Engine {
         }
     }
 
+    #[inline(never)]
     fn work_off_changes(&mut self, cx: &mut Cx<'_>) {
         let mut rounds = 0;
         while !self.changes.is_empty() && rounds < 8 {

@@ -200,7 +200,8 @@ impl Engine {
         }
     }
 
-    fn step_market(&mut self, at: Timestamp, event: &MarketEvent, step: &mut Step) {
+    /// As [`step`](Self::step) with a market fact, which stays the caller's.
+    pub fn step_market(&mut self, at: Timestamp, event: &MarketEvent, step: &mut Step) {
         self.market(&mut self.begin(at, step), event);
         self.end(step);
     }

@@ -1,6 +1,6 @@
 //! The largest fall of equity from its peak.
 
-use hedge_core::money::{compare, is_same};
+use hedge_core::money::compare;
 use rust_decimal::Decimal;
 
 /// Watches equity. Between two peaks only the lowest equity matters, so nothing is divided until somebody asks or a new
@@ -12,29 +12,42 @@ pub(super) struct Drawdown {
     low: Decimal,
     /// Of earlier peaks, as a fraction.
     worst: Decimal,
-    /// Seen last: it mostly stays as it is.
-    seen: Decimal,
+    /// Equity with so many places that is neither a new low nor a new peak, as digits: most of it. Follows from the rest.
+    usual: (u32, std::ops::RangeInclusive<i128>),
 }
+
+/// Nothing is usual.
+const NOTHING: std::ops::RangeInclusive<i128> = 1..=0;
 
 impl From<Decimal> for Drawdown {
     fn from(start: Decimal) -> Self {
-        Self { peak: start, low: start, worst: Decimal::ZERO, seen: start }
+        Self { peak: start, low: start, worst: Decimal::ZERO, usual: (0, NOTHING) }
     }
 }
 
 impl Drawdown {
     #[inline]
     pub(super) fn see(&mut self, equity: Decimal) {
-        if is_same(&equity, &self.seen) {
-            return;
+        let (places, usual) = &self.usual;
+        if equity.scale() != *places || !usual.contains(&equity.mantissa()) {
+            self.look(equity);
         }
-        self.seen = equity;
+    }
+
+    #[inline(never)]
+    fn look(&mut self, equity: Decimal) {
         if compare(&equity, &self.low).is_lt() {
             self.low = equity;
         } else if compare(&equity, &self.peak).is_gt() {
             self.worst = self.worst();
             (self.peak, self.low) = (equity, equity);
         }
+        let places = equity.scale();
+        let digits = |value: &Decimal| {
+            value.mantissa().checked_mul(10_i128.checked_pow(places.checked_sub(value.scale())?)?)
+        };
+        let usual = digits(&self.low).zip(digits(&self.peak)).map_or(NOTHING, |(low, peak)| low..=peak);
+        self.usual = (places, usual);
     }
 
     /// The largest fall so far, as a fraction of the peak it began at.
@@ -63,6 +76,19 @@ mod tests {
             assert_eq!(drawdown.worst(), worst);
         }
         assert_eq!(drawdown.worst(), Decimal::from(60) / Decimal::from(130));
+    }
+
+    #[test]
+    fn places_behind_the_point_make_no_difference() {
+        let path = ["100", "99.50", "99.5", "101.125", "99.4", "99.400000", "101", "98", "101.1250"];
+        let mut drawdown = Drawdown::from(Decimal::from(100));
+        let (mut peak, mut worst) = (Decimal::from(100), Decimal::ZERO);
+        for equity in path.map(|text| text.parse::<Decimal>().unwrap()) {
+            drawdown.see(equity);
+            peak = peak.max(equity);
+            worst = worst.max((peak - equity) / peak);
+            assert_eq!(drawdown.worst(), worst, "{equity}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the engine wants done, done at the exchange; and what it asks, answered from there.
 
 use hedge_core::{
-    AccountSnapshot, Effect, Fact, Order, OrderRef, PositionKey, PositionMode, QueryAnswer, ReportedState,
+    AccountSnapshot, Effect, Fact, InstrumentId, Order, OrderRef, PositionKey, PositionMode, QueryAnswer, ReportedState,
     Timestamp, VenueSnapshot,
 };
 use rust_decimal::Decimal;
@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use super::{BacktestError, play::Backtest};
 use crate::{
     translate,
-    venue::{Command, Reply, VenueError},
+    venue::{Command, Reply, SymbolId, VenueError},
 };
 
 impl Backtest {
@@ -53,16 +53,26 @@ impl Backtest {
         at_ms: i64,
         order: &Order,
     ) -> Result<Option<(OrderRef, ReportedState, Decimal)>, VenueError> {
-        let instrument = Some(order.position().instrument);
-        if translate::fill_in(&mut self.sent, order, self.sent_for == instrument) {
-            self.sent_for = instrument;
-            let taken = self.venue.place_briefly(at_ms, &self.sent)?;
+        let instrument = order.position().instrument;
+        let known = self.sent_for.filter(|(known, _)| *known == instrument);
+        let symbol = known.map(|(_, symbol)| symbol).or_else(|| self.symbol_of(&instrument));
+        if let Some(symbol) = symbol
+            && translate::fill_in(&mut self.sent, order, known.is_some())
+        {
+            self.sent_for = Some((instrument, symbol));
+            let taken = self.venue.place_briefly(at_ms, symbol, &self.sent)?;
             let text = self.sent.client_order_id.as_deref().unwrap_or_default();
             self.lexicon.is_of(taken.order_id, order.client_id(), text);
             return Ok(Some(translate::placed(&taken)));
         }
         let reply = self.venue.apply(at_ms, &translate::place(order), &mut Vec::new())?;
         Ok(translate::taken(&reply))
+    }
+
+    /// The exchange's number of an instrument.
+    fn symbol_of(&self, instrument: &InstrumentId) -> Option<SymbolId> {
+        let ix = self.engine.book().ix(instrument)?;
+        self.tracks.get(usize::from(ix.0)).map(|track| track.id)
     }
 
     fn answer(

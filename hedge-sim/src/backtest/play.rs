@@ -40,8 +40,8 @@ pub struct Backtest {
     pub(super) told: Vec<Told>,
     /// The order being sent, its memory reused.
     pub(super) sent: NewOrder,
-    /// What the order before it was for.
-    pub(super) sent_for: Option<InstrumentId>,
+    /// What the order before it was for, and the exchange's number of that.
+    pub(super) sent_for: Option<(InstrumentId, SymbolId)>,
     pub(super) step: Step,
     pub(super) records: KeptRecords,
     /// Refusals among the records that are gone.
@@ -70,7 +70,7 @@ impl Backtest {
     /// Plays the next market step, or the whole of a bar time where its moves concern nobody; `false` at the end.
     /// Errors: [`BacktestError`].
     pub fn advance(&mut self, observer: &mut dyn Observer) -> Result<bool, BacktestError> {
-        if self.leap(observer) && self.close_bars(observer)? {
+        if self.leap(observer) && self.close_bars(observer) {
             return Ok(true);
         }
         self.advance_step(observer)
@@ -91,11 +91,8 @@ impl Backtest {
         self.end_bar_time(Some(at_ms), observer);
         match step {
             MarketStep::Warmup { symbol_ix, bar } => {
-                self.market(
-                    at_ms,
-                    MarketEvent::History { instrument: InstrumentIx(symbol_ix), bar },
-                    observer,
-                )?;
+                let event = MarketEvent::History { instrument: InstrumentIx(symbol_ix), bar };
+                self.market(Timestamp::from_ms(at_ms), &event, observer);
                 let to = self.ticks(symbol_ix, bar.close, at_ms)?;
                 let id = self.track(symbol_ix)?.id;
                 self.apply(at_ms, &Command::Jump { symbol: id, to, mark: None }, "a price of the past")?;
@@ -108,43 +105,46 @@ impl Backtest {
                 let id = self.track(symbol_ix)?.id;
                 self.apply(at_ms, &Command::Funding { symbol: id, rate, mark }, "funding")?;
                 self.funding_mark_from_close += u64::from(mark.is_none());
-                self.settle(at_ms, observer)?;
+                self.settle(Timestamp::from_ms(at_ms), observer);
             }
             MarketStep::BarClosed { symbol_ix, at_ms, bar } => {
                 let event = MarketEvent::Bar { instrument: InstrumentIx(symbol_ix), bar };
-                self.close_bar(symbol_ix, at_ms, event, observer)?
+                self.close_bar(InstrumentIx(symbol_ix), Timestamp::from_ms(at_ms), &event, observer);
+                self.bar_time = Some(at_ms);
             }
         }
         Ok(true)
     }
 
     /// Closes the bars whose way was leapt over; false when something else comes before them.
-    fn close_bars(&mut self, observer: &mut dyn Observer) -> Result<bool, BacktestError> {
-        let mut any = false;
-        loop {
-            let Source::Bars(schedule) = &mut self.source else { return Ok(any) };
-            let Some((symbol_ix, at_ms, bar)) = schedule.next_close() else { return Ok(any) };
+    fn close_bars(&mut self, observer: &mut dyn Observer) -> bool {
+        let Source::Bars(schedule) = &mut self.source else { return false };
+        let Some(at_ms) = schedule.open_closes() else { return false };
+        let at = Timestamp::from_ms(at_ms);
+        while let Source::Bars(schedule) = &mut self.source
+            && let Some((symbol_ix, bar)) = schedule.next_close()
+        {
+            let instrument = InstrumentIx(symbol_ix);
+            let event = MarketEvent::Bar { instrument, bar: *bar };
             self.played += 1;
-            any = true;
-            let event = MarketEvent::Bar { instrument: InstrumentIx(symbol_ix), bar: *bar };
-            self.close_bar(symbol_ix, at_ms, event, observer)?;
+            self.bar_time = Some(at_ms);
+            self.close_bar(instrument, at, &event, observer);
         }
+        true
     }
 
     #[inline(always)]
     fn close_bar(
         &mut self,
-        symbol_ix: u16,
-        at_ms: i64,
-        event: MarketEvent,
+        instrument: InstrumentIx,
+        at: Timestamp,
+        event: &MarketEvent,
         observer: &mut dyn Observer,
-    ) -> Result<(), BacktestError> {
-        self.market(at_ms, event, observer)?;
-        self.bar_time = Some(at_ms);
-        if self.is_hedged(InstrumentIx(symbol_ix)) {
+    ) {
+        self.market(at, event, observer);
+        if self.is_hedged(instrument) {
             self.hedged_bars += 1;
         }
-        Ok(())
     }
 
     /// Takes the whole way of the next bars in one step if no price on it can touch an order, a trigger or a margin of
@@ -155,25 +155,18 @@ impl Backtest {
             return false;
         }
         let Self { source: Source::Bars(schedule), tracks, venue, ways, .. } = self else { return false };
-        let Some(end_ms) = schedule.open_way() else { return false };
+        let Some(end_ms) = schedule.open_way().filter(|end_ms| !venue.has_dated(*end_ms)) else { return false };
         ways.clear();
-        // The last way is not put down: where there is one symbol, there is nothing to come back to.
-        let mut last = None;
         for (symbol_ix, bar) in schedule.way() {
             let Some(track) = tracks.get(usize::from(symbol_ix)) else { return false };
             // Low and high are the two points between open and close.
             let Some(path @ [_, one, other, _]) = track.path(bar) else { return false };
-            if !venue.is_quiet(track.id, one.min(other), one.max(other), end_ms) {
+            if !venue.is_quiet(track.id, one.min(other), one.max(other)) {
                 return false;
             }
-            if let Some(way) = last.replace((track.id, path)) {
-                ways.push(way);
-            }
+            ways.push((track.id, path));
         }
         for &(symbol, path) in ways.iter() {
-            venue.stride(end_ms, symbol, path);
-        }
-        if let Some((symbol, path)) = last {
             venue.stride(end_ms, symbol, path);
         }
         self.played += schedule.pass_way();
@@ -191,17 +184,22 @@ impl Backtest {
         jump: bool,
         observer: &mut dyn Observer,
     ) -> Result<(), BacktestError> {
+        let at = Timestamp::from_ms(at_ms);
         let to = self.ticks(symbol_ix, to, at_ms)?;
         let symbol = self.track(symbol_ix)?.id;
         if jump {
             self.apply(at_ms, &Command::Jump { symbol, to, mark: None }, "a price jump")?;
-            return self.settle(at_ms, observer);
+            self.settle(at, observer);
+            return Ok(());
         }
         loop {
             let reply = self.apply(at_ms, &Command::Move { symbol, to, mark: None }, "a price move")?;
-            let Reply::Moved(moved) = reply else { return self.settle(at_ms, observer) };
+            let Reply::Moved(moved) = reply else {
+                self.settle(at, observer);
+                return Ok(());
+            };
             if moved.eventful {
-                self.settle(at_ms, observer)?;
+                self.settle(at, observer);
             }
             if moved.reached {
                 return Ok(());
@@ -212,24 +210,22 @@ impl Backtest {
     #[inline(always)]
     pub(super) fn market(
         &mut self,
-        at_ms: i64,
-        event: MarketEvent,
+        at: Timestamp,
+        event: &MarketEvent,
         observer: &mut dyn Observer,
-    ) -> Result<(), BacktestError> {
-        self.tick_if_due(at_ms, observer);
-        let at = Timestamp::from_ms(at_ms);
-        self.engine.step(at, Fact::Market { event }, &mut self.step);
+    ) {
+        self.tick_if_due(at, observer);
+        self.engine.step_market(at, event, &mut self.step);
         observer.on_step(&self.engine, &self.step);
         if !self.step.events.is_empty() || !self.step.effects.is_empty() {
             self.take_in(at);
         }
-        self.settle(at_ms, observer)
+        self.settle(at, observer);
     }
 
     /// Timers that fell due on the way run once, at the new time.
     #[inline]
-    pub(super) fn tick_if_due(&mut self, at_ms: i64, observer: &mut dyn Observer) {
-        let at = Timestamp::from_ms(at_ms);
+    pub(super) fn tick_if_due(&mut self, at: Timestamp, observer: &mut dyn Observer) {
         if self.engine.deadline().is_some_and(|deadline| deadline <= at) {
             self.decide(at, Fact::Tick, observer);
         }
@@ -237,21 +233,21 @@ impl Backtest {
 
     /// Turns what the exchange told into facts and feeds them until nothing is left to react to.
     #[inline(always)]
-    pub(super) fn settle(&mut self, at_ms: i64, observer: &mut dyn Observer) -> Result<(), BacktestError> {
+    pub(super) fn settle(&mut self, at: Timestamp, observer: &mut dyn Observer) {
         if !self.queue.is_empty() || self.venue.has_told() {
-            self.react(at_ms, observer);
+            self.react(at, observer);
         }
-        Ok(())
     }
 
-    fn react(&mut self, at_ms: i64, observer: &mut dyn Observer) {
+    #[inline(never)]
+    fn react(&mut self, at: Timestamp, observer: &mut dyn Observer) {
         self.collect_events();
         if self.queue.is_empty() {
             return;
         }
-        self.tick_if_due(at_ms, observer);
+        self.tick_if_due(at, observer);
         while let Some(fact) = self.queue.pop_front() {
-            self.decide(Timestamp::from_ms(at_ms), fact, observer);
+            self.decide(at, fact, observer);
         }
     }
 
@@ -305,7 +301,7 @@ impl Backtest {
     }
 
     fn is_hedged(&self, instrument: InstrumentIx) -> bool {
-        matches!(self.engine.book().legs_of(instrument), [long, short] if long.is_open() && short.is_open())
+        self.engine.book().open_sides(instrument) == 2
     }
 
     /// When the closes of one bar time are over, equity is taken.

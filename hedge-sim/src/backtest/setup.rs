@@ -37,7 +37,8 @@ struct Beginning {
 #[derive(Debug)]
 pub(super) struct Track {
     pub(super) id: SymbolId,
-    pub(super) rules: InstrumentRules,
+    /// Apart: every bar reads the rest.
+    pub(super) rules: Box<InstrumentRules>,
     pub(super) scale: u32,
     /// Mantissas per tick, when the tick is a whole number of them: the usual case needs one division.
     pub(super) mantissas_per_tick: Option<i64>,
@@ -170,7 +171,7 @@ impl Backtest {
             let scale = u32::from(*scale);
             let per_tick = rules.tick * Decimal::from(10_u64.pow(scale.min(18)));
             let mantissas_per_tick = per_tick.is_integer().then(|| i64::try_from(per_tick).ok()).flatten();
-            self.tracks.push(Track { id, rules, scale, mantissas_per_tick });
+            self.tracks.push(Track { id, rules: Box::new(rules), scale, mantissas_per_tick });
         }
         let account = Command::OpenAccount { account: ACCOUNT, balance_usdt: config.balance_usdt };
         self.apply(at_ms, &account, "opening the account")?;
@@ -209,6 +210,7 @@ impl Backtest {
         }
         let snapshot = self.snapshot(first_ms, Timestamp::EPOCH);
         self.decide(at, Fact::Snapshot { snapshot: Box::new(snapshot) }, &mut ());
-        self.settle(first_ms, &mut ())
+        self.settle(at, &mut ());
+        Ok(())
     }
 }

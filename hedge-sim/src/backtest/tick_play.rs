@@ -83,10 +83,10 @@ impl Backtest {
         if tells_mark {
             let mark = self.track(due.symbol_ix)?.rules.price_of(last);
             let mark = Price::new(mark).map_err(|error| BacktestError::Setup(error.to_string()))?;
-            self.market(at_ms, MarketEvent::Mark { instrument, mark, venue_time }, observer)?;
+            self.market(venue_time, &MarketEvent::Mark { instrument, mark, venue_time }, observer);
             self.bar_time = Some(at_ms);
         }
-        self.market(at_ms, event(&due, venue_time)?, observer)?;
+        self.market(venue_time, &event(&due, venue_time)?, observer);
         Ok(true)
     }
 
@@ -108,7 +108,7 @@ impl Backtest {
         let moved = moved
             .map_err(|source| BacktestError::Venue { doing: "a tick of the data".to_owned(), source })?;
         if moved.eventful {
-            self.settle(at_ms, observer)?;
+            self.settle(Timestamp::from_ms(at_ms), observer);
         }
         Ok(moved.last)
     }

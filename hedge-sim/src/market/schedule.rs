@@ -89,6 +89,10 @@ pub struct Schedule {
     stage: Stage,
     /// The symbols with a bar at the current time, in their order.
     present: Vec<u16>,
+    /// How many of them go on with a bar at the end of this one.
+    going_on: usize,
+    /// The next bar of all that are not present; `i64::MAX` when there is none.
+    others_open_ms: i64,
     /// Where the four points and the end of a bar lie behind its open.
     offsets_ms: ([i64; 4], i64),
     point_ms: [i64; 4],
@@ -172,6 +176,8 @@ impl Schedule {
         let interval = data.interval;
         Self {
             present: Vec::with_capacity(data.series.len()),
+            going_on: 0,
+            others_open_ms: i64::MAX,
             offsets_ms: (point_times_ms(0, interval), interval.ms()),
             data,
             tracks,
@@ -286,18 +292,22 @@ impl Schedule {
         self.stage = Stage::Due(4);
         moves
     }
-    /// The next bar of this bar time to close, and when; `None` when something else comes first or all are closed.
+    /// When the bars of this bar time close, if that is what comes next.
     #[inline]
-    pub(crate) fn next_close(&mut self) -> Option<(u16, i64, &Bar)> {
+    pub(crate) fn open_closes(&mut self) -> Option<i64> {
         if matches!(self.stage, Stage::Due(4)) && self.next_funding.0 > self.end_ms {
             self.stage = Stage::Closes(0);
         }
+        matches!(self.stage, Stage::Closes(_)).then_some(self.end_ms)
+    }
+    /// The next bar to close; `None` when all are closed.
+    #[inline]
+    pub(crate) fn next_close(&mut self) -> Option<(u16, &Bar)> {
         let Stage::Closes(from) = self.stage else { return None };
         let symbol_ix = *self.present.get(from)?;
         self.stage = Stage::Closes(from + 1);
         self.position += 1;
-        let end_ms = self.end_ms;
-        self.close_bar(symbol_ix).map(|bar| (symbol_ix, end_ms, bar))
+        self.close_bar(symbol_ix).map(|bar| (symbol_ix, bar))
     }
     #[inline]
     fn next_bar(&self, symbol_ix: u16) -> Option<&Bar> {
@@ -349,20 +359,15 @@ impl Schedule {
     /// Chooses the next bar time; false behind the last bar.
     #[inline(always)]
     fn pick(&mut self) -> bool {
-        let mut open_ms = i64::MAX;
-        for (track, ix) in self.tracks.iter().zip(0_u16..) {
-            if track.next_open_ms < open_ms {
-                open_ms = track.next_open_ms;
-                self.present.clear();
-            }
-            if track.next_open_ms == open_ms {
-                self.present.push(ix);
-            }
-        }
+        // Mostly the next bar time is where this one ends, with the same symbols.
+        let goes_on = self.going_on > 0
+            && self.going_on == self.present.len()
+            && self.others_open_ms > self.end_ms;
+        let open_ms = if goes_on { self.end_ms } else { self.look_for_present() };
         if open_ms == i64::MAX {
-            self.present.clear();
             return false;
         }
+        self.going_on = 0;
         let (points_ms, length_ms) = self.offsets_ms;
         self.point_ms = points_ms.map(|after_ms| open_ms + after_ms);
         self.end_ms = open_ms + length_ms;
@@ -376,6 +381,18 @@ impl Schedule {
         }
         self.stage = Stage::Due(0);
         true
+    }
+    /// Finds who has the earliest bar, and when; `i64::MAX` behind the last bar.
+    fn look_for_present(&mut self) -> i64 {
+        let opens = || self.tracks.iter().map(|track| track.next_open_ms);
+        let open_ms = opens().min().unwrap_or(i64::MAX);
+        self.others_open_ms = opens().filter(|other| *other > open_ms).min().unwrap_or(i64::MAX);
+        self.present.clear();
+        if open_ms < i64::MAX {
+            let present = self.tracks.iter().zip(0_u16..).filter(|(track, _)| track.next_open_ms == open_ms);
+            self.present.extend(present.map(|(_, ix)| ix));
+        }
+        open_ms
     }
     /// Nobody holds a position before the start, so what falls due until then is not paid.
     fn skip_funding_until(&mut self, start_ms: i64) {
@@ -416,6 +433,7 @@ impl Schedule {
         track.next += 1;
         track.next_open_ms = bars.get(track.next).map_or(i64::MAX, |bar| bar.open_time.ms());
         track.last = Some(bar.close);
+        self.going_on += usize::from(track.next_open_ms == self.end_ms);
         Some(bar)
     }
     fn end_bar_time(&mut self) {

@@ -31,6 +31,16 @@ impl Band {
         self.last_lo < last && last < self.last_hi && self.mark_lo_e8 < mark_e8 && mark_e8 < self.mark_hi_e8
     }
 
+    /// Whether it allows every price from `lo` up to `hi`, with mark at last.
+    #[inline]
+    pub(super) fn allows_all(&self, lo: i64, hi: i64, tick_e8: i64) -> bool {
+        // A price outside all bounds fails here, so the products cannot overflow where they are used.
+        self.last_lo < lo
+            && hi < self.last_hi
+            && self.mark_lo_e8 < lo.wrapping_mul(tick_e8)
+            && hi.wrapping_mul(tick_e8) < self.mark_hi_e8
+    }
+
     /// Narrows the bounds of last.
     pub(super) fn narrow_last(&mut self, lo: i64, hi: i64) {
         self.last_lo = self.last_lo.max(lo);

@@ -58,6 +58,18 @@ impl Venue {
     pub(super) fn check_order(&self, order: &NewOrder, origin: Origin) -> Result<Accepted, VenueError> {
         let ax = self.account_index(order.account)?;
         let symbol = self.symbol_index(&order.symbol)?;
+        self.check_order_on(ax, symbol, order, origin)
+    }
+
+    /// As [`check_order`](Self::check_order), for one whose account and symbol were looked up.
+    pub(super) fn check_order_on(
+        &self,
+        ax: usize,
+        symbol: usize,
+        order: &NewOrder,
+        origin: Origin,
+    ) -> Result<Accepted, VenueError> {
+        debug_assert_eq!(self.markets.get(symbol).map(|market| &market.rules.symbol), Some(&order.symbol));
         check_shape(order)?;
         let tif = self.check_tif(order, symbol)?;
         let position_side = self.check_mode(ax, order.position_side, order.reduce_only, origin)?;

@@ -249,6 +249,9 @@ impl Venue {
         position_side: PositionSide,
         side: Side,
     ) -> Vec<(u64, i64)> {
+        if self.accounts[ax].open_orders.is_empty() {
+            return Vec::new();
+        }
         let open = self.accounts[ax].open_orders.iter().filter_map(|id| self.orders.get(id));
         open.filter(|o| o.symbol == symbol && o.position_side == position_side && o.side == side)
             .filter(|o| o.reduces && self.markets[symbol].book_side(side).iter().any(|r| r.order_id == o.id))

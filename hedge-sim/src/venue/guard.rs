@@ -101,6 +101,7 @@ impl Venue {
     pub(super) fn refit_guard(&mut self, ax: usize, symbol: usize) {
         self.markets[symbol].band = Band::UNKNOWN;
         let Some(mut guard) = self.accounts[ax].guard.take() else { return };
+        self.markets[symbol].count_maintenance();
         if self.refit(ax, symbol, &mut guard).is_some() {
             self.accounts[ax].guard = Some(guard);
         } else {
@@ -281,8 +282,8 @@ impl Venue {
         let in_money = |quantity: i128, mark: i64| {
             quantity.checked_mul(mark.into())?.checked_mul(1_000_000)?.checked_mul(WHOLE)
         };
-        // Rounded up.
-        let bound = in_money(gross_e8, hi_e8)? / i128::from(slot.leverage.max(1)) + 1;
+        // A power of two that is not above the leverage, so that no less is bound and nothing is divided.
+        let bound = (in_money(gross_e8, hi_e8)? >> slot.leverage.checked_ilog2().unwrap_or(0)) + 1;
         in_money(net_e8, worst)?.checked_sub(cost)?.checked_sub(bound)
     }
 

@@ -208,6 +208,12 @@ impl Market {
         }
     }
 
+    /// Whether last, with mark beside it, may go anywhere from `lo` to `hi` without concerning anybody.
+    #[inline]
+    pub(super) fn is_quiet(&self, lo: i64, hi: i64) -> bool {
+        self.band.allows_all(lo, hi, self.tick_e8) && self.band.uncalled
+    }
+
     /// Puts prices at each of these in turn, mark at last, as [`shift`](Self::shift) would.
     #[inline]
     pub(super) fn stride(&mut self, now_ms: i64, path: [i64; 4]) {

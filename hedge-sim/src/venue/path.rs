@@ -99,19 +99,20 @@ impl Venue {
         Ok(self.move_carefully(index, to, mark_to_e8, out))
     }
 
-    /// Whether last, with mark beside it, may go anywhere between `lo` and `hi` (in ticks), jumps included, until a
-    /// time without concerning anybody. A caller who was told so may go there with [`stride`](Self::stride).
+    /// Whether last, with mark beside it, may go anywhere between `lo` and `hi` (in ticks), jumps included, without
+    /// concerning anybody. A caller who was told so may go there with [`stride`](Self::stride) until an order
+    /// [ends by its date](Self::has_dated).
     #[inline]
-    pub(crate) fn is_quiet(&mut self, symbol: SymbolId, lo: i64, hi: i64, until_ms: i64) -> bool {
+    pub(crate) fn is_quiet(&mut self, symbol: SymbolId, lo: i64, hi: i64) -> bool {
         let index = usize::from(symbol.0);
-        let Some(market) = self.markets.get(index) else { return false };
-        let tick_e8 = market.tick_e8;
-        if !market.band.is_known() {
-            self.find_band(index);
+        match self.markets.get(index) {
+            Some(market) if market.band.is_known() => market.is_quiet(lo, hi),
+            Some(_) => {
+                self.find_band(index);
+                self.markets[index].is_quiet(lo, hi)
+            }
+            None => false,
         }
-        let band = &self.markets[index].band;
-        let inside = band.allows(lo, lo.wrapping_mul(tick_e8)) && band.allows(hi, hi.wrapping_mul(tick_e8));
-        inside && band.uncalled && !self.has_dated(until_ms)
     }
 
     /// Takes last, with mark beside it, along quiet prices: the same as a move or a jump to each of them.
@@ -125,7 +126,7 @@ impl Venue {
 
     /// Whether an order or an algo order ends by its date until a time.
     #[inline]
-    fn has_dated(&self, until_ms: i64) -> bool {
+    pub(crate) fn has_dated(&self, until_ms: i64) -> bool {
         let due = |first: Option<&(i64, u64)>| first.is_some_and(|(date, _)| *date <= until_ms);
         due(self.gtd_orders.first()) || due(self.gtd_algos.first())
     }

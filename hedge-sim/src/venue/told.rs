@@ -6,6 +6,7 @@
 
 use rust_decimal::Decimal;
 
+use super::check::Origin;
 use super::command::{AccountId, NewOrder, SymbolId};
 use super::error::{Refusal, VenueError};
 use super::event::VenueEvent;
@@ -95,14 +96,21 @@ impl Venue {
         }
     }
 
-    /// Places an order as [`Command::Place`](super::Command::Place) does.
+    /// Places an order as [`Command::Place`](super::Command::Place) does. `symbol` is the number of the one it names.
     ///
     /// # Errors
     /// The exchange's own refusal.
-    pub(crate) fn place_briefly(&mut self, now_ms: i64, order: &NewOrder) -> Result<Taken, VenueError> {
+    pub(crate) fn place_briefly(
+        &mut self,
+        now_ms: i64,
+        symbol: SymbolId,
+        order: &NewOrder,
+    ) -> Result<Taken, VenueError> {
         let mut none = Vec::new();
         self.advance(now_ms, &mut none);
-        let order_id = self.place(order, &mut none)?;
+        let (ax, symbol) = (self.account_index(order.account)?, self.listed(symbol)?);
+        let accepted = self.check_order_on(ax, symbol, order, Origin::Client)?;
+        let order_id = self.admit(order, accepted, None, &mut none);
         let order = self.orders.get(&order_id).ok_or(VenueError::of(Refusal::NoSuchOrder))?;
         let executed = self.markets[order.symbol].rules.qty_of(order.filled);
         Ok(Taken { order_id, status: order.status, executed })

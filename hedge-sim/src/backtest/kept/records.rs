@@ -33,8 +33,8 @@ impl KeptRecords {
             self.first = records.first().map_or(Seq(0), |record| record.seq);
         }
         self.read.take();
-        for record in records.iter() {
-            let seq = Seq(self.first.0 + self.rows.len() as u64);
+        let next = self.first.0 + self.rows.len() as u64;
+        for (record, seq) in records.iter().zip((next..).map(Seq)) {
             let row = Row::of(record, seq, &mut self.names);
             debug_assert_eq!(row.record(seq, &self.names).as_ref(), Some(record), "nothing is lost");
             self.rows.push(row);

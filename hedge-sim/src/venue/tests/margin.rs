@@ -266,3 +266,24 @@ fn a_usdc_margined_symbol_has_its_own_wallet() {
     assert_eq!(assets[1].asset, "USDC");
     assert_eq!(assets[1].wallet_balance, d("1000") - d("2.500005"));
 }
+
+#[test]
+fn what_a_guard_says_is_free_is_free_until_leverage_or_a_resting_order_binds_more() {
+    let mut desk = hedge_desk();
+    desk.open("BTCUSDT", Long, "0.1");
+    desk.open("ETHUSDT", Short, "1");
+    // A move finds the bounds inside which nothing happens.
+    desk.move_to(BTC, "50100");
+    desk.move_to(ETH, "2990");
+    let says = |desk: &Desk, amount: &str| desk.venue.surely_has(0, 0, &d(amount));
+    assert!(says(&desk, "1000"), "most of the money is free");
+    let available = desk.usdt().available_balance;
+    assert!(!desk.venue.surely_has(0, 0, &available), "no more than what is free");
+    let mut resting = desk.clone();
+    resting.place(NewOrder::limit(ME, "BTCUSDT", Buy, d("0.1"), d("48000")).on(Long));
+    assert!(!says(&resting, "1"), "orders that rest are added up");
+    desk.ok(Command::Leverage { account: ME, symbol: "ETHUSDT".into(), leverage: 1 });
+    assert!(!says(&desk, "1"), "everything is looked at once more");
+    desk.move_to(BTC, "50101");
+    assert!(!says(&desk, "8000") && desk.usdt().available_balance < d("8000"));
+}
