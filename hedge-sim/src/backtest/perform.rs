@@ -1,8 +1,8 @@
 //! What the engine wants done, done at the exchange; and what it asks, answered from there.
 
 use hedge_core::{
-    AccountSnapshot, Effect, Fact, InstrumentId, Order, OrderRef, PositionKey, PositionMode, QueryAnswer, ReportedState,
-    Timestamp, VenueSnapshot,
+    AccountSnapshot, Effect, Fact, InstrumentId, Order, OrderRef, PositionKey, PositionMode, QueryAnswer,
+    ReportedState, Timestamp, VenueSnapshot,
 };
 use rust_decimal::Decimal;
 

@@ -155,7 +155,9 @@ impl Backtest {
             return false;
         }
         let Self { source: Source::Bars(schedule), tracks, venue, ways, .. } = self else { return false };
-        let Some(end_ms) = schedule.open_way().filter(|end_ms| !venue.has_dated(*end_ms)) else { return false };
+        let Some(end_ms) = schedule.open_way().filter(|end_ms| !venue.has_dated(*end_ms)) else {
+            return false;
+        };
         ways.clear();
         for (symbol_ix, bar) in schedule.way() {
             let Some(track) = tracks.get(usize::from(symbol_ix)) else { return false };
@@ -208,12 +210,7 @@ impl Backtest {
     }
 
     #[inline(always)]
-    pub(super) fn market(
-        &mut self,
-        at: Timestamp,
-        event: &MarketEvent,
-        observer: &mut dyn Observer,
-    ) {
+    pub(super) fn market(&mut self, at: Timestamp, event: &MarketEvent, observer: &mut dyn Observer) {
         self.tick_if_due(at, observer);
         self.engine.step_market(at, event, &mut self.step);
         observer.on_step(&self.engine, &self.step);

@@ -360,9 +360,8 @@ impl Schedule {
     #[inline(always)]
     fn pick(&mut self) -> bool {
         // Mostly the next bar time is where this one ends, with the same symbols.
-        let goes_on = self.going_on > 0
-            && self.going_on == self.present.len()
-            && self.others_open_ms > self.end_ms;
+        let goes_on =
+            self.going_on > 0 && self.going_on == self.present.len() && self.others_open_ms > self.end_ms;
         let open_ms = if goes_on { self.end_ms } else { self.look_for_present() };
         if open_ms == i64::MAX {
             return false;

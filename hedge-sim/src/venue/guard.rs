@@ -126,7 +126,8 @@ impl Venue {
         let floor_before = before.map_or(0, |stake| stake.floor);
         let others = guard.floors.get(market.asset).copied().flatten()?.checked_sub(floor_before)?;
         let free_before = before.map_or(Some(0), |stake| stake.free);
-        let others_free = guard.free[market.asset].zip(free_before).and_then(|(all, own)| all.checked_sub(own));
+        let others_free =
+            guard.free[market.asset].zip(free_before).and_then(|(all, own)| all.checked_sub(own));
         if account.held.binary_search(&symbol).is_err() {
             guard.put(symbol, None);
             guard.floors[market.asset] = Some(others);
