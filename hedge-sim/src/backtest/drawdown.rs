@@ -1,5 +1,7 @@
 //! The largest fall of equity from its peak.
 
+use std::ops::RangeInclusive;
+
 use hedge_core::money::compare;
 use rust_decimal::Decimal;
 
@@ -13,24 +15,21 @@ pub(super) struct Drawdown {
     /// Of earlier peaks, as a fraction.
     worst: Decimal,
     /// Equity with so many places that is neither a new low nor a new peak, as digits: most of it. Follows from the rest.
-    usual: (u32, std::ops::RangeInclusive<i128>),
+    usual: Option<(u32, RangeInclusive<i128>)>,
 }
-
-/// Nothing is usual.
-const NOTHING: std::ops::RangeInclusive<i128> = 1..=0;
 
 impl From<Decimal> for Drawdown {
     fn from(start: Decimal) -> Self {
-        Self { peak: start, low: start, worst: Decimal::ZERO, usual: (0, NOTHING) }
+        Self { peak: start, low: start, worst: Decimal::ZERO, usual: None }
     }
 }
 
 impl Drawdown {
     #[inline]
     pub(super) fn see(&mut self, equity: Decimal) {
-        let (places, usual) = &self.usual;
-        if equity.scale() != *places || !usual.contains(&equity.mantissa()) {
-            self.look(equity);
+        match &self.usual {
+            Some((places, usual)) if equity.scale() == *places && usual.contains(&equity.mantissa()) => {}
+            _ => self.look(equity),
         }
     }
 
@@ -46,8 +45,7 @@ impl Drawdown {
         let digits = |value: &Decimal| {
             value.mantissa().checked_mul(10_i128.checked_pow(places.checked_sub(value.scale())?)?)
         };
-        let usual = digits(&self.low).zip(digits(&self.peak)).map_or(NOTHING, |(low, peak)| low..=peak);
-        self.usual = (places, usual);
+        self.usual = digits(&self.low).zip(digits(&self.peak)).map(|(low, peak)| (places, low..=peak));
     }
 
     /// The largest fall so far, as a fraction of the peak it began at.
