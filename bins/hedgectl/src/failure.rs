@@ -1,6 +1,10 @@
 //! Failures and the exit codes that scripts rely on.
 
-use std::{fmt, process::ExitCode};
+use std::{
+    fmt,
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use hedge_core::StoreError;
 use hedge_desk::{
@@ -54,7 +58,8 @@ impl Failure {
     /// Tells it and gives the exit code.
     pub(crate) fn exit(self) -> ExitCode {
         for line in self.message.lines() {
-            eprintln!("error: {line}");
+            // Nobody may be reading any more: the exit code says it all the same.
+            let _ = writeln!(io::stderr(), "error: {line}");
         }
         ExitCode::from(self.code)
     }
