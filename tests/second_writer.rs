@@ -20,22 +20,31 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hedge_core::{Decision, Event, Seq};
+use hedge_core::{Decision, Event, Fact, RunStarted, Seq, Term, Timestamp};
 use hedge_sim::binance::ApiKey;
-use hedge_store::FileJournal;
-use hedge_testkit::firestore::FakeFirestore;
+use hedge_store::{
+    FileJournal,
+    firestore::{Firestore, FirestoreConfig, LeaseSettings},
+};
+use hedge_testkit::firestore::{FakeFirestore, Fault};
 use serde_json::{Value, json};
-use support::{Temp, command, config, following::Following, hedgectl, json as read_json, program, stderr};
+use support::{
+    Temp, command, fast::Fast, following::Following, hedgectl, json as read_json, program, stderr,
+};
 use tokio::runtime::Runtime;
 use venue::Venue;
 
 const SYMBOLS: [&str; 3] = ["BTCUSDT", "ETHUSDT", "SOLUSDT"];
 /// Venue seconds in one of ours: a bar of a minute takes two seconds.
 const SPEED: u32 = 30;
-const TTL: Duration = Duration::from_secs(6);
+const TTL: Duration = Duration::from_secs(10);
 const WINDOW: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(60);
+/// A line is read later than it was written, and a lease is renewed before it is looked at.
+const SLACK: Duration = Duration::from_secs(4);
 const READY: &str = "[executor] account OK";
+const LEADS: &str = "fence: holds the lease binance-paper";
+const LEASE: &str = "hedge/paper/lease/binance-paper";
 const BY_HAND: &str = "byhand1";
 
 /// An exchange that runs by itself, a Firestore, and executors with state directories of their own.
@@ -45,7 +54,7 @@ struct Stage {
     ws: String,
     venue: Venue,
     fake: FakeFirestore,
-    _runtime: Runtime,
+    runtime: Runtime,
     _exchange: Following,
 }
 
@@ -69,7 +78,7 @@ impl Stage {
         let url = |name: &str| ready[name].as_str().unwrap().to_owned();
         let (rest, ws) = (url("rest"), url("ws"));
         let venue = Venue::at(&rest);
-        Self { temp, rest, ws, venue, fake, _runtime: runtime, _exchange: exchange }
+        Self { temp, rest, ws, venue, fake, runtime, _exchange: exchange }
     }
 
     fn executor(&self, dir: &str) -> Command {
@@ -89,7 +98,33 @@ impl Stage {
     }
 
     fn lease(&self) -> Value {
-        Value::Object(self.fake.fields("hedge/paper/lease/binance-paper").expect("a lease was taken"))
+        Value::Object(self.fake.fields(LEASE).expect("a lease was taken"))
+    }
+
+    /// Somebody has led and has given the lease back, so that whoever comes next waits for nothing.
+    fn lease_was_given_back(&self) {
+        let config = FirestoreConfig::emulator(&self.fake.host(), "test", "paper");
+        let settings = LeaseSettings {
+            account: "binance-paper".to_owned(),
+            holder: "somebody".to_owned(),
+            boot_id: "somebody".to_owned(),
+            succeeds: None,
+            term_above: Term(0),
+            ttl: TTL,
+            margin: TTL / 2,
+        };
+        let lease = Firestore::new(config).unwrap().lease(settings).unwrap();
+        self.runtime.block_on(async {
+            let grant = lease.acquire(Timestamp::EPOCH).await.unwrap();
+            lease.release(grant, Timestamp::EPOCH).await.unwrap();
+        });
+    }
+
+    fn ctl(&self, dir: &str, args: &[&str]) {
+        let mut args = args.to_vec();
+        args.extend(["--state-dir", dir]);
+        let output = hedgectl(&self.temp, &args).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
     }
 
     /// Client ids at the venue, of open orders and of past ones.
@@ -107,6 +142,13 @@ impl Stage {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    fn change_limits(&self, change: impl FnOnce(&mut Value)) {
+        let path = self.temp.join("config/risk_limits.json");
+        let mut limits = read_json(&path);
+        change(&mut limits);
+        fs::write(path, limits.to_string()).unwrap();
+    }
+
     fn dir(&self, dir: &str) -> PathBuf {
         self.temp.join(dir)
     }
@@ -122,39 +164,18 @@ fn announced(dir: &PathBuf) -> BTreeSet<String> {
     journal.records(Seq(0)).filter_map(|record| order(record.unwrap().event)).collect()
 }
 
-/// Strategies that are in and out all the time, and a lease of six seconds of which three may be used.
+/// A lease of ten seconds of which six may be used.
 fn write_config(temp: &Temp) {
-    let folder = temp.join("config");
-    fs::create_dir(&folder).unwrap();
-    let strategy = |symbol: &&str| {
-        json!({
-            "name": format!("{}_fast", symbol.to_lowercase().trim_end_matches("usdt")), "kind": "sol_fast_lane",
-            "symbol": symbol, "timeframe": "1m", "enabled": true, "sides": ["LONG", "SHORT"],
-            "capital_per_trade": "300", "leverage": 3, "mode": "reversion", "z_period": 5, "z_entry": 0.1,
-            "rsi_extreme": 50, "atr_min": 0, "atr_max": 0.5, "cooldown_bars": 0, "stop": {"atr": 3.0},
-            "take_profits": [{"at": {"atr": 3.0}, "portion": 0.5}], "max_bars": 3
-        })
+    let fast = Fast {
+        symbols: &SYMBOLS,
+        take_profits: &[3.0],
+        limits: &[("MAX_NOTIONAL_TOTAL_USDT", 1_000_000), ("MAX_NOTIONAL_PER_SYMBOL_USDT", 500_000)],
+        runtime: "[binance]\nrecv_window_ms = 2000\ntimeout_ms = 1000\n\
+                  [journal]\ndurability = \"os\"\nmin_free_mb = 16\n[history]\nbars = 50\n[views]\ninterval_ms = 100\n\
+                  [store.firestore]\nproject = \"test\"\n\
+                  [fence]\nlease = \"firestore\"\nttl_s = 10\nmargin_ms = 4000\n",
     };
-    let strategies: Vec<Value> = SYMBOLS.iter().map(strategy).collect();
-    let mut limits = read_json(&config().join("risk_limits.json"));
-    for (key, value) in [
-        ("ENTRIES_PER_LEG_PER_HOUR", 60),
-        ("MAX_NOTIONAL_TOTAL_USDT", 1_000_000),
-        ("MAX_NOTIONAL_PER_SYMBOL_USDT", 500_000),
-        ("PRICE_STALENESS_S", 300),
-        ("WARMUP_S", 0),
-    ] {
-        limits[key] = json!(value);
-    }
-    let put = |name: &str, value: &Value| fs::write(folder.join(name), value.to_string()).unwrap();
-    put("strategy_config.json", &json!({"strategies": strategies}));
-    put("risk_limits.json", &limits);
-    put("pairs_universe.json", &json!({"symbols": SYMBOLS}));
-    let runtime = "[binance]\nrecv_window_ms = 2000\ntimeout_ms = 1000\n\
-                   [journal]\ndurability = \"os\"\nmin_free_mb = 16\n[history]\nbars = 50\n[views]\ninterval_ms = 100\n\
-                   [store.firestore]\nproject = \"test\"\n\
-                   [fence]\nlease = \"firestore\"\nttl_s = 6\nmargin_ms = 3100\n";
-    fs::write(folder.join("runtime.toml"), runtime).unwrap();
+    fast.write(temp);
 }
 
 /// A way to the exchange that keeps what comes back.
@@ -200,6 +221,21 @@ fn copy(mut from: TcpStream, mut to: TcpStream, note: impl Fn(&[u8])) {
     let _ = to.shutdown(Shutdown::Write);
 }
 
+/// How the processes of a directory began.
+fn starts(dir: &PathBuf) -> Vec<RunStarted> {
+    let journal = FileJournal::open_read_only(dir).unwrap();
+    let start = |event: Event| match event {
+        Event::Fact(Fact::RunStarted(started)) => Some(started),
+        _ => None,
+    };
+    journal.records(Seq(0)).filter_map(|record| start(record.unwrap().event)).collect()
+}
+
+/// The directory as it stands.
+fn copy_dir(from: &PathBuf, to: &PathBuf) {
+    assert!(Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap().success());
+}
+
 fn is_normal(line: &str) -> bool {
     line.starts_with("[executor] POSTURE") && line.contains("\"normal\"")
 }
@@ -220,7 +256,7 @@ fn a_leader_that_was_stopped_between_check_and_write_wakes_up_to_a_refusal_and_e
     // The first command of all is an opening: account and instruments are set up as configured.
     first.env("HEDGE__BINANCE__REST_URL", &tap.url).env("HEDGE_FAILPOINT", "request.before_write=stop");
     let mut first = Following::start(first);
-    first.wait_until("that it leads", |line| line.contains("fence: holds the lease binance-paper"));
+    first.wait_until("that it leads", |line| line.contains(LEADS));
     first.wait_for_stop();
     let stopped_at = Instant::now();
     let late = announced(&stage.dir("one"));
@@ -232,9 +268,9 @@ fn a_leader_that_was_stopped_between_check_and_write_wakes_up_to_a_refusal_and_e
     let mut second = stage.executor("two");
     second.arg("--standby");
     let mut second = Following::start(second);
-    second.wait_until("that it leads", |line| line.contains("fence: holds the lease binance-paper"));
+    second.wait_until("that it leads", |line| line.contains(LEADS));
     let led_at = Instant::now();
-    assert!(led_at - stopped_at > TTL - Duration::from_secs(3), "the lease had not run out");
+    assert!(led_at - stopped_at > TTL - SLACK, "the lease had not run out");
     let posture = second.wait_for("[executor] POSTURE");
     assert!(
         posture.contains("exit_only") && posture.contains("lease: it was taken from nobody"),
@@ -245,11 +281,11 @@ fn a_leader_that_was_stopped_between_check_and_write_wakes_up_to_a_refusal_and_e
     assert!(led_at.elapsed() < TTL + WINDOW, "it protects before it may open");
     let page = stage.status("two");
     assert!(page.contains("EXIT-ONLY") && page.contains("lease     firestore, term 2, "), "{page}");
-    assert!(page.contains("nothing is opened for 8 s"), "{page}");
+    assert!(page.contains("nothing is opened for 12 s"), "{page}");
     let opened = second.wait_until("its first opening", |line| {
         line.starts_with("[executor] SEND_ORDER") && !line.contains("\"type\":\"STOP")
     });
-    assert!(led_at.elapsed() >= TTL + WINDOW, "too early: {opened}");
+    assert!(led_at.elapsed() + SLACK / 4 >= TTL + WINDOW, "too early: {opened}");
 
     assert!(!tap.has_heard("-1021"));
     first.signal("-CONT");
@@ -268,6 +304,128 @@ fn a_leader_that_was_stopped_between_check_and_write_wakes_up_to_a_refusal_and_e
     let strange: Vec<_> = at_venue.iter().filter(|id| !by_second.contains(*id) && *id != BY_HAND).collect();
     assert!(strange.is_empty(), "{strange:?}");
     assert!(at_venue.len() > 2, "{at_venue:?}");
+}
+
+#[test]
+fn a_stop_that_was_held_up_on_its_way_is_not_signed_again_once_somebody_else_leads() {
+    let stage = Stage::new("second-signature");
+    stage.lease_was_given_back();
+    let tap = Tap::on(&stage.rest);
+    let mut first = stage.executor("one");
+    // One symbol: the first command is an opening, the second one its stop, which no approval limits.
+    first.args(["--symbols", "BTCUSDT"]);
+    first.env("HEDGE__BINANCE__REST_URL", &tap.url).env("HEDGE_FAILPOINT", "request.before_write:2=stop");
+    let mut first = Following::start(first);
+    first.wait_for_stop();
+    let stopped_at = Instant::now();
+    let held_up: Vec<String> =
+        announced(&stage.dir("one")).into_iter().filter(|id| id.ends_with('s')).collect();
+    assert!(!held_up.is_empty() && !stage.at_venue().contains(&held_up[0]), "{held_up:?} was not sent");
+    // Until the window of what is on its way is over, and the lease; then somebody else leads.
+    thread::sleep((TTL + SLACK / 4).saturating_sub(stopped_at.elapsed()));
+    stage.fake.tamper(LEASE, |mut fields| {
+        for (field, value) in [("holder", "another host"), ("boot_id", "another")] {
+            fields[field] = json!({"stringValue": value});
+        }
+        fields["term"] = json!({"integerValue": "7"});
+        Some(fields)
+    });
+    // The venue's answer and the second signature are faster than the store's.
+    stage.fake.fail_next(Fault::SlowAfterApply(Duration::from_secs(1)));
+    first.signal("-CONT");
+    until("the refusal at the venue", || tap.has_heard("-1021"));
+    assert_eq!(first.end(), Some(75), "{:#?}", first.seen);
+    let at_venue = stage.at_venue();
+    assert!(held_up.iter().all(|id| !at_venue.contains(id)), "{held_up:?} was executed: {at_venue:?}");
+    assert_eq!(at_venue.len(), 1, "the opening, from before: {at_venue:?}");
+    for words in ["it must not leave any more", "another host"] {
+        assert!(first.seen.iter().any(|line| line.contains(words)), "{words}: {:#?}", first.seen);
+    }
+}
+
+#[test]
+fn a_halt_and_a_panic_close_follow_the_account_to_the_next_leader() {
+    program("hedge-panic-close");
+    let stage = Stage::new("left-halted");
+    stage.lease_was_given_back();
+    let mut first = stage.start("one");
+    first.wait_for(READY);
+    let mut second = stage.executor("two");
+    second.arg("--standby");
+    let mut second = Following::start(second);
+    second.wait_until("that it waits", |line| line.contains("standby: waits for the lease"));
+    stage.ctl("one", &["halt", "odd fills", "--operator", "ann"]);
+    until("the word of it in the lease", || stage.lease()["posture"]["stringValue"] == "halted");
+    // A clean end gives the lease back, and whoever waits has it at once.
+    assert_eq!(first.stop("-TERM").1, Some(0), "{:#?}", first.seen);
+    let said =
+        second.wait_until("what the first has left", |line| line.contains("the leader before left this"));
+    assert!(said.contains("Halted") && said.contains("odd fills"), "{said}");
+    second.wait_for(READY);
+    let page = stage.status("two");
+    assert!(page.contains("HALTED") && page.contains("left by the leader before: "), "{page}");
+    assert_eq!(stage.lease()["term"]["integerValue"], "3");
+    stage.ctl("two", &["resume", "the venue explained them"]);
+    until("the word of that", || stage.lease()["posture"]["stringValue"] == "normal");
+    second.wait_until("its first opening", |line| line.starts_with("[executor] SEND_ORDER"));
+
+    // A panic close ends the executor of its directory; the lease runs out, and says what happened.
+    let mut third = stage.executor("three");
+    third.arg("--standby");
+    let mut third = Following::start(third);
+    third.wait_until("that it waits", |line| line.contains("standby: waits for the lease"));
+    let mut close = command(&stage.temp, &program("hedge-panic-close"));
+    close
+        .args(["--config", "config", "--yes", "--state-dir", "two"])
+        .env("HEDGE__BINANCE__REST_URL", &stage.rest)
+        .env("HEDGE__BINANCE__WS_URL", &stage.ws)
+        .env("BINANCE_API_KEY", ApiKey::DEMO_KEY)
+        .env("BINANCE_API_SECRET", ApiKey::DEMO_SECRET);
+    let closed = close.output().unwrap();
+    assert_eq!(closed.status.code(), Some(0), "{}", stderr(&closed));
+    assert_eq!(second.end(), Some(75), "{:#?}", second.seen);
+    let lease = stage.lease();
+    assert_eq!(
+        (&lease["posture"]["stringValue"], &lease["released"]["booleanValue"]),
+        (&json!("halted"), &json!(false)),
+        "{lease}"
+    );
+    third.wait_for(READY);
+    let page = stage.status("three");
+    assert!(page.contains("HALTED") && page.contains("hedge-panic-close"), "{page}");
+    assert_eq!(third.stop("-TERM").1, Some(0), "{:#?}", third.seen);
+    assert!(announced(&stage.dir("three")).is_empty() && stage.venue.account(false).legs.is_empty());
+}
+
+#[test]
+fn a_copy_of_a_state_directory_waits_for_its_dead_original_and_issues_other_client_ids() {
+    let stage = Stage::new("copies");
+    stage.lease_was_given_back();
+    let mut first = stage.start("one");
+    first.wait_for("[executor] SEND_ORDER");
+    first.signal("-KILL");
+    first.end_status();
+    copy_dir(&stage.dir("one"), &stage.dir("copy"));
+    let before = announced(&stage.dir("one"));
+    // The store is away at the start of both.
+    stage.fake.go_down();
+    let mut copy = stage.start("copy");
+    copy.wait_until("the word of it", |line| line.contains("this state directory has led under a lease"));
+    copy.wait_for(READY);
+    let mut again = stage.start("one");
+    again.wait_for(READY);
+    let last = |dir: &str| starts(&stage.dir(dir)).pop().unwrap();
+    assert_eq!((last("one").run, last("one").term), (starts(&stage.dir("one"))[0].run, Term(3)));
+    assert_eq!(again.stop("-TERM").1, Some(0), "{:#?}", again.seen);
+    // It answers: the lease is still that of the dead one, which nobody renews.
+    stage.fake.come_back();
+    copy.wait_until("whom it waits for", |line| line.contains("if nobody renews it, it is waited for"));
+    copy.wait_until("the lease", |line| line.contains("the lease is ours"));
+    assert_eq!(copy.stop("-TERM").1, Some(0), "{:#?}", copy.seen);
+    assert_eq!(last("copy").term, last("one").term, "the same journal, the next term");
+    assert_ne!(last("copy").run, last("one").run, "so no client id is the same");
+    let ids = |dir: &str| announced(&stage.dir(dir)).difference(&before).cloned().collect::<BTreeSet<_>>();
+    assert!(ids("copy").is_disjoint(&ids("one")));
 }
 
 #[test]
@@ -315,7 +473,7 @@ fn without_its_store_a_leader_opens_nothing_and_whoever_follows_a_clean_end_wait
     second.signal("-KILL");
     second.end_status();
     let mut again = stage.start("two");
-    again.wait_until("that it leads", |line| line.contains("fence: holds the lease binance-paper"));
+    again.wait_until("that it leads", |line| line.contains(LEADS));
     again.wait_for(READY);
     assert!(!again.seen.iter().any(|line| line.contains("lease: ")), "{:#?}", again.seen);
     assert_eq!(stage.lease()["term"]["integerValue"], "3");
@@ -332,6 +490,19 @@ fn without_its_store_a_leader_opens_nothing_and_whoever_follows_a_clean_end_wait
     unasked.wait_until("the lease", |line| line.contains("the lease is ours"));
     unasked.wait_until("that it goes on", is_normal);
     assert_eq!(unasked.stop("-TERM").1, Some(0), "{:#?}", unasked.seen);
+
+    // The same where the store refuses, which no waiting mends; only a directory that never led is refused.
+    stage.fake.fail_times(10_000, Fault::Denied);
+    let mut refused = stage.start("two");
+    refused.wait_until("the word of it", |line| line.contains("a person must look at the lease's store"));
+    refused.wait_for(READY);
+    assert!(stage.status("two").contains("the lease's store refused at the start"));
+    let never_led = stage.executor("three").output().unwrap();
+    assert_eq!(never_led.status.code(), Some(10), "{}", stderr(&never_led));
+    assert!(stderr(&never_led).contains("the lease store refuses"), "{}", stderr(&never_led));
+    stage.fake.come_back();
+    refused.wait_until("that it goes on", is_normal);
+    assert_eq!(refused.stop("-TERM").1, Some(0), "{:#?}", refused.seen);
 
     // Another one that never led, where none is required: the lock alone, in so many words, and the lease as soon as it is there.
     stage.fake.go_down();
@@ -368,6 +539,8 @@ fn a_standby_of_the_same_directory_takes_over_the_moment_its_leader_is_killed() 
     assert!(waits.contains(&format!("pid {}", leader.id())), "{waits}");
     let page = stage.status("d");
     assert!(page.contains(&format!("process {}", leader.id())), "{page}");
+    // Somebody lowers a limit meanwhile; the leader is not restarted.
+    stage.change_limits(|limits| limits["ENTRIES_PER_LEG_PER_HOUR"] = json!(50));
     leader.signal("-KILL");
     let killed_at = Instant::now();
     standby.wait_until("that it takes over", |line| line.contains("standby: the state directory is free"));
@@ -377,7 +550,24 @@ fn a_standby_of_the_same_directory_takes_over_the_moment_its_leader_is_killed() 
     println!("standby: the lock after {free:?}, ready after {ready:?}");
     assert!(free < Duration::from_secs(5), "{free:?}");
     standby.wait_for("[executor] SEND_ORDER");
-    assert_eq!(standby.stop("-TERM").1, Some(0), "{:#?}", standby.seen);
+    let seen = &standby.seen;
+    assert!(seen.iter().any(|line| line.contains("takes over with the one that is there now")), "{seen:#?}");
+    let [before, now] = &starts(&stage.dir("d"))[..] else { panic!("two have led") };
+    assert_ne!(before.config_hash, now.config_hash);
+    assert_eq!(before.run, now.run, "one directory, one lock: the same run");
+
+    // Whoever damages it finds the legs tended, with what the standby has read, and nothing opened.
+    let mut last = local("d", &["--standby"]);
+    last.wait_until("that it waits", is_waiting);
+    stage.change_limits(|limits| *limits = json!("none"));
+    standby.signal("-KILL");
+    standby.end_status();
+    last.wait_until("the word of it", |line| line.contains("the configuration cannot be used as it is now"));
+    last.wait_for(READY);
+    let page = stage.status("d");
+    assert!(page.contains("EXIT-ONLY") && page.contains("risk_limits.json"), "{page}");
+    assert_eq!(last.stop("-TERM").1, Some(0), "{:#?}", last.seen);
+    assert_eq!(starts(&stage.dir("d"))[2].config_hash, now.config_hash);
     let (at_venue, announced) = (stage.at_venue(), announced(&stage.dir("d")));
     let strange: Vec<_> = at_venue.difference(&announced).collect();
     assert!(strange.is_empty(), "{strange:?}");

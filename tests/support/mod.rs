@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod exchange;
+pub mod fast;
 pub mod following;
 pub mod market;
 pub mod picture;
