@@ -88,6 +88,25 @@ async fn an_approval_that_went_stale_is_dropped_as_not_sent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_budget_or_a_ban_kept_from_leaving_says_from_when_on_it_may() {
+    let bench = Bench::new(Activity::free());
+    let run = bench.start();
+    bench.live().await;
+    let wait = Duration::from_secs(3_600);
+    bench.venue.answers.lock().unwrap().push_back(Answer::Limited(wait));
+    let from = bench.clock.now().plus(wait);
+    bench.close_bar(0, 0);
+    let named = |fact: &Fact| match fact {
+        Fact::SubmitFailed { outcome: Outcome::NotSent, retry_at, .. } => *retry_at,
+        _ => None,
+    };
+    bench.until("told", |bench| bench.store.facts().iter().find_map(named).is_some()).await;
+    let told = bench.store.facts().iter().find_map(named).unwrap();
+    assert!(told >= from && told <= bench.clock.now().plus(wait), "{told:?}");
+    bench.stop(run).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_unknown_outcome_is_asked_about_until_absence_is_proven_and_never_sent_again() {
     let bench = Bench::new(Activity::free());
     let run = bench.start();

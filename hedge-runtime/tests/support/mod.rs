@@ -166,6 +166,8 @@ impl<E: Send + std::fmt::Debug> EventSource<E> for Stream<E> {
 pub enum Answer {
     Working,
     TimedOut,
+    /// A budget is used up, or the address is banned, for so long.
+    Limited(Duration),
     /// The client crashes; nobody knows after how much was sent.
     Panics,
     AfterMs(u64),
@@ -190,6 +192,8 @@ pub struct ScriptedVenue {
     /// Symbols that have stopped trading, and the announcement of it.
     pub stopped: Mutex<Vec<InstrumentId>>,
     pub announced: tokio::sync::Notify,
+    /// How long the address must wait each time that history is asked for; zero, and after the last one, it is given.
+    pub budget_waits: Mutex<VecDeque<Duration>>,
     /// Whether the timer over resting entries can be set.
     pub refuses_timers: AtomicBool,
     account: Mutex<Option<UnboundedSender<AccountEvent>>>,
@@ -285,6 +289,10 @@ impl VenueReader for ScriptedVenue {
     }
     async fn bars(&self, query: &BarQuery) -> Result<Vec<Bar>, BrokerError> {
         self.call("bars");
+        let wait = self.budget_waits.lock().unwrap().pop_front();
+        if let Some(retry_after) = wait.filter(|wait| !wait.is_zero()) {
+            return Err(BrokerError::RateLimited { retry_after });
+        }
         // The last one has not closed yet.
         let open = |back: i64| START_MS - back * query.interval.ms();
         Ok((0..3).rev().map(|back| bar(query.interval, open(back))).collect())
@@ -324,6 +332,10 @@ impl Brokerage for ScriptedVenue {
             Answer::Panics => panic!("the client crashes, as the test wants"),
             Answer::AfterMs(ms) | Answer::FilledAfterMs(ms) => {
                 tokio::time::sleep(Duration::from_millis(ms)).await
+            }
+            Answer::Limited(retry_after) => {
+                let error = BrokerError::RateLimited { retry_after };
+                return Err(SubmitError { error, acceptable_until: None });
             }
             Answer::TimedOut => {
                 return Err(SubmitError {
@@ -501,6 +513,7 @@ impl Bench {
             orders: Mutex::default(),
             stopped: Mutex::default(),
             announced: tokio::sync::Notify::new(),
+            budget_waits: Mutex::default(),
             refuses_timers: AtomicBool::new(false),
             account: Mutex::default(),
             market: Mutex::default(),
