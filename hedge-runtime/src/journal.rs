@@ -122,12 +122,17 @@ impl Journal {
 
     /// Resolves once everything up to the ticket is durable, with `false` when it never will be. Outlives the loop's turn.
     pub(crate) fn settled(&self, ticket: Ticket) -> impl Future<Output = bool> + Send + 'static {
-        let mut progress = self.progress.clone();
         self.hurry.notify_one();
+        self.settled_by_itself(ticket.0)
+    }
+
+    /// Resolves once everything before a place is durable, without making it so any sooner; with `false` when it never will be.
+    pub(crate) fn settled_by_itself(&self, next: Seq) -> impl Future<Output = bool> + Send + 'static {
+        let mut progress = self.progress.clone();
         async move {
             let reached = progress
                 .wait_for(|progress| match progress {
-                    Progress::Durable(next) => Ticket(*next) >= ticket,
+                    Progress::Durable(durable) => *durable >= next,
                     Progress::Failed => true,
                 })
                 .await;

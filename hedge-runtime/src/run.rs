@@ -233,7 +233,7 @@ impl Runtime {
         self.take(running, Fact::RunStopped { because: because.clone() }).await?;
         running.dispatch.stop().await;
         running.journal.close().await?;
-        self.publish(&mut publisher);
+        self.publish(running, &mut publisher);
         if timeout(LAST_VIEWS_WITHIN, publisher.finish()).await.is_err() {
             warn!("the last views were not written in time; the journal is complete");
         }
@@ -284,7 +284,7 @@ impl Runtime {
                     continue;
                 }
                 () = sleep_until(publisher.next_at()), if views_due => {
-                    self.publish(publisher);
+                    self.publish(running, publisher);
                     views_due = false;
                     continue;
                 }
@@ -438,9 +438,11 @@ impl Runtime {
         }
     }
 
-    fn publish(&mut self, publisher: &mut Publisher) {
+    fn publish(&mut self, running: &Running, publisher: &mut Publisher) {
         self.views.note_lease(self.fence.lease());
-        publisher.publish(self.views.render(self.engine.book(), self.clock.now()));
+        let book = self.engine.book();
+        let is_journalled = running.journal.settled_by_itself(book.next_seq());
+        publisher.publish(self.views.render(book, self.clock.now()), is_journalled);
     }
 }
 
