@@ -141,3 +141,28 @@ fn a_fee_that_was_charged_otherwise_is_corrected_once() {
     found.fills = vec![fill];
     assert!(reconcile(other.book(), &found).is_empty());
 }
+
+/// A book keeps sums of fees, not the fee of each execution: the wallet tells what the stream told otherwise than the ledger.
+#[test]
+fn a_fee_that_the_stream_told_otherwise_than_every_read_is_found_in_the_wallet_and_said() {
+    let mut rig = Rig::new();
+    let entry = rig.open(long(), "95").only();
+    rig.ack(&entry);
+    let mut fill = rig.fill_of(&entry, "1", "100");
+    fill.fee = Amount::usdt(d("0.05"));
+    rig.account(AccountEvent::Fill { fill: fill.clone() });
+    fill.fee = Amount::usdt(d("0.04"));
+    let fee = flow(CashFlowKind::Fee, "-0.04", fill.venue_time, &CashFlow::fee_id(&btc(), fill.trade_id));
+    for look in 0..2 {
+        let mut found = read(&mut rig, "9999.96", vec![fee.clone()]);
+        found.fills = vec![fill.clone()];
+        let outcomes = rig.snapshot(found);
+        assert_eq!(corrected(&outcomes).len(), look, "one read may race with what is on its way");
+        assert_eq!(outcomes.alerts().concat().contains("no income explains"), look == 1);
+        rig.wait(Duration::from_secs(6));
+    }
+    let totals = rig.book().totals();
+    assert_eq!((totals.fees, totals.corrections), (d("0.05"), d("0.01")));
+    assert_eq!(rig.book().wallet(&Asset::usdt()), d("9999.96"));
+    rig.identity_holds();
+}
