@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hedge_core::{Envelope, Event, Fact, RunStarted, Symbol};
+use hedge_core::{Envelope, Event, Fact, RunStarted, Symbol, Timestamp};
 use hedge_store::{Chain, Owner, encode_line};
 
 use super::{
@@ -68,7 +68,7 @@ pub fn pack(
     };
     let first = first.ok_or_else(|| nothing("the journal holds no record from there on"))?;
 
-    let redactor = wanted.redactor.clone().and_holders_in(contents.records);
+    let redactor = wanted.redactor.clone().and_holders_in(contents.records, contents.log.unwrap_or_default());
     let mut redacted = 0;
     let records: Vec<Envelope> = contents
         .records
@@ -189,8 +189,9 @@ fn lines(records: &[Envelope]) -> Result<(Vec<u8>, Chain), IncidentError> {
     Ok((text, chain))
 }
 
+/// To the millisecond, as a manifest says it.
 fn mark(record: &Envelope) -> Mark {
-    Mark { seq: record.seq, at: record.at }
+    Mark { seq: record.seq, at: Timestamp::from_ms(record.at.ms()) }
 }
 
 fn started(record: &Envelope) -> Option<(Mark, &RunStarted)> {

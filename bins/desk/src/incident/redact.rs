@@ -26,7 +26,7 @@ const ENDPOINTS: [&str; 10] =
     ["/fapi/", "/dapi/", "/papi/", "/sapi/", "/api/", "/futures/", "/ws", "/stream", "/public", "/private"];
 
 /// Words before `pid 57` that are no name of a machine.
-const BEFORE_PIDS: [&str; 8] = ["by", "is", "was", "with", "and", "process", "name", HOST];
+const BEFORE_PIDS: [&str; 7] = ["by", "is", "was", "with", "and", "process", "name"];
 const HOST: &str = "[host]";
 
 /// Takes out of texts what belongs to a machine or a person.
@@ -65,19 +65,21 @@ impl Redactor {
         self.add(name.trim(), HOST);
         self
     }
-    /// Also the machines that are named as holders in these records, `host pid 57`, wherever they stand.
+    /// Also the machines that are named as holders in these records and this log, `host pid 57`, wherever they stand.
     #[must_use]
-    pub fn and_holders_in(mut self, records: &[Envelope]) -> Self {
+    pub fn and_holders_in(mut self, records: &[Envelope], log: &str) -> Self {
         let mut found = BTreeSet::new();
-        for record in records.iter().filter(|record| !is_plain(&record.event)) {
-            let text = serde_json::to_string(record).unwrap_or_default();
+        let mut look = |text: &str| {
             if text.contains(" pid ") {
-                let words: Vec<_> = words(&text).collect();
-                found.extend(
-                    (0..words.len()).filter(|at| is_holder(&words[*at..])).map(|at| words[at].0.to_owned()),
-                );
+                let words: Vec<_> = words(text).collect();
+                let holders = (0..words.len()).filter(|at| is_holder(&words[*at..]));
+                found.extend(holders.map(|at| words[at].0.to_owned()));
             }
+        };
+        for record in records.iter().filter(|record| !is_plain(&record.event)) {
+            look(&serde_json::to_string(record).unwrap_or_default());
         }
+        log.lines().for_each(look);
         found.iter().for_each(|name| self.add(name, HOST));
         self
     }
@@ -388,8 +390,11 @@ mod tests {
         let because = "fenced: the lease is held by hedge-b pid 17 (term 4)".to_owned();
         let event = Event::Fact(Fact::RunStopped { because });
         let record = Envelope { seq: Seq(3), at: Timestamp::from_ms(1), cause: None, event };
-        let redactor = Redactor::new().and_holders_in(&[record.clone()]);
-        assert_eq!(redactor.text("hedge-b is back, hedge-book is not"), "[host] is back, hedge-book is not");
+        let redactor = Redactor::new().and_holders_in(&[record.clone()], "waits: held by hedge-c pid 9");
+        assert_eq!(
+            redactor.text("hedge-b and hedge-c are back, hedge-book is not"),
+            "[host] and [host] are back, hedge-book is not"
+        );
         let text = serde_json::to_string(&redactor.record(&record).unwrap()).unwrap();
         assert!(text.contains("held by [host] pid 17"), "{text}");
     }
