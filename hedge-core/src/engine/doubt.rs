@@ -160,11 +160,14 @@ impl Engine {
 
     /// After an answer: what should have gone and is still there is cancelled again.
     pub(super) fn tidy(&mut self, cx: &mut Cx<'_>, id: &ClientOrderId) {
-        let Some(key) = self.book.order(id).filter(|order| order.state.is_live()).map(|order| order.position)
+        let Some((key, is_live)) = self.book.order(id).map(|order| (order.position, order.state.is_live()))
         else {
             return;
         };
         self.retire_older_stops(cx, &key);
+        if !is_live {
+            return;
+        }
         self.sweep(cx, &key);
         self.drive_flat(cx, &key);
     }

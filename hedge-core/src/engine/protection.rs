@@ -74,18 +74,21 @@ impl Engine {
         // A stop by quantity that no longer covers the leg gives way to one over the whole leg, where it stands. Where one in
         // doubt would stand the price may have been since.
         let stands = self.book.stops_of(key).filter(|stop| stop.state != OrderState::Unknown).last();
-        if let Some(trigger) = stands.and_then(|stop| match stop.leg {
+        let trigger = stands.and_then(|stop| match stop.leg {
             Leg::Close(exit, _) => exit.trigger(),
             Leg::Open(_) => None,
-        }) {
-            self.place_stop(cx, key, trigger, Coverage::WholeLeg);
-            return;
+        });
+        match trigger {
+            // The price may be through it: that is often why the leg is to be flat.
+            Some(_) if self.book.must_flatten(key) => return self.guard_in_doubt(cx, key),
+            Some(trigger) => return self.place_stop(cx, key, trigger, Coverage::WholeLeg),
+            None => {}
         }
         let planned = order
             .and_then(|id| self.book.order(id)?.protection.as_ref())
             .or_else(|| self.book.leg(key)?.protection.as_ref());
         match planned {
-            // The price may be through the planned trigger: that is often why the leg is to be flat.
+            // As above.
             Some(Protection::Stop { .. }) if self.book.must_flatten(key) => self.guard_in_doubt(cx, key),
             Some(Protection::Stop { trigger, .. }) => {
                 let trigger = *trigger;
@@ -212,9 +215,7 @@ impl Engine {
         if self.is_busy(key) || self.snapshot_pending {
             return;
         }
-        // One that the venue is asked about may be gone: nothing gives way to it before the answer.
-        let is_certain = |stop: &&OrderRecord| stop.state.is_confirmed_live() && stop.doubt.is_none();
-        let newest = self.book.stops_of(key).filter(is_certain).last();
+        let newest = self.book.stops_of(key).filter(|stop| is_certain(stop)).last();
         let Some(newest) = newest else { return };
         // A stop by quantity may be too small: the venue bounds market quantities, and entries go on filling. Such a one
         // replaces only those that are too small themselves.
@@ -244,8 +245,7 @@ impl Engine {
         self.book.stops_of(key).any(|stop| {
             !waits
                 && stop.client_id != *id
-                && stop.state.is_confirmed_live()
-                && stop.doubt.is_none()
+                && is_certain(stop)
                 && (stop.is_close_all_stop() || stop.qty.get() >= at_most)
         })
     }
@@ -497,12 +497,19 @@ impl Engine {
                     || order.state == OrderState::Canceling
                     || self.is_under_way(&order.client_id))
         });
+        // While none of them can be taken away there would be one more with every move.
+        let waiting =
+            (self.is_busy(key) || self.snapshot_pending) && self.book.stops_of(key).nth(1).is_some();
         let same = self.book.stop_of(key).is_some_and(|stop| {
             matches!(stop.leg, Leg::Close(Exit::StopMarket { trigger: current, .. }, _) if current == trigger)
         });
         let refused = [
             (through, "stop_side", "the mark is already through the new stop"),
-            (pending, "stop_pending", "another stop of this leg is on its way"),
+            (
+                pending || waiting,
+                "stop_pending",
+                "another stop of this leg is on its way, or has to go first",
+            ),
             (same, "stop_same", "the stop is already there"),
         ]
         .into_iter()
@@ -548,6 +555,12 @@ impl Engine {
             self.cancel(cx, &id, Cow::Borrowed(because));
         }
     }
+}
+
+/// Whether an older stop may give way to this one. One that the venue is asked about may be gone, and what one that has fired
+/// sends may be refused: nothing gives way to it before that is known.
+fn is_certain(stop: &OrderRecord) -> bool {
+    stop.state.is_confirmed_live() && stop.state != OrderState::Triggered && stop.doubt.is_none()
 }
 
 /// Whether the fact is that the venue keeps one close-all stop a leg, which this one would not have been.

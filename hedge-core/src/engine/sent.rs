@@ -56,8 +56,8 @@ impl Engine {
         self.under_way.iter().any(|(other, _)| other == id)
     }
 
-    /// Takes note of an answer to a command: of which leg, where what waited for it may be decided now. A cancel that failed has
-    /// a question of its own, which comes with another look.
+    /// Takes note of an answer to a command: of which leg, where what waited for it may be decided now. A cancel of a live order
+    /// that failed has a question of its own, which comes with another look.
     pub(super) fn take_answer(&mut self, cx: &Cx<'_>) -> Option<PositionKey> {
         let Event::Fact(fact) = &cx.step.events.first()?.event else { return None };
         let id = match fact {
@@ -81,7 +81,9 @@ impl Engine {
             place += 1;
             *other != key || place > answered + 1
         });
-        (!matches!(fact, Fact::CancelFailed { .. })).then_some(key)
+        let is_asked_about = matches!(fact, Fact::CancelFailed { .. })
+            && self.book.order(id).is_some_and(|order| order.state.is_live());
+        (!is_asked_about).then_some(key)
     }
 
     /// What became of an exit says when its leg is tried again.
@@ -94,7 +96,7 @@ impl Engine {
         let tried = self.attempts.iter_mut().find(|tried| is_attempt && tried.key == order.position);
         let Some(tried) = tried else { return };
         let Sent::No(at, retry_at) = sent else {
-            tried.unsent = 0;
+            (tried.unsent, tried.not_before) = (0, None);
             return;
         };
         // A close in pieces is one attempt.

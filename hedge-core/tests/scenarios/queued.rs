@@ -113,3 +113,66 @@ fn a_stop_that_is_refused_for_its_price_closes_the_leg_at_once_also_where_one_cl
     assert!(again.is_close_all_stop());
     assert!(rig.reject(&again, RejectReason::WouldTrigger, -2021).only().is_market_close());
 }
+
+#[test]
+fn no_stop_gives_way_to_one_that_has_fired_before_its_answer_came() {
+    let mut rig = Rig::new();
+    let (_, old) = rig.opened();
+    let new = rig.want(protect("97")).only();
+    rig.report(&new, ReportedState::Working, "0").none();
+    rig.triggered(&new).none();
+    assert!(
+        rig.ack_as(&new, ReportedState::Triggered, "0").cancels().is_empty(),
+        "what it sends may be refused"
+    );
+    let refused = rig.child_report(&new, ReportedState::Rejected, "0");
+    assert!(refused.cancels().is_empty());
+    assert_eq!(rig.state(&old.id), OrderState::Working);
+    assert_eq!(rig.leg(&long()).unprotected_since, None);
+}
+
+#[test]
+fn a_cancel_that_failed_because_its_order_had_ended_lets_the_old_stop_go() {
+    let mut rig = Rig::new();
+    let (_, old) = rig.opened();
+    let entry = Intent::Open {
+        position: long(),
+        size: Size::Qty(q("0.2")),
+        entry: Entry::Limit { price: px("99"), tif: Tif::Gtc },
+        protection: Protection::Stop { trigger: px("95"), take_profits: Vec::new() },
+        because: "test".into(),
+    };
+    let entry = rig.want(entry).only();
+    rig.ack(&entry);
+    let new = rig.want(protect("97")).only();
+    assert_eq!(rig.want(Intent::Cancel { order: entry.id, because: "too old".into() }).cancels(), [entry.id]);
+    assert!(rig.ack(&new).cancels().is_empty(), "the entry's cancel is on its way first");
+    assert!(rig.fill(&entry, "0.2", "99").cancels().is_empty());
+    let failed = Fact::CancelFailed {
+        order: entry.id,
+        outcome: Outcome::Rejected,
+        reason: Some(RejectReason::NotFound),
+        message: "unknown order".to_owned(),
+        retry_at: None,
+    };
+    assert_eq!(rig.feed(failed).cancels(), [old.id]);
+}
+
+#[test]
+fn while_no_stop_can_go_a_leg_gets_no_third_one() {
+    let mut rig = Rig::new();
+    let (_, old) = rig.opened();
+    let new = rig.want(protect("97")).only();
+    let half = Intent::Close {
+        position: long(),
+        portion: Portion::Qty(q("0.5")),
+        exit: Exit::TakeProfitMarket { trigger: px("110"), by: TriggerBy::Mark },
+        because: "test".into(),
+    };
+    let rung = rig.want(half).only();
+    rig.ack(&new);
+    assert_eq!(rig.want(protect("98")).refused_by().as_deref(), Some("stop_pending"));
+    assert_eq!(rig.ack(&rung).cancels(), [old.id]);
+    rig.cancelled(&old);
+    assert!(rig.want(protect("98")).only().is_close_all_stop());
+}
