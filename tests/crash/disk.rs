@@ -213,25 +213,24 @@ fn a_disk_that_fills_up_stops_the_openings_first_then_the_process_and_never_the_
     let mut run = Following::start(in_namespace(&stage, script));
     run.wait_for(READY);
     wait_for_legs(&stage);
-    let put = |name: &str| fs::write(stage.temp.join(name), "").unwrap();
-    put("go-low");
+    stage.say("go-low");
     let said = run.wait_until("ExitOnly", |line| line.contains("POSTURE") && line.contains("journal disk"));
     assert!(said.contains("exit_only"), "{said}");
     let opened_until = entries(&run);
     // Exits still go out: within some bars what is open is closed or stopped out.
     wait_until("the strategies' exits", || stage.venue.account(false).legs.is_empty());
-    put("go-full");
+    stage.say("go-full");
     assert_eq!(run.wait_for("CODE"), format!("CODE {JOURNAL}"), "{:#?}", run.seen);
     assert!(last_words(&run).contains("free some space on that disk"), "{}", last_words(&run));
     assert_eq!(entries(&run), opened_until, "something was opened with the disk nearly full");
-    assert_eq!(
-        run.wait_for("PANIC"),
-        "PANIC 0",
-        "{}",
-        fs::read_to_string(stage.temp.join("progress")).unwrap()
-    );
-    assert_eq!(stage.venue.account(false).legs, Legs::new());
+    the_panic_close_of_the_script_flattens(&stage, &mut run);
     run.end();
+}
+
+fn the_panic_close_of_the_script_flattens(stage: &Stage, run: &mut Following) {
+    let progress = || fs::read_to_string(stage.temp.join("progress")).unwrap();
+    assert_eq!(run.wait_for("PANIC"), "PANIC 0", "{}", progress());
+    assert_eq!(stage.venue.account(false).legs, Legs::new());
 }
 
 /// Openings that were sent.
@@ -257,17 +256,10 @@ fn a_disk_that_fills_up_at_once_ends_it_with_74_and_the_panic_close_flattens_wha
     let mut run = Following::start(in_namespace(&stage, script));
     run.wait_for(READY);
     wait_for_legs(&stage);
-    let put = |name: &str| fs::write(stage.temp.join(name), "").unwrap();
-    put("go-full");
+    stage.say("go-full");
     assert_eq!(run.wait_for("CODE"), format!("CODE {JOURNAL}"), "{:#?}", run.seen);
-    put("go-panic");
-    assert_eq!(
-        run.wait_for("PANIC"),
-        "PANIC 0",
-        "{}",
-        fs::read_to_string(stage.temp.join("progress")).unwrap()
-    );
-    assert_eq!(stage.venue.account(false).legs, Legs::new());
+    stage.say("go-panic");
+    the_panic_close_of_the_script_flattens(&stage, &mut run);
     run.end();
 }
 
@@ -288,19 +280,12 @@ fn a_read_only_directory_is_refused_with_74_and_the_panic_close_works() {
     let pid = run.wait_for("PID ").split(' ').nth(1).unwrap().to_owned();
     run.wait_for(READY);
     wait_for_legs(&stage);
-    let put = |name: &str| fs::write(stage.temp.join(name), "").unwrap();
     kill_when_covered(&stage, &pid);
     assert_eq!(run.wait_for("CODE"), format!("CODE {JOURNAL}"), "{:#?}", run.seen);
     assert!(last_words(&run).contains("mount it writable"), "{}", last_words(&run));
     stops_are_still_there(&stage);
-    put("go-panic");
-    assert_eq!(
-        run.wait_for("PANIC"),
-        "PANIC 0",
-        "{}",
-        fs::read_to_string(stage.temp.join("progress")).unwrap()
-    );
-    assert_eq!(stage.venue.account(false).legs, Legs::new());
+    stage.say("go-panic");
+    the_panic_close_of_the_script_flattens(&stage, &mut run);
     let progress = fs::read_to_string(stage.temp.join("progress")).unwrap();
     assert!(progress.contains("warning: "), "{progress}");
     run.end();

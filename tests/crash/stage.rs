@@ -9,12 +9,12 @@ use std::{
 
 use hedge_sim::binance::ApiKey;
 use rust_decimal::Decimal;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     audit::Audit,
     journal::Tail,
-    support::{Temp, command, config, following::Following, json as read_json, released},
+    support::{Temp, command, fast::Fast, following::Following, released},
     venue::Venue,
 };
 
@@ -54,6 +54,11 @@ impl Stage {
 
     pub fn dir(&self) -> PathBuf {
         self.temp.join("d")
+    }
+
+    /// A word to the script of a test, which waits for a file of that name.
+    pub fn say(&self, word: &str) {
+        fs::write(self.temp.join(word), "").unwrap();
     }
 
     pub fn audit(&self) -> Audit {
@@ -103,37 +108,18 @@ impl Stage {
 
 /// Strategies that trade every symbol all the time: in and out within three bars, with a stop and two take-profits.
 fn write_config(temp: &Temp) {
-    let folder = temp.join("config");
-    fs::create_dir(&folder).unwrap();
-    let strategy = |symbol: &&str| {
-        json!({
-            "name": format!("{}_fast", symbol.to_lowercase().trim_end_matches("usdt")), "kind": "sol_fast_lane",
-            "symbol": symbol, "timeframe": "1m", "enabled": true, "sides": ["LONG", "SHORT"],
-            "capital_per_trade": "300", "leverage": 3, "mode": "reversion", "z_period": 5, "z_entry": 0.1,
-            "rsi_extreme": 50, "atr_min": 0, "atr_max": 0.5, "cooldown_bars": 0, "stop": {"atr": 3.0},
-            "take_profits": [{"at": {"atr": 1.5}, "portion": 0.5}, {"at": {"atr": 3.0}, "portion": 0.5}],
-            "max_bars": 3
-        })
+    let fast = Fast {
+        symbols: &SYMBOLS,
+        take_profits: &[1.5, 3.0],
+        limits: &[
+            ("MAX_POSITIONS", 20),
+            ("MAX_OPEN_ORDERS", 200),
+            ("MAX_NOTIONAL_TOTAL_USDT", 100_000),
+            ("MAX_NOTIONAL_PER_SYMBOL_USDT", 5_000),
+        ],
+        // The clock runs three hundred times as fast: ten minutes are two seconds.
+        runtime: "[journal]\ndurability = \"os\"\nsegment_mb = 1\nmin_free_mb = 16\n\
+                  [history]\nbars = 50\n[reconcile]\ninterval_s = 600\n[views]\ninterval_ms = 100\n",
     };
-    let strategies: Vec<Value> = SYMBOLS.iter().map(strategy).collect();
-    let mut limits = read_json(&config().join("risk_limits.json"));
-    for (key, value) in [
-        ("ENTRIES_PER_LEG_PER_HOUR", 60),
-        ("MAX_POSITIONS", 20),
-        ("MAX_OPEN_ORDERS", 200),
-        ("MAX_NOTIONAL_TOTAL_USDT", 100_000),
-        ("MAX_NOTIONAL_PER_SYMBOL_USDT", 5_000),
-        ("PRICE_STALENESS_S", 300),
-        ("WARMUP_S", 0),
-    ] {
-        limits[key] = json!(value);
-    }
-    let put = |name: &str, value: &Value| fs::write(folder.join(name), value.to_string()).unwrap();
-    put("strategy_config.json", &json!({"strategies": strategies}));
-    put("risk_limits.json", &limits);
-    put("pairs_universe.json", &json!({"symbols": SYMBOLS}));
-    // The clock runs three hundred times as fast: ten minutes are two seconds.
-    let runtime = "[journal]\ndurability = \"os\"\nsegment_mb = 1\nmin_free_mb = 16\n\
-                   [history]\nbars = 50\n[reconcile]\ninterval_s = 600\n[views]\ninterval_ms = 100\n";
-    fs::write(folder.join("runtime.toml"), runtime).unwrap();
+    fast.write(temp);
 }
