@@ -14,6 +14,7 @@ use std::{
     thread,
 };
 
+use flate2::read::GzDecoder;
 use hedge_binance::{Binance, BinanceConfig, Credentials, Endpoints, Mainnet};
 use hedge_desk::env::Env;
 use hedge_sim::{
@@ -255,8 +256,46 @@ fn a_run_full_of_trouble_shows_none_by_either_way_nor_does_what_is_asked_about_i
             leaks(&format!("hedgectl {own:?}"), &shown, &secrets);
         }
         leaks_below(temp.path(), &secrets);
+        fs::write(temp.join("log.txt"), run.seen.join("\n") + "\n").unwrap();
+        a_pack_shows_none(&temp, &exchange, &secrets);
         runtime.block_on(exchange.shutdown());
     }
+}
+
+/// An incident pack of such a run, with a log to which everything was added that must not leave a machine.
+fn a_pack_shows_none(temp: &Temp, exchange: &ExchangeHandle, secrets: &[String]) {
+    const CHAT: &str = "-1004711471147";
+    const JWT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJoZWRnZUBleGFtcGxlIn0.c2lnbmF0dXJlT2ZUaGlzMQ";
+    const BOT: &str = "987654321:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw9";
+    let here = temp.path().display().to_string();
+    let mut log = fs::read_to_string(temp.join("log.txt")).unwrap();
+    for line in [
+        format!("POST /fapi/v1/order symbol=BTCUSDT&signature={} refused", "5f".repeat(32)),
+        format!("telegram: sendMessage with {BOT} to chat_id={CHAT} and {CHAT} failed"),
+        format!("firestore: Bearer {JWT} and token={JWT}: 401 of fs.internal.example.com"),
+        format!("wrote {here}/d/journal/x and /home/ann/hedge/.env as {KEY} {SECRET} {TOKEN}"),
+        "the lease is held by trading-host-7 pid 4711; trading-host-7 answers at 10.1.2.3:8080".to_owned(),
+    ] {
+        log.push_str(&(line + "\n"));
+    }
+    fs::write(temp.join("log.txt"), &log).unwrap();
+    let mut tool = at(exchange, command(temp, &program("hedgectl")));
+    tool.args(["incident", "pack", "d", "--log", "log.txt", "--out", "p.tar.gz"]);
+    let output = tool.env("TELEGRAM_BOT_TOKEN", TOKEN).env("TELEGRAM_CHAT_ID", CHAT).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let mut plain = Vec::new();
+    GzDecoder::new(fs::File::open(temp.join("p.tar.gz")).unwrap()).read_to_end(&mut plain).unwrap();
+    let plain = String::from_utf8_lossy(&plain);
+    for member in ["manifest.json", "journal.jsonl", "configs/", "log.txt"] {
+        assert!(plain.contains(member), "no {member}");
+    }
+    assert!(plain.contains("telegram: sendMessage with [hidden] to chat_id=[hidden]"), "the log is in it");
+    let others =
+        [CHAT, JWT, BOT, TOKEN, &here, "/home/ann", "trading-host-7", "fs.internal", "10.1.2.3", "127.0.0.1"];
+    let secrets: Vec<String> = secrets.iter().cloned().chain(others.map(str::to_owned)).collect();
+    leaks("the pack", &plain, &secrets);
+    let shown = format!("{}\n{}", stdout(&output).join("\n"), stderr(&output));
+    leaks("hedgectl incident pack", &shown, &secrets[..3]);
 }
 
 /// The account's listenKey, once the address may ask again.
