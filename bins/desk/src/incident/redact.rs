@@ -390,7 +390,8 @@ mod tests {
         let because = "fenced: the lease is held by hedge-b pid 17 (term 4)".to_owned();
         let event = Event::Fact(Fact::RunStopped { because });
         let record = Envelope { seq: Seq(3), at: Timestamp::from_ms(1), cause: None, event };
-        let redactor = Redactor::new().and_holders_in(&[record.clone()], "waits: held by hedge-c pid 9");
+        let redactor =
+            Redactor::new().and_holders_in(std::slice::from_ref(&record), "waits: held by hedge-c pid 9");
         assert_eq!(
             redactor.text("hedge-b and hedge-c are back, hedge-book is not"),
             "[host] and [host] are back, hedge-book is not"
