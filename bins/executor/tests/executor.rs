@@ -9,16 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hedge_core::{Asset, Decimal, Envelope, Seq, StateStore, Symbol, replay::verify};
-use hedge_desk::{
-    compose::compose,
-    config::{Config, resolve},
-    env::Env,
-    logging::{Format, Sink},
-    trade::{Setup, TradeOptions, run_and_inspect},
-};
-use hedge_runtime::Shutdown;
-use hedge_sim::binance::{ApiKey, Exchange, ExchangeConfig, ExchangeHandle};
+use hedge_core::StateStore;
+use hedge_sim::binance::{ApiKey, Exchange, ExchangeConfig};
 use hedge_store::{FileOptions, FileStore};
 
 /// A folder that goes away with the test.
@@ -296,75 +288,6 @@ fn wait_for_line(child: &mut Child, start: &str) {
     assert!(found, "{start} was never printed");
     // The rest must be read, or the program waits for us.
     std::thread::spawn(move || lines.for_each(drop));
-}
-
-#[tokio::test]
-async fn killed_ten_times_it_goes_on_to_its_end_and_books_equal_the_exchange() {
-    let temp = Temp::new("killed");
-    for attempt in 0..10_u64 {
-        let mut child = executor(&temp, &["--state-dir", "d", "--bars", "600"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        // Different places each time: start-up, warm-up, and well into the market.
-        std::thread::sleep(Duration::from_millis(150 + attempt * 130 % 700));
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-    let env = Env::from_pairs([("HEDGE__JOURNAL__DURABILITY", "os")]);
-    let config = Config::load(Some(&config()), &env).unwrap();
-    let options =
-        TradeOptions { bars: Some(600), state_dir: Some(temp.join("d")), ..TradeOptions::default() };
-    let sink = Sink::to(Format::Text, std::io::sink());
-    let look = |exchange: Option<&ExchangeHandle>| {
-        let exchange = exchange.unwrap();
-        (exchange.legs().unwrap(), exchange.wallet().unwrap(), exchange.now_ms())
-    };
-    let mode = resolve(None, &env, &config).unwrap();
-    let setup = Setup { mode: &mode, config: &config, env: &env, sink: &sink };
-    let (finished, (legs, wallet, now_ms)) =
-        run_and_inspect(setup, &options, Shutdown::new(), look).await.unwrap();
-    assert_eq!(finished.because, "all bars are played");
-
-    let book = finished.engine.book();
-    assert!(book.term().0 >= 5, "only {} starts got as far as the journal", book.term().0);
-    let held: Vec<(String, String, Decimal)> = book
-        .open_legs()
-        .map(|leg| (leg.key.instrument.symbol.to_string(), leg.key.side.to_string(), leg.qty.normalize()))
-        .collect();
-    let there: Vec<(String, String, Decimal)> = legs
-        .iter()
-        .map(|leg| {
-            let side = format!("{:?}", leg.position_side).to_uppercase();
-            (leg.symbol.clone(), side, leg.qty.abs().normalize())
-        })
-        .collect();
-    assert_eq!(sorted(held), sorted(there));
-    let usdt = wallet.iter().find(|row| row.asset == "USDT").unwrap();
-    assert_eq!(book.wallet(&Asset::usdt()).normalize(), usdt.wallet_balance.normalize());
-    let totals = book.totals();
-    let explained = totals.nav_start + totals.realized + book.unrealized() - totals.fees + totals.funding;
-    assert_eq!(book.equity(), explained, "every cent is explained, without corrections");
-    assert_eq!(totals.corrections, Decimal::ZERO);
-    assert_eq!(book.doubtful_orders(), 0);
-    assert_eq!(book.last_fact_at().ms(), now_ms);
-
-    // All ten processes' facts, through fresh engines, lead to all their decisions.
-    let records = records(&temp.join("d"));
-    let symbols: Vec<Symbol> = book.instruments().map(|(_, spec)| spec.id.symbol).collect();
-    let verified = verify(&records, || compose(&config, &symbols).unwrap().engine).unwrap();
-    assert_eq!(verified, records.len() as u64);
-}
-
-fn records(dir: &Path) -> Vec<Envelope> {
-    let store = FileStore::open(dir, FileOptions::default()).unwrap();
-    store.records(Seq(0)).map(|record| record.unwrap()).collect()
-}
-
-fn sorted<T: Ord>(mut rows: Vec<T>) -> Vec<T> {
-    rows.sort();
-    rows
 }
 
 #[test]
