@@ -100,7 +100,8 @@ pub(crate) fn rest(bytes: &[u8]) {
 pub(crate) fn ws_api(bytes: &[u8]) {
     for line in String::from_utf8_lossy(bytes).lines() {
         let Some((id, response)) = ws_api::response(line, 1_795_168_800_000) else { continue };
-        let frame: Value = serde_json::from_str(line).unwrap();
+        // Where nobody looks may stand a number that no value holds.
+        let Ok(frame) = serde_json::from_str::<Value>(line) else { continue };
         assert_eq!(frame["status"], json!(response.status), "{line}");
         let number = frame["id"].to_string();
         assert!(frame["id"].as_str() == Some(id.as_str()) || number == id, "{line} is for {id}");
