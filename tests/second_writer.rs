@@ -109,6 +109,7 @@ impl Stage {
             holder: "somebody".to_owned(),
             boot_id: "somebody".to_owned(),
             succeeds: None,
+            is_told_by_journal: true,
             term_above: Term(0),
             ttl: TTL,
             margin: TTL / 2,

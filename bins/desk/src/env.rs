@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use sha2::{Digest, Sha256};
+
 use crate::config::{ConfigError, Problem, nearest};
 
 /// The file that is read when no other is named.
@@ -294,6 +296,18 @@ impl Env {
             }
         }
         if problems.is_empty() { Ok(Self { values }) } else { Err(ConfigError { problems }) }
+    }
+
+    /// Tells one set of variables from another. Made of secrets too: for comparing, never shown or kept.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        for (name, (value, _)) in &self.values {
+            for part in [name, value] {
+                digest.update((part.len() as u64).to_le_bytes());
+                digest.update(part);
+            }
+        }
+        digest.finalize().into()
     }
 
     /// A value. An empty one counts as not set.

@@ -11,7 +11,7 @@ use hedge_desk::{
     config::{Config, ConfigError, Mode, Profile, resolve},
     env::Env,
     logging::{self, Sink},
-    trade::{self, Finished, Setup, TradeError},
+    trade::{self, Finished, Setup, TradeError, fingerprint},
 };
 use hedge_runtime::Shutdown;
 
@@ -55,15 +55,15 @@ async fn run(args: &Args, mut read: Read, sink: &Sink) -> Result<Finished, Trade
     if let Err(error) = shutdown.on_signals() {
         eprintln!("hedge-executor: signals are not handled ({error}); stop it with kill -9 only");
     }
-    let hash = || match Read::now(args) {
-        Ok(read) => Ok(read.config.hash()),
+    let fingerprint = || match Read::now(args) {
+        Ok(read) => Ok(fingerprint(&read.config, &read.env)),
         Err((_, problems)) => Err(problems.lines().next().unwrap_or_default().to_owned()),
     };
     loop {
         let Read { env, config, mode } = &read;
         let setup = Setup { mode, config, env, sink };
         let options = args.options(mode.profile);
-        match trade::run_standing_by(setup, &options, shutdown.clone(), &hash).await {
+        match trade::run_standing_by(setup, &options, shutdown.clone(), &fingerprint).await {
             Err(TradeError::Reconfigured) => {}
             finished => return finished,
         }

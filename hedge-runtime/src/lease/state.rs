@@ -170,6 +170,10 @@ impl LeaseState {
         inner.hold = Hold::Lease { term: taken.term, validity: taken.validity };
         inner.first_opening = first;
         inner.in_vain = None;
+        if taken.left.is_some() {
+            // What was to be stored before is no word on that.
+            inner.stance = None;
+        }
         inner.left.clone_from(&taken.left);
     }
 

@@ -43,6 +43,9 @@ pub struct LeaseSettings {
     /// The boot id of an earlier holder that is known to be gone, because this process has taken its lock: its lease is
     /// taken over at once, although it has not run out.
     pub succeeds: Option<String>,
+    /// Whether that holder's journal, which is this process's, has what the document says of the account. It has not where the
+    /// holder ended before it had taken over what the one before it left: then that is told again.
+    pub is_told_by_journal: bool,
     /// A term that this process has used already, or its state directory: the lease's is greater, so that a copy of the
     /// directory never leads under one of the same number.
     pub term_above: Term,
@@ -106,7 +109,7 @@ impl Grant {
         self.is_succession
     }
     /// How the holder before left the account, if not as usual: halted, or to be closed only. `None` also where that holder is
-    /// the one that this process succeeds: whoever has its state directory knows better.
+    /// the one that this process succeeds and whose journal says it: whoever has that knows better.
     pub const fn left(&self) -> Option<&Stance> {
         self.left.as_ref()
     }
@@ -240,18 +243,24 @@ impl Lease {
         // What the first look found; a later one may find what this process has written itself.
         let mut is_succession = None;
         let mut left = None;
+        let mut is_first = true;
         loop {
             let found = self.look("taken").await?;
             let is_predecessor = |stored: &Stored| Some(&stored.boot_id) == self.settings.succeeds.as_ref();
             let is_own = |stored: &Stored| stored.boot_id == self.settings.boot_id;
-            if !found.as_ref().is_some_and(is_own) {
+            let is_ours = found.as_ref().is_some_and(is_own);
+            if !is_ours {
                 let is_gone = |stored: &Stored| stored.is_released || is_predecessor(stored);
                 is_succession = Some(found.as_ref().is_some_and(is_gone));
+            }
+            // The answer to an earlier take may have been lost: its document hands on what that one found.
+            if !is_ours || is_first {
                 let stance = found.as_ref().map_or(Stance::NORMAL, |stored| stored.stance.clone());
-                let is_news = stance.posture > Posture::Normal && !found.as_ref().is_some_and(is_predecessor);
-                left = is_news.then(|| stance.clone());
+                let is_told = self.settings.is_told_by_journal && found.as_ref().is_some_and(is_predecessor);
+                left = (stance.posture > Posture::Normal && !is_told).then(|| stance.clone());
                 self.stand(stance);
             }
+            is_first = false;
             let term = match &found {
                 Some(stored) if is_own(stored) && !stored.is_released => stored.term,
                 Some(stored) if !stored.left().is_zero() && !is_predecessor(stored) => {

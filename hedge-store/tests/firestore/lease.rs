@@ -20,6 +20,7 @@ fn settings(boot_id: &str, ttl: Duration) -> LeaseSettings {
         holder: format!("host of {boot_id}"),
         boot_id: boot_id.to_owned(),
         succeeds: None,
+        is_told_by_journal: true,
         term_above: Term(0),
         ttl,
         margin: ttl / 6,
@@ -345,6 +346,27 @@ async fn how_an_account_was_left_goes_to_the_next_holder_until_somebody_says_oth
     a.stand(Stance::NORMAL);
     a.release(grant, NOW).await.unwrap();
     assert_eq!(b.acquire(NOW).await.unwrap().left(), None);
+}
+
+#[tokio::test]
+async fn what_was_left_is_told_again_to_whoever_succeeds_a_start_that_did_not_take_it_over() {
+    let (fake, a, b) = stage().await;
+    let grant = a.acquire(NOW).await.unwrap();
+    a.stand(halted("ann: what is this?"));
+    a.release(grant, NOW).await.unwrap();
+    // It ends before its journal has the halt: given back, or killed.
+    let grant = b.acquire(NOW).await.unwrap();
+    assert_eq!(grant.left(), Some(&halted("ann: what is this?")));
+    b.release(grant, NOW).await.unwrap();
+    let settings = LeaseSettings {
+        succeeds: Some("boot-b".to_owned()),
+        is_told_by_journal: false,
+        ..settings("c", TTL)
+    };
+    let c = store(&fake).lease(settings).unwrap();
+    assert_eq!(c.acquire(NOW).await.unwrap().left(), Some(&halted("ann: what is this?")));
+    // The answer to its take was lost: it finds its own document, and asks again.
+    assert_eq!(c.acquire(NOW).await.unwrap().left(), Some(&halted("ann: what is this?")));
 }
 
 #[tokio::test]

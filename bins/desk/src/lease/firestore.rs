@@ -18,7 +18,7 @@ pub(super) struct FirestoreLease {
     lease: Lease,
     grant: Option<Grant>,
     dir: PathBuf,
-    boot_id: String,
+    footprint: Footprint,
     /// Whether the holder that this one succeeds had waited before its first opening; true where it succeeds nobody.
     is_predecessor_proven: bool,
     first_opening_after: Duration,
@@ -28,14 +28,23 @@ pub(super) struct FirestoreLease {
 
 impl FirestoreLease {
     /// For a start of that id in that state directory.
-    pub(super) const fn new(
+    pub(super) fn new(
         lease: Lease,
         dir: PathBuf,
-        boot_id: String,
+        boot_id: &str,
         is_predecessor_proven: bool,
         first_opening_after: Duration,
     ) -> Self {
-        Self { lease, grant: None, dir, boot_id, is_predecessor_proven, first_opening_after, proven_at: None }
+        let footprint = Footprint::of(&dir, boot_id);
+        Self {
+            lease,
+            grant: None,
+            dir,
+            footprint,
+            is_predecessor_proven,
+            first_opening_after,
+            proven_at: None,
+        }
     }
 
     /// What is not known yet stays as it was found.
@@ -45,8 +54,17 @@ impl FirestoreLease {
         }
     }
 
-    fn leave_footprint(&self, is_proven: bool) {
-        Footprint::of(&self.dir, &self.boot_id, is_proven).leave(&self.dir);
+    /// What was written has this process's word on the account where `is_heeded`.
+    fn note(&mut self, is_heeded: bool) {
+        let before = (self.footprint.is_proven, self.footprint.is_heeded);
+        self.footprint.is_heeded |= is_heeded;
+        if self.proven_at.is_some_and(|at| Instant::now() >= at) {
+            self.footprint.is_proven = true;
+            self.proven_at = None;
+        }
+        if before != (self.footprint.is_proven, self.footprint.is_heeded) {
+            self.footprint.leave(&self.dir);
+        }
     }
 }
 
@@ -63,27 +81,29 @@ impl LeaseStore for FirestoreLease {
         };
         self.grant = Some(grant);
         // Only now: whoever succeeds a start that never had the lease would not know the one that has it.
-        self.leave_footprint(taken.is_succession);
+        (self.footprint.is_proven, self.footprint.is_heeded) = (taken.is_succession, taken.left.is_none());
+        self.footprint.leave(&self.dir);
         self.proven_at = (!taken.is_succession).then(|| Instant::now() + self.first_opening_after);
         Ok(taken)
     }
 
     async fn renew(&mut self, wall: Timestamp, stance: Option<Stance>) -> Result<Validity, LeaseRefusal> {
+        let is_heeded = stance.is_some();
         self.stand(stance);
         let grant = self.grant.as_mut().ok_or_else(not_taken)?;
         self.lease.renew(grant, wall).await.map_err(refusal)?;
         let longer = validity(grant);
-        if self.proven_at.is_some_and(|at| Instant::now() >= at) {
-            self.leave_footprint(true);
-            self.proven_at = None;
-        }
+        self.note(is_heeded);
         Ok(longer)
     }
 
     async fn release(&mut self, wall: Timestamp, stance: Option<Stance>) -> Result<(), LeaseRefusal> {
+        let is_heeded = stance.is_some();
         self.stand(stance);
         let grant = self.grant.take().ok_or_else(not_taken)?;
-        self.lease.release(grant, wall).await.map_err(refusal)
+        self.lease.release(grant, wall).await.map_err(refusal)?;
+        self.note(is_heeded);
+        Ok(())
     }
 }
 

@@ -30,7 +30,15 @@ pub(super) struct Footprint {
     pid: u32,
     /// Whether it had waited before its first opening, or need not: then nobody from before it opens any more.
     #[serde(default)]
-    is_proven: bool,
+    pub(super) is_proven: bool,
+    /// Whether its journal has what the leader before it left.
+    #[serde(default = "yes")]
+    pub(super) is_heeded: bool,
+}
+
+/// Earlier versions took nothing over.
+const fn yes() -> bool {
+    true
 }
 
 /// The holder that a start succeeds.
@@ -38,13 +46,15 @@ pub(super) struct Footprint {
 pub(super) struct Predecessor {
     pub(super) boot_id: String,
     pub(super) is_proven: bool,
+    pub(super) is_heeded: bool,
 }
 
 impl Footprint {
     /// Of a start in that directory. Where the machine does not say who it is, nobody succeeds it.
-    pub(super) fn of(dir: &Path, boot_id: &str, is_proven: bool) -> Self {
+    pub(super) fn of(dir: &Path, boot_id: &str) -> Self {
         let (machine, place) = (machine().unwrap_or_default(), place(dir).unwrap_or_default());
-        Self { boot_id: boot_id.to_owned(), machine, place, pid: std::process::id(), is_proven }
+        let (boot_id, pid) = (boot_id.to_owned(), std::process::id());
+        Self { boot_id, machine, place, pid, is_proven: false, is_heeded: false }
     }
 
     /// Left for the next start. A start that finds none waits; it is not worth more than a line.
@@ -74,7 +84,8 @@ impl Footprint {
     pub(super) fn predecessor(dir: &Path) -> Option<Predecessor> {
         let left = Self::left_in(dir)?;
         let is_here = left.machine == machine()? && left.place == place(dir)?;
-        is_here.then_some(Predecessor { boot_id: left.boot_id, is_proven: left.is_proven })
+        let Self { boot_id, is_proven, is_heeded, .. } = left;
+        is_here.then_some(Predecessor { boot_id, is_proven, is_heeded })
     }
 }
 
@@ -139,12 +150,17 @@ mod tests {
             fs::create_dir_all(dir).unwrap();
         }
         assert_eq!((Footprint::predecessor(&here), Footprint::is_in(&here)), (None, false));
-        let of_a = |is_proven| Some(Predecessor { boot_id: "boot-a".to_owned(), is_proven });
-        Footprint::of(&here, "boot-a", false).leave(&here);
-        assert_eq!((Footprint::predecessor(&here), Footprint::is_in(&here)), (of_a(false), true));
-        let left = Footprint::of(&here, "boot-a", true);
+        let of_a =
+            |is_proven, is_heeded| Some(Predecessor { boot_id: "boot-a".to_owned(), is_proven, is_heeded });
+        let mut left = Footprint::of(&here, "boot-a");
         left.leave(&here);
-        assert_eq!(Footprint::predecessor(&here), of_a(true));
+        assert_eq!((Footprint::predecessor(&here), Footprint::is_in(&here)), (of_a(false, false), true));
+        (left.is_proven, left.is_heeded) = (true, true);
+        left.leave(&here);
+        assert_eq!(Footprint::predecessor(&here), of_a(true, true));
+        let earlier = fs::read_to_string(here.join(FILE)).unwrap().replace(",\"is_heeded\":true", "");
+        fs::write(here.join(FILE), earlier).unwrap();
+        assert_eq!(Footprint::predecessor(&here), of_a(true, true), "of an earlier version");
         let pid = std::process::id();
         assert!(Footprint::was_left_by(&here, &format!("pid {pid}")));
         assert!(!Footprint::was_left_by(&here, &format!("pid {pid}0")));

@@ -6,6 +6,7 @@ use hedge_core::Term;
 use hedge_runtime::lease::Beat;
 use hedge_store::firestore::{Firestore, FirestoreConfig, FirestoreRetry, Lease, LeaseSettings};
 
+use super::identity::Predecessor;
 use crate::{
     config::LeaseKind,
     trade::{Setup, TradeError, firestore_config},
@@ -93,14 +94,15 @@ impl FirestorePlan {
         &self,
         holder: &str,
         boot_id: &str,
-        succeeds: Option<String>,
+        predecessor: Option<Predecessor>,
         term_above: Term,
     ) -> Result<Lease, hedge_store::firestore::FirestoreConfigError> {
         self.store.lease(LeaseSettings {
             account: self.account.clone(),
             holder: holder.to_owned(),
             boot_id: boot_id.to_owned(),
-            succeeds,
+            is_told_by_journal: predecessor.as_ref().is_none_or(|before| before.is_heeded),
+            succeeds: predecessor.map(|before| before.boot_id),
             term_above,
             ttl: self.ttl,
             margin: self.margin,

@@ -8,6 +8,8 @@ use hedge_runtime::{Operator, lease::LeaseState};
 use tokio::{sync::watch, task::JoinHandle};
 use tracing::warn;
 
+use super::stance::is_of_this_host;
+
 /// The guard in the client is the one that counts; this one tells the engine, and people.
 const EVERY: Duration = Duration::from_millis(200);
 /// How the reasons of this guard begin: nothing that somebody else ordered is lifted.
@@ -27,11 +29,12 @@ pub(crate) fn keep_posture(
             let seen = standing.borrow_and_update().clone();
             if let Some((posture, reason)) = seen {
                 let left = lease.left();
-                let order = match &left {
-                    Some(left) if posture < left.posture => Some(take_over(left)),
-                    _ => decide(lease.opens(), lease.is_complete(), posture, &reason),
+                let open = left.as_ref().filter(|left| !has_heeded(left, posture, &reason));
+                let order = match open {
+                    Some(left) => Some(take_over(left)),
+                    None => decide(lease.opens(), lease.is_complete(), posture, &reason),
                 };
-                if left.as_ref().is_none_or(|left| posture >= left.posture) {
+                if open.is_none() {
                     lease.heeded();
                     // Not before: the next leader must not find an order lifted that nobody has lifted.
                     if let Some(stance) = stance.borrow().clone() {
@@ -46,6 +49,11 @@ pub(crate) fn keep_posture(
             tokio::time::sleep(EVERY).await;
         }
     })
+}
+
+/// Whether what stands is no looser than what the leader before left, and is not lifted by a guard of this host.
+fn has_heeded(left: &Stance, posture: Posture, reason: &str) -> bool {
+    posture > left.posture || posture == left.posture && !is_of_this_host(reason)
 }
 
 /// The order of a leader before, which came with a lease that was not to be had at the start.
@@ -76,6 +84,28 @@ fn decide(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_guards_own_order_does_not_stand_in_for_one_that_the_leader_before_left() {
+        let left = |posture| Stance { posture, because: "left by the leader before: ann: news".into() };
+        for (of_before, posture, reason, expected) in [
+            (Posture::ExitOnly, Posture::Normal, "", false),
+            (Posture::ExitOnly, Posture::ExitOnly, "lease: it is over", false),
+            (Posture::ExitOnly, Posture::ExitOnly, "journal disk: full", false),
+            (Posture::ExitOnly, Posture::ExitOnly, "start: no consent", false),
+            (Posture::ExitOnly, Posture::ExitOnly, "left by the leader before: ann: news", true),
+            (Posture::ExitOnly, Posture::ExitOnly, "bob: lunch", true),
+            (Posture::ExitOnly, Posture::Halted, "bob: enough", true),
+            (Posture::Halted, Posture::ExitOnly, "bob: lunch", false),
+            (Posture::Halted, Posture::Halted, "bob: enough", true),
+        ] {
+            assert_eq!(
+                has_heeded(&left(of_before), posture, reason),
+                expected,
+                "{of_before} {posture} {reason}"
+            );
+        }
+    }
 
     #[test]
     fn only_its_own_order_is_lifted_and_nothing_stricter_is_loosened() {

@@ -56,6 +56,11 @@ impl Observer for AccountStance {
     }
 }
 
+/// Whether a guard of this host has ordered it, who lifts it again.
+pub(super) fn is_of_this_host(because: &str) -> bool {
+    [OURS, DISK, START].iter().any(|ours| because.starts_with(ours))
+}
+
 /// Given what the operator has ordered and what stands with the risk managers.
 fn follows<'a>(
     operator: Posture,
@@ -63,8 +68,7 @@ fn follows<'a>(
     posture: Posture,
     because: &'a str,
 ) -> (Posture, &'a str) {
-    let is_of_this_host = [OURS, DISK, START].iter().any(|ours| ordered_because.starts_with(ours));
-    let operator = if is_of_this_host { Posture::Normal } else { operator };
+    let operator = if is_of_this_host(ordered_because) { Posture::Normal } else { operator };
     match (operator, posture) {
         (Posture::Normal | Posture::ExitOnly, Posture::Halted) => (posture, because),
         (Posture::Normal, _) => (Posture::Normal, ""),

@@ -93,11 +93,11 @@ pub(crate) async fn take(plan: &LeasePlan, claim: Claim<'_>) -> Result<Tenure, T
     let led = FileFence::new(claim.dir, "hedge-executor").leader().ok().flatten();
     let term_above = led.map_or(Term(0), |leader| leader.term);
     let lease = plan
-        .lease(&holder, &boot_id, predecessor.map(|before| before.boot_id), term_above)
+        .lease(&holder, &boot_id, predecessor, term_above)
         .map_err(|error| TradeError::Refused(error.to_string()))?;
     let state = Arc::new(LeaseState::new(identity("firestore")).with_margin(plan.margin));
     let wait = plan.beat.first_opening_after;
-    let lease = FirestoreLease::new(lease, claim.dir.to_owned(), boot_id, is_proven, wait);
+    let lease = FirestoreLease::new(lease, claim.dir.to_owned(), &boot_id, is_proven, wait);
     let keeper = Keeper::start(lease, Arc::clone(&state), plan.beat)
         .map_err(|error| TradeError::NoLease(format!("starting the lease's thread failed: {error}")))?;
     match first(plan, claim, traces, &state, &keeper).await {
@@ -327,7 +327,7 @@ mod tests {
         };
         let me = format!("pid {}", std::process::id());
         assert_eq!((of(None), of(Some(&me))), (Traces::None, Traces::None));
-        Footprint::of(&temp.0, "boot-a", false).leave(&temp.0);
+        Footprint::of(&temp.0, "boot-a").leave(&temp.0);
         assert_eq!((of(None), of(Some(&me))), (Traces::Led, Traces::Succeeds));
         assert_eq!(of(Some("pid 1")), Traces::Led, "it waited for somebody who waited itself");
     }

@@ -24,4 +24,4 @@ pub use error::TradeError;
 pub(crate) use followers::firestore_config;
 pub use options::TradeOptions;
 pub(crate) use place::Place;
-pub use run::{Finished, Setup, run, run_and_inspect, run_standing_by};
+pub use run::{Fingerprint, Finished, Setup, fingerprint, run, run_and_inspect, run_standing_by};

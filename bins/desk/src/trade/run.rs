@@ -71,18 +71,30 @@ pub async fn run(
     run_and_inspect(setup, options, shutdown, |_| ()).await.map(|(finished, ())| finished)
 }
 
-/// Like [`run`], for a process that may stand by for long: `hash` reads the configuration as it is now and says its
-/// [`Config::hash`], or in one line why it cannot be used.
+/// What a process has read at its start: files, and variables with their keys. Opaque, for comparing only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Fingerprint {
+    config: String,
+    variables: [u8; 32],
+}
+
+/// Of a configuration and the variables beside it.
+pub fn fingerprint(config: &Config, env: &Env) -> Fingerprint {
+    Fingerprint { config: config.hash(), variables: env.digest() }
+}
+
+/// Like [`run`], for a process that may stand by for long: `reread` reads configuration and variables as they are now and says
+/// their [`fingerprint`], or in one line why they cannot be used.
 ///
 /// Errors: also [`TradeError::Reconfigured`] when it is another one at the takeover; nothing was sent yet. Load it and run again.
 pub async fn run_standing_by(
     setup: Setup<'_>,
     options: &TradeOptions,
     shutdown: Shutdown,
-    hash: &dyn Fn() -> Result<String, String>,
+    reread: &dyn Fn() -> Result<Fingerprint, String>,
 ) -> Result<Finished, TradeError> {
-    let hash = options.standby.then_some(hash);
-    play(setup, options, shutdown, hash, |_| ()).await.map(|(finished, ())| finished)
+    let reread = options.standby.then_some(reread);
+    play(setup, options, shutdown, reread, |_| ()).await.map(|(finished, ())| finished)
 }
 
 /// Like [`run`], and looks at the embedded exchange, if there is one, before it is stopped.
@@ -99,7 +111,7 @@ async fn play<R>(
     setup: Setup<'_>,
     options: &TradeOptions,
     shutdown: Shutdown,
-    hash: Option<&dyn Fn() -> Result<String, String>>,
+    reread: Option<&dyn Fn() -> Result<Fingerprint, String>>,
     inspect: impl FnOnce(Option<&ExchangeHandle>) -> R,
 ) -> Result<(Finished, R), TradeError> {
     // What is wrong with hosts, keys and options is said before anything is created.
@@ -116,7 +128,7 @@ async fn play<R>(
     let (store, waited_for) = (opened.store, opened.waited_for.as_deref());
     let claim = Claim { dir: dir.path(), is_standby: options.standby, waited_for, shutdown: &shutdown };
     let tenure = lease::take(&lease, claim).await?;
-    let hold = match reread(setup.config, hash) {
+    let hold = match recheck(setup, reread) {
         Ok(hold) => hold,
         Err(changed) => {
             tenure.give_back().await;
@@ -148,19 +160,25 @@ async fn play<R>(
 
 /// Whether the configuration is still the one that this process has read, perhaps long ago. `Some` is why nothing may be
 /// opened with it.
-fn reread(
-    config: &Config,
-    hash: Option<&dyn Fn() -> Result<String, String>>,
+fn recheck(
+    setup: Setup<'_>,
+    reread: Option<&dyn Fn() -> Result<Fingerprint, String>>,
 ) -> Result<Option<String>, TradeError> {
-    let Some(hash) = hash else { return Ok(None) };
-    match hash() {
-        Ok(now) if now == config.hash() => Ok(None),
+    let Some(reread) = reread else { return Ok(None) };
+    let before = fingerprint(setup.config, setup.env);
+    match reread() {
+        Ok(now) if now == before => Ok(None),
+        Ok(now) if now.config == before.config => {
+            info!(
+                "standby: variables have changed since this process was started; takes over with those that are there now"
+            );
+            Err(TradeError::Reconfigured)
+        }
         Ok(now) => {
-            let before = config.hash();
             let short = |hash: &str| hash.chars().take(12).collect::<String>();
             info!(
-                before = short(&before),
-                now = short(&now),
+                before = short(&before.config),
+                now = short(&now.config),
                 "standby: the configuration has changed since this process was started; takes over with the one that is there now"
             );
             Err(TradeError::Reconfigured)

@@ -102,7 +102,7 @@ impl Session<'_> {
         let runtime = Runtime::new(engine, parts);
         let guards = [
             watch.start(runtime.operator()),
-            keep_posture(Arc::clone(&self.lease), ordered, follows, runtime.operator()),
+            keep_posture(Arc::clone(&self.lease), ordered, follows.clone(), runtime.operator()),
         ];
         let mut task = tokio::spawn(runtime.run());
         let driver = Driver {
@@ -120,6 +120,12 @@ impl Session<'_> {
             Some(end) => end,
             None => joined(task.await)?,
         };
+        // What was ordered last, the guard may not have seen; what was left and is not taken over yet stays in the lease.
+        if self.lease.left().is_none()
+            && let Some(stance) = follows.borrow().clone()
+        {
+            self.lease.leave(stance);
+        }
         self.finish(end, &recorder)
     }
 
