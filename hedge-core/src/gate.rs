@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use thiserror::Error;
 
 use crate::{
+    answers::Answers,
     book::Book,
     id::{ClientOrderId, InstrumentIx, OrderPurpose, StrategyId, Term},
     instrument::InstrumentSpec,
@@ -84,47 +85,47 @@ impl<'a> Gate<'a> {
         Self { vanish_after: after, ..self }
     }
 
-    /// Asks every rule, writes every answer into `checks`, and approves only if all agree.
+    /// Asks every rule, writes every answer down, and approves only if all agree.
     pub(crate) fn open(
         &self,
         id: ClientOrderId,
         request: &OpenRequest<'_>,
         book: &Book,
         risk: &dyn RiskManager,
-        checks: &mut Vec<GateCheck>,
+        answers: &mut Answers,
     ) -> Result<(Approved<Order>, Protection), Verdict> {
-        self.standing_rules(request, book, checks);
+        self.standing_rules(request, book, answers);
         let Some(mark) = book.mark(request.instrument).map(|(mark, _)| mark) else {
-            checks.push(GateCheck::holds("mark_known", false, Cow::Borrowed("no mark price yet")));
-            return Err(first_refusal(checks));
+            answers.holds_or("mark_known", false, || Cow::Borrowed("no mark price yet"));
+            return Err(answers.refusal());
         };
         let side = request.position.side.order_side(Action::Open);
-        let Some((entry, price)) = self.entry(request.entry, mark, side, checks) else {
-            return Err(first_refusal(checks));
+        let Some((entry, price)) = self.entry(request.entry, mark, side, answers) else {
+            return Err(answers.refusal());
         };
-        let protection = self.protection(request, mark, checks);
-        let Some(qty) = self.size(request.size, price, checks) else { return Err(first_refusal(checks)) };
-        let mut verdict = match self.ask_risk(request, &entry, price, qty, book, risk, checks) {
+        let protection = self.protection(request, mark, answers);
+        let Some(qty) = self.size(request.size, price, answers) else { return Err(answers.refusal()) };
+        let mut verdict = match self.ask_risk(request, &entry, price, qty, book, risk, answers) {
             Some(verdict) => verdict,
-            None => return Err(first_refusal(checks)),
+            None => return Err(answers.refusal()),
         };
-        if checks.iter().any(|check| check.verdict == crate::risk::CheckVerdict::Refuse) {
-            verdict = verdict.stricter(first_refusal(checks));
+        if answers.is_refused() {
+            verdict = verdict.stricter(answers.refusal());
         }
         let qty = match verdict {
             Verdict::Approve => qty,
             Verdict::Shrink { to } => {
                 let shrunk = self.spec.floor_qty(to.get().min(qty.get()), &self.spec.lot);
                 let notional = shrunk.map_or(Decimal::ZERO, |qty| qty.get() * price.get());
-                checks.push(GateCheck::at_least("shrunk_notional", notional, self.spec.min_notional.get()));
-                match shrunk.filter(|_| notional >= self.spec.min_notional.get()) {
+                let enough = answers.at_least("shrunk_notional", notional, self.spec.min_notional.get());
+                match shrunk.filter(|_| enough) {
                     Some(qty) => qty,
                     None => return Err(Verdict::Refuse { rule: Cow::Borrowed("shrunk_notional") }),
                 }
             }
             refuse @ Verdict::Refuse { .. } => return Err(refuse),
         };
-        let Some(protection) = protection else { return Err(first_refusal(checks)) };
+        let Some(protection) = protection else { return Err(answers.refusal()) };
         let order = Order {
             client_id: id,
             position: request.position,
@@ -139,51 +140,46 @@ impl<'a> Gate<'a> {
     }
 
     /// Rules about who asks and in what state the world is.
-    fn standing_rules(&self, request: &OpenRequest<'_>, book: &Book, checks: &mut Vec<GateCheck>) {
+    fn standing_rules(&self, request: &OpenRequest<'_>, book: &Book, answers: &mut Answers) {
         let key = &request.position;
         let posture = book.posture();
-        let note = match posture {
-            Posture::Normal => None,
-            other => Some(Cow::Owned(format!("posture is {other}"))),
-        };
-        checks.push(GateCheck::holds("posture", posture == Posture::Normal, note));
-        let connected = book.is_connected();
-        checks.push(GateCheck::holds(
-            "account_stream",
-            connected,
-            (!connected).then_some(Cow::Borrowed("the account stream is not connected")),
-        ));
-        checks.push(GateCheck::holds("instrument_trading", self.spec.is_trading(), None));
+        answers
+            .holds_or("posture", posture == Posture::Normal, || Cow::Owned(format!("posture is {posture}")));
+        answers.holds_or("account_stream", book.is_connected(), || {
+            Cow::Borrowed("the account stream is not connected")
+        });
+        answers.holds("instrument_trading", self.spec.is_trading());
         let hedge = book.mode() == Some(PositionMode::Hedge) && self.spec.mode == PositionMode::Hedge;
-        checks.push(GateCheck::holds("hedge_mode", hedge, None));
-        let leg = book.leg(key);
+        answers.holds("hedge_mode", hedge);
+        let leg = book.leg_at(request.instrument, key.side);
         let owner = leg.and_then(|leg| leg.owner);
         // An open leg without an owner is somebody else's position.
-        let mine = match owner {
-            Some(owner) => owner == request.strategy,
+        let mine = match &owner {
+            Some(owner) => *owner == request.strategy,
             None => leg.is_none_or(|leg| !leg.is_open()),
         };
-        let note = (!mine).then(|| match owner {
+        answers.holds_or("leg_owner", mine, || match owner {
             Some(owner) => Cow::Owned(format!("leg belongs to {owner}")),
             None => Cow::Borrowed("leg holds a position that no strategy opened"),
         });
-        checks.push(GateCheck::holds("leg_owner", mine, note));
-        checks.push(GateCheck::holds("outcome_known", !book.has_doubt(key), None));
-        checks.push(GateCheck::holds("entry_in_flight", !book.has_live_entry(key), None));
-        checks.push(GateCheck::holds("leg_not_closing", !book.must_flatten(key), None));
-        let halt = book.leg_halt(key);
-        let mut check = GateCheck::at_most("leg_halted", u8::from(halt.is_some()).into(), Decimal::ZERO);
-        check.note = halt.map(|halt| Cow::Owned(format!("{} at {}; resume it", halt.forced, halt.since)));
-        checks.push(check);
+        answers.holds("outcome_known", !book.has_doubt(key));
+        answers.holds("entry_in_flight", !leg.is_some_and(|leg| book.has_opening(leg)));
+        answers.holds("leg_not_closing", !book.must_flatten(key));
+        match book.leg_halt(key) {
+            None => answers.at_most("leg_halted", Decimal::ZERO, Decimal::ZERO),
+            Some(halt) => {
+                let mut check = GateCheck::at_most("leg_halted", Decimal::ONE, Decimal::ZERO);
+                check.note = Some(Cow::Owned(format!("{} at {}; resume it", halt.forced, halt.since)));
+                answers.push(check);
+                false
+            }
+        };
         let muted = book.muted_until(&key.instrument).filter(|&until| self.now < until);
-        let note = muted.map(|until| Cow::Owned(format!("until {until}")));
-        checks.push(GateCheck::holds("not_muted", muted.is_none(), note));
+        answers.holds_or("not_muted", muted.is_none(), || {
+            Cow::Owned(muted.map_or_else(String::new, |until| format!("until {until}")))
+        });
         let free = MAX_CONDITIONAL_ORDERS.saturating_sub(book.conditional_orders());
-        checks.push(GateCheck::at_least(
-            "free_conditional_orders",
-            free.into(),
-            RESERVED_CONDITIONAL_ORDERS.into(),
-        ));
+        answers.at_least("free_conditional_orders", free.into(), RESERVED_CONDITIONAL_ORDERS.into());
     }
 
     /// The order's own terms: a market entry becomes an IOC limit at mark plus or minus the allowed slippage.
@@ -192,7 +188,7 @@ impl<'a> Gate<'a> {
         wanted: &Entry,
         mark: Price,
         side: OrderSide,
-        checks: &mut Vec<GateCheck>,
+        answers: &mut Answers,
     ) -> Option<(Entry, Price)> {
         let entry = match wanted {
             Entry::Market => {
@@ -204,15 +200,11 @@ impl<'a> Gate<'a> {
                 self.spec.passive_price(reach, side).map(|price| (price, Tif::Ioc))
             }
             Entry::Limit { price, tif } => {
-                self.spec.passive_price(price.get(), side).map(|p| (p, self.bounded(*tif, checks)))
+                self.spec.passive_price(price.get(), side).map(|p| (p, self.bounded(*tif, answers)))
             }
         };
         let Some((price, tif)) = entry else {
-            checks.push(GateCheck::holds(
-                "price_bounds",
-                false,
-                Cow::Borrowed("outside the instrument's price range"),
-            ));
+            answers.holds_or("price_bounds", false, || Cow::Borrowed("outside the instrument's price range"));
             return None;
         };
         let band = match side {
@@ -221,23 +213,23 @@ impl<'a> Gate<'a> {
         };
         if let Some(multiple) = band {
             let bound = product(&mark.get(), &multiple);
-            checks.push(match side {
-                OrderSide::Buy => GateCheck::at_most("price_band", price.get(), bound),
-                OrderSide::Sell => GateCheck::at_least("price_band", price.get(), bound),
-            });
+            match side {
+                OrderSide::Buy => answers.at_most("price_band", price.get(), bound),
+                OrderSide::Sell => answers.at_least("price_band", price.get(), bound),
+            };
         }
         Some((Entry::Limit { price, tif }, price))
     }
 
     /// How long an opening may rest: what asks for longer than is allowed vanishes then. An order that may only be a maker
     /// cannot carry an end besides (fact sheet 4.4, `timeInForce`), and what never rests needs none.
-    fn bounded(&self, tif: Tif, checks: &mut Vec<GateCheck>) -> Tif {
+    fn bounded(&self, tif: Tif, answers: &mut Answers) -> Tif {
         let latest = self.vanish_after.map(|after| self.now.plus(after));
         match (tif, latest) {
             (Tif::Gtc, Some(until)) => Tif::Gtd { until },
             (Tif::Gtd { until }, latest) => {
                 let ahead_s = Decimal::from(until.since(self.now).as_secs());
-                checks.push(GateCheck::at_least("rests_s", ahead_s, Decimal::from(LEAST_REST.as_secs())));
+                answers.at_least("rests_s", ahead_s, Decimal::from(LEAST_REST.as_secs()));
                 Tif::Gtd { until: latest.map_or(until, |latest| latest.min(until)) }
             }
             (other, _) => other,
@@ -249,11 +241,11 @@ impl<'a> Gate<'a> {
         &self,
         request: &OpenRequest<'_>,
         mark: Price,
-        checks: &mut Vec<GateCheck>,
+        answers: &mut Answers,
     ) -> Option<Protection> {
         match request.protection {
             Protection::Unprotected { .. } => {
-                checks.push(GateCheck::holds("protection", true, Cow::Borrowed("unprotected on purpose")));
+                answers.push(GateCheck::holds("protection", true, Cow::Borrowed("unprotected on purpose")));
                 Some(request.protection.clone())
             }
             Protection::Stop { trigger, take_profits } => {
@@ -269,33 +261,27 @@ impl<'a> Gate<'a> {
                             .then_some(TakeProfit { trigger, portion: rung.portion })
                     })
                     .collect();
-                let note = stop
-                    .is_none()
-                    .then(|| Cow::Owned(format!("stop {trigger} is not on the losing side of mark {mark}")));
-                checks.push(GateCheck::holds("protection", stop.is_some(), note));
+                answers.holds_or("protection", stop.is_some(), || {
+                    Cow::Owned(format!("stop {trigger} is not on the losing side of mark {mark}"))
+                });
                 Some(Protection::Stop { trigger: stop?, take_profits: rungs })
             }
         }
     }
 
-    fn size(&self, size: Size, price: Price, checks: &mut Vec<GateCheck>) -> Option<Qty> {
+    fn size(&self, size: Size, price: Price, answers: &mut Answers) -> Option<Qty> {
         let wanted = match size {
             Size::Qty(qty) => qty.get(),
             Size::Notional(notional) => notional.get().checked_div(price.get()).unwrap_or_default(),
         };
         let qty = self.spec.floor_qty(wanted, &self.spec.lot);
-        checks.push(GateCheck::at_least(
-            "min_qty",
-            qty.map_or(wanted.round_dp(12), Qty::get),
-            self.spec.lot.min,
-        ));
+        let found = qty.map_or_else(|| wanted.round_dp(12), Qty::get);
+        answers.at_least("min_qty", found, self.spec.lot.min);
         let qty = qty?;
         let notional = product(&qty.get(), &price.get());
-        let mut check = GateCheck::at_least("venue_min_notional", notional, self.spec.min_notional.get());
-        if !check.passed() {
-            check.note = Some(Cow::Borrowed("raise capital_per_trade or drop the instrument"));
-        }
-        checks.push(check);
+        answers.at_least_or("venue_min_notional", notional, self.spec.min_notional.get(), || {
+            Cow::Borrowed("raise capital_per_trade or drop the instrument")
+        });
         Some(qty)
     }
 
@@ -308,7 +294,7 @@ impl<'a> Gate<'a> {
         qty: Qty,
         book: &Book,
         risk: &dyn RiskManager,
-        checks: &mut Vec<GateCheck>,
+        answers: &mut Answers,
     ) -> Option<Verdict> {
         let notional = price.checked_mul(qty).ok()?;
         let proposal = Proposal {
@@ -324,7 +310,7 @@ impl<'a> Gate<'a> {
             book,
             now: self.now,
         };
-        Some(risk.assess(&proposal, checks))
+        Some(risk.assess(&proposal, answers))
     }
 
     /// Approves a close. Takes the position itself, so a close larger than what is open cannot be written down.
@@ -431,12 +417,4 @@ pub(crate) fn is_beyond(side: PositionSide, from: Price, beyond: Price) -> bool 
         PositionSide::Long => beyond < from,
         PositionSide::Short => beyond > from,
     }
-}
-
-fn first_refusal(checks: &[GateCheck]) -> Verdict {
-    let rule = checks
-        .iter()
-        .find(|check| check.verdict == crate::risk::CheckVerdict::Refuse)
-        .map_or(Cow::Borrowed("gate"), |check| check.rule.clone());
-    Verdict::Refuse { rule }
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod answers;
 pub mod bar;
 pub mod book;
 pub mod brokerage;
@@ -29,6 +30,7 @@ pub mod strategy;
 pub mod time;
 pub mod venue;
 
+pub use answers::Answers;
 pub use bar::{Bar, InvalidBar};
 pub use book::{Book, LegHalt, LegState, OrderRecord, Totals};
 pub use brokerage::{Brokerage, Changed, EventSource, OrderAck, SubmitError, VenueReader};

@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    answers::Answers,
     book::Book,
     event::Envelope,
     id::{InstrumentIx, StrategyId},
@@ -184,8 +185,8 @@ pub struct Proposal<'a> {
 /// fn veto_exit(risk: &dyn hedge_core::RiskManager, close: hedge_core::Close) { risk.assess_close(close); }
 /// ```
 pub trait RiskManager: fmt::Debug + Send + 'static {
-    /// Appends one check per rule, passed or not, and returns the strictest answer.
-    fn assess(&self, proposal: &Proposal<'_>, checks: &mut Vec<GateCheck>) -> Verdict;
+    /// Answers once per rule, passed or not, and returns the strictest answer.
+    fn assess(&self, proposal: &Proposal<'_>, answers: &mut Answers) -> Verdict;
     /// The strictest stance this manager wants now. Asked after facts that move equity, and on ticks.
     fn posture(&self, book: &Book, now: Timestamp) -> Stance;
     /// Sees every journalled record after it was folded into the book, so that its state folds from the journal too.
@@ -223,8 +224,8 @@ impl Watches {
 pub struct PermitAll;
 
 impl RiskManager for PermitAll {
-    fn assess(&self, _: &Proposal<'_>, checks: &mut Vec<GateCheck>) -> Verdict {
-        checks.push(GateCheck::holds("permit_all", true, None));
+    fn assess(&self, _: &Proposal<'_>, answers: &mut Answers) -> Verdict {
+        answers.holds("permit_all", true);
         Verdict::Approve
     }
     fn posture(&self, _: &Book, _: Timestamp) -> Stance {

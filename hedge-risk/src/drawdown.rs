@@ -3,8 +3,8 @@
 use std::{borrow::Cow, mem};
 
 use hedge_core::{
-    Book, CheckVerdict, Decimal, Decision, Envelope, Event, Fact, GateCheck, MarketEvent, OperatorCommand,
-    Posture, Proposal, RiskManager, Stance, Timestamp, Verdict,
+    Answers, Book, CheckVerdict, Decimal, Decision, Envelope, Event, Fact, GateCheck, MarketEvent,
+    OperatorCommand, Posture, Proposal, RiskManager, Stance, Timestamp, Verdict,
     money::{compare, difference, div_round, greatest, is_same, product, sum},
 };
 
@@ -35,6 +35,9 @@ struct State {
 impl State {
     /// Units: percent, at least 0.
     fn fall_from(&self, baseline: &Decimal) -> Decimal {
+        if compare(baseline, &self.last).is_le() {
+            return Decimal::ZERO;
+        }
         percent(&difference(baseline, &self.last), &sum(baseline, &self.transfers))
     }
     /// Neither limit is reached while equity is above this: a little higher than the exact bounds, written like equity.
@@ -279,24 +282,33 @@ impl Breakers {
 }
 
 /// Like `at_most`, but the limit itself is too much: a breaker trips when it is reached.
-fn breaker(rule: &'static str, value: Decimal, limit: Decimal, tripped: Option<&String>) -> GateCheck {
-    let mut check = GateCheck::at_most(rule, value, limit);
-    if let Some(reason) = tripped {
-        check.verdict = CheckVerdict::Refuse;
-        check.note = Some(Cow::Owned(reason.clone()));
-    }
-    check
+fn breaker(
+    rule: &'static str,
+    value: Decimal,
+    limit: Decimal,
+    tripped: Option<&String>,
+    answers: &mut Answers,
+) -> Option<&'static str> {
+    let passes = match tripped {
+        None => answers.at_most(rule, value, limit),
+        Some(reason) => {
+            let note = Some(Cow::Owned(reason.clone()));
+            let verdict = CheckVerdict::Refuse;
+            answers.push(GateCheck { verdict, note, ..GateCheck::at_most(rule, value, limit) });
+            false
+        }
+    };
+    (!passes).then_some(rule)
 }
 
 impl RiskManager for Breakers {
-    fn assess(&self, proposal: &Proposal<'_>, checks: &mut Vec<GateCheck>) -> Verdict {
+    fn assess(&self, proposal: &Proposal<'_>, answers: &mut Answers) -> Verdict {
         let day_over = self.day_over.as_ref().filter(|_| self.is_day_over(proposal.now));
         let drawdown = self.track.drawdown_pct();
-        let first = checks.len();
-        checks.push(breaker("kill_dd_pct", drawdown, self.kill_dd_pct, self.halted.as_ref()));
+        let fallen = breaker("kill_dd_pct", drawdown, self.kill_dd_pct, self.halted.as_ref(), answers);
         let daily_loss = self.track.daily_loss_pct();
-        checks.push(breaker("kill_daily_loss_pct", daily_loss, self.kill_daily_loss_pct, day_over));
-        verdict_of(&checks[first..])
+        let lost = breaker("kill_daily_loss_pct", daily_loss, self.kill_daily_loss_pct, day_over, answers);
+        verdict_of(fallen.or(lost))
     }
 
     fn posture(&self, _: &Book, now: Timestamp) -> Stance {

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use hedge_core::{
-    Book, Decimal, Envelope, Event, Fact, GateCheck, Proposal, RiskManager, Stance, Timestamp, Verdict,
-    Watches,
+    Answers, Book, Decimal, Envelope, Event, Fact, GateCheck, Proposal, RiskManager, Stance, Timestamp,
+    Verdict, Watches,
 };
 
 use crate::limits::verdict_of;
@@ -23,23 +23,29 @@ impl Freshness {
         Self { max_age_s, warmup_s, started_at: None }
     }
 
-    fn staleness(&self, proposal: &Proposal<'_>) -> GateCheck {
+    fn staleness(&self, proposal: &Proposal<'_>, answers: &mut Answers) -> Option<&'static str> {
         let rule = "price_staleness_s";
-        match proposal.book.mark(proposal.instrument) {
+        let fresh = match proposal.book.mark(proposal.instrument) {
             Some((_, learned)) => {
-                GateCheck::at_most(rule, seconds(proposal.now, learned), Decimal::from(self.max_age_s))
+                answers.at_most(rule, seconds(proposal.now, learned), Decimal::from(self.max_age_s))
             }
-            None => GateCheck::holds(rule, false, Cow::Borrowed("no mark price yet")),
-        }
+            None => answers.holds_or(rule, false, || Cow::Borrowed("no mark price yet")),
+        };
+        (!fresh).then_some(rule)
     }
 
-    fn warmup(&self, proposal: &Proposal<'_>) -> GateCheck {
+    fn warmup(&self, proposal: &Proposal<'_>, answers: &mut Answers) -> Option<&'static str> {
         let rule = "warmup_s";
-        match self.started_at {
-            Some(at) => GateCheck::at_least(rule, seconds(proposal.now, at), Decimal::from(self.warmup_s)),
+        let warm = match self.started_at {
+            Some(at) => answers.at_least(rule, seconds(proposal.now, at), Decimal::from(self.warmup_s)),
             // Without a start record nothing is known to have been read from the venue.
-            None => GateCheck::holds(rule, self.warmup_s == 0, Cow::Borrowed("no start recorded")),
-        }
+            None => {
+                let warm = self.warmup_s == 0;
+                answers.push(GateCheck::holds(rule, warm, Cow::Borrowed("no start recorded")));
+                warm
+            }
+        };
+        (!warm).then_some(rule)
     }
 }
 
@@ -50,11 +56,9 @@ fn seconds(later: Timestamp, earlier: Timestamp) -> Decimal {
 }
 
 impl RiskManager for Freshness {
-    fn assess(&self, proposal: &Proposal<'_>, checks: &mut Vec<GateCheck>) -> Verdict {
-        let first = checks.len();
-        checks.push(self.staleness(proposal));
-        checks.push(self.warmup(proposal));
-        verdict_of(&checks[first..])
+    fn assess(&self, proposal: &Proposal<'_>, answers: &mut Answers) -> Verdict {
+        let (stale, cold) = (self.staleness(proposal, answers), self.warmup(proposal, answers));
+        verdict_of(stale.or(cold))
     }
     fn posture(&self, _: &Book, _: Timestamp) -> Stance {
         Stance::NORMAL

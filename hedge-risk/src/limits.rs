@@ -3,8 +3,8 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use hedge_core::{
-    Action, Book, CheckVerdict, Decimal, Envelope, GateCheck, PositionKey, Proposal, Protection, RiskManager,
-    Stance, Symbol, Timestamp, Verdict, Watches,
+    Action, Answers, Book, CheckVerdict, Decimal, Envelope, GateCheck, PositionKey, PositionSide, Proposal,
+    Protection, RiskManager, Stance, Symbol, Timestamp, Verdict, Watches,
     money::{compare, difference, div_round, greatest, product, sum},
 };
 
@@ -42,92 +42,101 @@ impl Limits {
         }
     }
 
-    fn positions(&self, proposal: &Proposal<'_>) -> GateCheck {
+    fn positions(&self, proposal: &Proposal<'_>, answers: &mut Answers) -> Option<&'static str> {
+        let rule = "max_positions";
         let key = &proposal.position;
         let counted = proposal.book.is_occupied(key);
         let legs = proposal.book.occupied_legs() + usize::from(!counted);
-        GateCheck::at_most("max_positions", Decimal::from(legs), Decimal::from(self.max_positions))
+        let passes = answers.at_most(rule, Decimal::from(legs), Decimal::from(self.max_positions));
+        (!passes).then_some(rule)
     }
 
     /// The opening itself, its stop and its take-profits.
-    fn open_orders(&self, proposal: &Proposal<'_>) -> GateCheck {
+    fn open_orders(&self, proposal: &Proposal<'_>, answers: &mut Answers) -> Option<&'static str> {
+        let rule = "max_open_orders";
         let brings = match proposal.protection {
             Protection::Stop { take_profits, .. } => 2 + take_profits.len(),
             Protection::Unprotected { .. } => 1,
         };
         let orders = Decimal::from(proposal.book.live_order_count() as usize + brings);
-        GateCheck::at_most("max_open_orders", orders, Decimal::from(self.max_open_orders))
+        let passes = answers.at_most(rule, orders, Decimal::from(self.max_open_orders));
+        (!passes).then_some(rule)
     }
 
-    fn min_notional(&self, proposal: &Proposal<'_>) -> GateCheck {
+    fn min_notional(&self, proposal: &Proposal<'_>, answers: &mut Answers) -> Option<&'static str> {
+        let rule = "min_notional";
         let own = self.min_notional_by_symbol.get(&proposal.position.instrument.symbol);
         let own = own.copied().unwrap_or(self.min_notional_usdt);
         let limit = greatest(own, proposal.spec.min_notional.get());
-        let mut check = GateCheck::at_least("min_notional", proposal.notional.get(), limit);
-        if !check.passed() {
-            check.note = Some(Cow::Borrowed("raise capital_per_trade or drop the instrument"));
-        }
-        check
+        let passes = answers.at_least_or(rule, proposal.notional.get(), limit, || {
+            Cow::Borrowed("raise capital_per_trade or drop the instrument")
+        });
+        (!passes).then_some(rule)
     }
 
     /// How much worse than mark the order may fill. The price grid may cost one tick on top.
-    fn slippage(&self, proposal: &Proposal<'_>) -> GateCheck {
+    fn slippage(&self, proposal: &Proposal<'_>, answers: &mut Answers) -> Option<&'static str> {
         let rule = "max_slippage_bps";
         let Some((mark, _)) = proposal.book.mark(proposal.instrument) else {
-            return GateCheck::holds(rule, false, Cow::Borrowed("no mark price yet"));
+            answers.holds_or(rule, false, || Cow::Borrowed("no mark price yet"));
+            return Some(rule);
         };
         let (mark, bps) = (mark.get(), Decimal::from(10_000));
-        let sign = Decimal::from(proposal.position.side.sign());
-        let worse = product(&difference(&proposal.price.get(), &mark), &sign);
-        let mut check =
-            GateCheck::at_most(rule, div_round(product(&worse, &bps), mark, 4), self.max_slippage_bps);
-        let most = product(&mark, &self.max_slippage_bps);
-        let fits = compare(&product(&difference(&worse, &proposal.spec.tick), &bps), &most).is_le();
-        check.verdict = if fits { CheckVerdict::Pass } else { CheckVerdict::Refuse };
-        check
+        let difference_to_mark = difference(&proposal.price.get(), &mark);
+        let worse = match proposal.position.side {
+            // As a product with 1 or -1 would be written: nothing is plain 0.
+            _ if difference_to_mark.is_zero() => Decimal::ZERO,
+            PositionSide::Long => difference_to_mark,
+            PositionSide::Short => -difference_to_mark,
+        };
+        let reach = div_round(product(&worse, &bps), mark, 4);
+        // What is better than mark need not be compared with what is allowed.
+        let fits = worse.is_sign_negative() || {
+            let most = product(&mark, &self.max_slippage_bps);
+            compare(&product(&difference(&worse, &proposal.spec.tick), &bps), &most).is_le()
+        };
+        let passes = answers.judged(rule, reach, self.max_slippage_bps, fits);
+        (!passes).then_some(rule)
     }
 
-    fn leverage(&self, proposal: &Proposal<'_>, exposure: Decimal, checks: &mut Vec<GateCheck>) -> Verdict {
+    fn leverage(&self, proposal: &Proposal<'_>, exposure: Decimal, answers: &mut Answers) -> Verdict {
         let rule = "max_leverage";
         let equity = proposal.book.equity();
         if equity.is_sign_negative() || equity.is_zero() {
-            checks.push(GateCheck::holds(rule, false, Cow::Borrowed("equity is not above zero")));
+            answers.holds_or(rule, false, || Cow::Borrowed("equity is not above zero"));
             return refuse(rule);
         }
         let limit_usdt = product(&self.max_leverage, &equity);
         let after = sum(&exposure, &proposal.notional.get());
-        let mut check = GateCheck::at_most(rule, div_round(after, equity, 4), self.max_leverage);
-        let verdict = fit(rule, proposal, exposure, limit_usdt, &mut check);
-        checks.push(check);
-        verdict
+        let reach = div_round(after, equity, 4);
+        if compare(&after, &limit_usdt).is_le() {
+            answers.judged(rule, reach, self.max_leverage, true);
+            return Verdict::Approve;
+        }
+        let check = GateCheck::at_most(rule, reach, self.max_leverage);
+        cut(check, proposal, exposure, limit_usdt, answers)
     }
 }
 
 /// What rules that cannot cut back say together: the first that does not pass refuses.
-pub(crate) fn verdict_of(checks: &[GateCheck]) -> Verdict {
-    match checks.iter().find(|check| !check.passed()) {
-        Some(check) => Verdict::Refuse { rule: check.rule.clone() },
-        None => Verdict::Approve,
-    }
+pub(crate) fn verdict_of(refusing: Option<&'static str>) -> Verdict {
+    refusing.map_or(Verdict::Approve, refuse)
 }
 
 fn refuse(rule: &'static str) -> Verdict {
     Verdict::Refuse { rule: Cow::Borrowed(rule) }
 }
 
-/// Decides whether a proposal fits beside what is open, as it is or cut back.
-fn fit(
-    rule: &'static str,
+/// A proposal does not fit beside what is open: it is cut back, or refused.
+#[cold]
+fn cut(
+    mut check: GateCheck,
     proposal: &Proposal<'_>,
     open: Decimal,
     limit: Decimal,
-    check: &mut GateCheck,
+    answers: &mut Answers,
 ) -> Verdict {
-    if compare(&sum(&open, &proposal.notional.get()), &limit).is_le() {
-        check.verdict = CheckVerdict::Pass;
-        return Verdict::Approve;
-    }
-    match cut_back(limit - open, proposal.price, proposal.spec) {
+    let verdict = match cut_back(limit - open, proposal.price, proposal.spec) {
         Some(to) => {
             check.verdict = CheckVerdict::Shrink;
             check.note = Some(Cow::Owned(format!("cut back to {to}")));
@@ -135,9 +144,11 @@ fn fit(
         }
         None => {
             check.verdict = CheckVerdict::Refuse;
-            refuse(rule)
+            Verdict::Refuse { rule: check.rule.clone() }
         }
-    }
+    };
+    answers.push(check);
+    verdict
 }
 
 fn notional(
@@ -145,24 +156,24 @@ fn notional(
     proposal: &Proposal<'_>,
     open: Decimal,
     limit: Decimal,
-    checks: &mut Vec<GateCheck>,
+    answers: &mut Answers,
 ) -> Verdict {
-    checks.push(GateCheck::at_most(rule, sum(&open, &proposal.notional.get()), limit));
-    match checks.last_mut() {
-        Some(check) if !check.passed() => fit(rule, proposal, open, limit, check),
-        _ => Verdict::Approve,
+    let after = sum(&open, &proposal.notional.get());
+    if compare(&after, &limit).is_le() {
+        answers.at_most(rule, after, limit);
+        return Verdict::Approve;
     }
+    cut(GateCheck::at_most(rule, after, limit), proposal, open, limit, answers)
 }
 
 impl RiskManager for Limits {
-    fn assess(&self, proposal: &Proposal<'_>, checks: &mut Vec<GateCheck>) -> Verdict {
+    fn assess(&self, proposal: &Proposal<'_>, answers: &mut Answers) -> Verdict {
         let book = proposal.book;
-        let first = checks.len();
-        checks.push(self.positions(proposal));
-        checks.push(self.open_orders(proposal));
-        checks.push(self.min_notional(proposal));
-        checks.push(self.slippage(proposal));
-        let verdict = verdict_of(&checks[first..]);
+        let positions = self.positions(proposal, answers);
+        let open_orders = self.open_orders(proposal, answers);
+        let min_notional = self.min_notional(proposal, answers);
+        let slippage = self.slippage(proposal, answers);
+        let verdict = verdict_of(positions.or(open_orders).or(min_notional).or(slippage));
         let instrument = proposal.position.instrument;
         let [long, short] =
             [PositionKey::long(instrument), PositionKey::short(instrument)].map(|key| book.exposure(&key));
@@ -173,11 +184,11 @@ impl RiskManager for Limits {
                 proposal,
                 Decimal::ZERO,
                 self.per_order_usdt,
-                checks,
+                answers,
             ))
-            .stricter(notional("max_notional_per_symbol", proposal, of_symbol, self.per_symbol_usdt, checks))
-            .stricter(notional("max_notional_total", proposal, total, self.total_usdt, checks))
-            .stricter(self.leverage(proposal, total, checks))
+            .stricter(notional("max_notional_per_symbol", proposal, of_symbol, self.per_symbol_usdt, answers))
+            .stricter(notional("max_notional_total", proposal, total, self.total_usdt, answers))
+            .stricter(self.leverage(proposal, total, answers))
     }
     fn posture(&self, _: &Book, _: Timestamp) -> Stance {
         Stance::NORMAL

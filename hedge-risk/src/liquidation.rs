@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use hedge_core::{
-    Book, Decimal, Envelope, GateCheck, InstrumentId, LegState, PositionKey, PositionSide, Proposal,
+    Answers, Book, Decimal, Envelope, InstrumentId, LegState, PositionKey, PositionSide, Proposal,
     RiskManager, Stance, Timestamp, Verdict, Watches,
     money::{compare, difference, div_round, greatest, least, product, sum},
 };
 
-use crate::limits::is_exposed;
+use crate::limits::{is_exposed, verdict_of};
 
 /// Keeps the estimated distance to liquidation above a minimum.
 ///
@@ -97,16 +97,13 @@ impl LiquidationDistance {
 }
 
 impl RiskManager for LiquidationDistance {
-    fn assess(&self, proposal: &Proposal<'_>, checks: &mut Vec<GateCheck>) -> Verdict {
+    fn assess(&self, proposal: &Proposal<'_>, answers: &mut Answers) -> Verdict {
         let rule = "liq_distance_pct";
         let distance = self.distance_pct(proposal.book, &proposal.position, proposal.notional.get());
-        let mut check = GateCheck::at_least(rule, distance, self.min_pct);
-        let passed = check.passed();
-        if !passed {
-            check.note = Some(Cow::Borrowed("estimated, all prices running against the net position"));
-        }
-        checks.push(check);
-        if passed { Verdict::Approve } else { Verdict::Refuse { rule: rule.into() } }
+        let passes = answers.at_least_or(rule, distance, self.min_pct, || {
+            Cow::Borrowed("estimated, all prices running against the net position")
+        });
+        verdict_of((!passes).then_some(rule))
     }
     fn posture(&self, _: &Book, _: Timestamp) -> Stance {
         Stance::NORMAL

@@ -1,54 +1,67 @@
 //! A stuck strategy stops itself: few entries per leg and hour.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    time::Duration,
-};
+use std::collections::VecDeque;
 
 use hedge_core::{
-    Action, Book, Decimal, Decision, Envelope, Event, GateCheck, PositionKey, Proposal, RiskManager, Stance,
-    Timestamp, Verdict, Watches,
+    Action, Answers, Book, Decimal, Decision, Envelope, Event, InstrumentIx, PositionSide, Proposal,
+    RiskManager, Stance, Timestamp, Verdict, Watches,
 };
 
-const HOUR: Duration = Duration::from_secs(3_600);
+use crate::limits::verdict_of;
+
+const HOUR_NS: i64 = 3_600_000_000_000;
 
 /// Counts approved openings per leg over the last hour. Folds from the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryRate {
     per_hour: u32,
-    /// At most `per_hour` instants a leg, oldest first.
-    entries: BTreeMap<PositionKey, VecDeque<Timestamp>>,
+    /// By leg: LONG and SHORT of each instrument in the engine's order. At most `per_hour` instants each, oldest first.
+    entries: Vec<VecDeque<Timestamp>>,
 }
 
 impl EntryRate {
     /// That many openings a leg and hour.
     pub const fn new(per_hour: u32) -> Self {
-        Self { per_hour, entries: BTreeMap::new() }
+        Self { per_hour, entries: Vec::new() }
     }
-    fn in_last_hour(&self, key: &PositionKey, now: Timestamp) -> usize {
-        let is_old = |at: &Timestamp| now.since(*at) >= HOUR;
-        self.entries.get(key).map_or(0, |entries| entries.len() - entries.partition_point(is_old))
+    fn in_last_hour(&self, leg: usize, now: Timestamp) -> usize {
+        let is_old = |at: &Timestamp| now.ns().saturating_sub(at.ns()) >= HOUR_NS;
+        let Some(entries) = self.entries.get(leg) else { return 0 };
+        // Where the newest is old, or the oldest is not, there is nothing to look for.
+        match (entries.back(), entries.front()) {
+            (Some(newest), _) if is_old(newest) => 0,
+            (_, Some(oldest)) if !is_old(oldest) => entries.len(),
+            _ => entries.len() - entries.partition_point(is_old),
+        }
     }
 }
 
+fn place_of(instrument: InstrumentIx, side: PositionSide) -> usize {
+    usize::from(instrument.0) * 2 + usize::from(side == PositionSide::Short)
+}
+
 impl RiskManager for EntryRate {
-    fn assess(&self, proposal: &Proposal<'_>, checks: &mut Vec<GateCheck>) -> Verdict {
+    fn assess(&self, proposal: &Proposal<'_>, answers: &mut Answers) -> Verdict {
         let rule = "entries_per_leg_per_hour";
-        let entries = self.in_last_hour(&proposal.position, proposal.now) + 1;
-        let check = GateCheck::at_most(rule, Decimal::from(entries), Decimal::from(self.per_hour));
-        let passed = check.passed();
-        checks.push(check);
-        if passed { Verdict::Approve } else { Verdict::Refuse { rule: rule.into() } }
+        let leg = place_of(proposal.instrument, proposal.position.side);
+        let entries = self.in_last_hour(leg, proposal.now) + 1;
+        let passes = answers.at_most(rule, Decimal::from(entries), Decimal::from(self.per_hour));
+        verdict_of((!passes).then_some(rule))
     }
     fn posture(&self, _: &Book, _: Timestamp) -> Stance {
         Stance::NORMAL
     }
-    fn observe(&mut self, envelope: &Envelope, _: &Book) {
+    fn observe(&mut self, envelope: &Envelope, book: &Book) {
         let Event::Decision(Decision::OrderApproved { position, leg, .. }) = &envelope.event else { return };
         if leg.action() != Action::Open {
             return;
         }
-        let entries = self.entries.entry(*position).or_default();
+        let Some(instrument) = book.ix(&position.instrument) else { return };
+        let leg = place_of(instrument, position.side);
+        if self.entries.len() <= leg {
+            self.entries.resize_with(leg + 1, VecDeque::new);
+        }
+        let Some(entries) = self.entries.get_mut(leg) else { return };
         entries.push_back(envelope.at);
         if entries.len() > self.per_hour as usize {
             entries.pop_front();

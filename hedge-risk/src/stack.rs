@@ -1,7 +1,7 @@
 //! All rules together: every one answers, the strictest wins.
 
 use hedge_core::{
-    Book, Envelope, GateCheck, Posture, Proposal, RiskManager, Stance, Timestamp, Verdict, Watches,
+    Answers, Book, Envelope, Posture, Proposal, RiskManager, Stance, Timestamp, Verdict, Watches,
 };
 
 use crate::{
@@ -65,10 +65,10 @@ impl RiskStack {
 }
 
 impl RiskManager for RiskStack {
-    fn assess(&self, proposal: &Proposal<'_>, checks: &mut Vec<GateCheck>) -> Verdict {
+    fn assess(&self, proposal: &Proposal<'_>, answers: &mut Answers) -> Verdict {
         self.managers
             .iter()
-            .fold(Verdict::Approve, |verdict, manager| verdict.stricter(manager.assess(proposal, checks)))
+            .fold(Verdict::Approve, |verdict, manager| verdict.stricter(manager.assess(proposal, answers)))
     }
     fn posture(&self, book: &Book, now: Timestamp) -> Stance {
         // One that may have a stance is the usual number.
@@ -131,8 +131,8 @@ mod tests {
     struct Fixed(Verdict, Posture);
 
     impl RiskManager for Fixed {
-        fn assess(&self, _: &Proposal<'_>, checks: &mut Vec<GateCheck>) -> Verdict {
-            checks.push(GateCheck::holds("fixed", self.0 == Verdict::Approve, None));
+        fn assess(&self, _: &Proposal<'_>, answers: &mut Answers) -> Verdict {
+            answers.holds("fixed", self.0 == Verdict::Approve);
             self.0.clone()
         }
         fn posture(&self, _: &Book, _: Timestamp) -> Stance {

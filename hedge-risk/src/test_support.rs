@@ -3,12 +3,13 @@
 use std::str::FromStr;
 
 use hedge_core::{
-    AccountEvent, AccountSnapshot, Amount, Asset, Balance, Bar, Book, CashFlow, CashFlowKind, ClientOrderId,
-    Decimal, Decision, Entry, Envelope, Event, Exit, Fact, Fill, GateCheck, InstrumentId, InstrumentIx,
-    InstrumentSpec, InstrumentStatus, Interval, Leg, LotRule, MarketEvent, Notional, OperatorCommand,
-    OrderIds, OrderPurpose, Outcome, PositionKey, PositionMode, PositionSide, Price, Proposal, Protection,
-    Qty, Ratio, ReportedId, ReportedSide, RiskManager, RunId, RunStarted, Seq, SignedAmount, StrategyId,
-    TakeProfit, Term, Tif, Timestamp, TradeId, VenueOrderId, VenueSnapshot, Verdict, order::Coverage,
+    AccountEvent, AccountSnapshot, Amount, Answers, Asset, Balance, Bar, Book, CashFlow, CashFlowKind,
+    ClientOrderId, Decimal, Decision, Entry, Envelope, Event, Exit, Fact, Fill, GateCheck, InstrumentId,
+    InstrumentIx, InstrumentSpec, InstrumentStatus, Interval, Leg, LotRule, MarketEvent, Notional,
+    OperatorCommand, OrderIds, OrderPurpose, Outcome, PositionKey, PositionMode, PositionSide, Price,
+    Proposal, Protection, Qty, Ratio, ReportedId, ReportedSide, RiskManager, RunId, RunStarted, Seq,
+    SignedAmount, StrategyId, TakeProfit, Term, Tif, Timestamp, TradeId, VenueOrderId, VenueSnapshot,
+    Verdict, order::Coverage,
 };
 
 use crate::config::RiskLimits;
@@ -266,7 +267,7 @@ impl World {
             book: &self.book,
             now: self.now,
         };
-        let mut checks = Vec::new();
-        (manager.assess(&proposal, &mut checks), checks)
+        let mut answers = Answers::default();
+        (manager.assess(&proposal, &mut answers), answers.to_vec())
     }
 }

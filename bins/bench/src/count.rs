@@ -7,7 +7,7 @@ use std::hint::black_box;
 use hedge_binance::hot;
 use hedge_sim::backtest::Backtest;
 
-use crate::{bars, decode, figure::print, sign, symbols};
+use crate::{bars, decode, figure::print, sign, symbols, tick_to_order};
 
 const MESSAGES: usize = 2_000;
 const ORDERS: usize = 2_000;
@@ -20,6 +20,7 @@ pub(crate) fn run(what: &str) -> Result<(), String> {
     let operations = match what {
         "decode" => decode(),
         "sign" => sign()?,
+        "decide" => decide()?,
         "one-symbol" => played(symbols::backtest(1, SHARED_BARS)?, SHARED_BARS)?,
         "many-symbols" => played(symbols::backtest(MANY_SYMBOLS, SHARED_BARS)?, SHARED_BARS)?,
         _ => played(bars::generated(BARS)?, BARS)?,
@@ -46,6 +47,12 @@ fn sign() -> Result<usize, String> {
             black_box(orders.signed(i).ok());
         }
     });
+    Ok(ORDERS)
+}
+
+/// A quote to an approved order: the strategy, every rule of the gate, the records. Neither decoding nor signing.
+fn decide() -> Result<usize, String> {
+    tick_to_order::each_decision(ORDERS, |decide| counted(decide))?;
     Ok(ORDERS)
 }
 

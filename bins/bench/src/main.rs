@@ -79,8 +79,8 @@ enum Bench {
     },
     /// A fixed amount of work for an instruction counter; nothing is timed. See .ci/instructions.
     Count {
-        /// Market messages, signed orders, bars of a backtest, or bars shared out among one symbol or 500.
-        #[arg(value_parser = ["decode", "sign", "bars", "one-symbol", "many-symbols"])]
+        /// Market messages, decisions, signed orders, bars of a backtest, or bars shared out among one symbol or 500.
+        #[arg(value_parser = ["decode", "decide", "sign", "bars", "one-symbol", "many-symbols"])]
         what: String,
     },
     /// A ledger of so many rows: how fast they come in, how fast the last day is asked, how large it is.

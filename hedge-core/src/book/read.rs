@@ -167,6 +167,12 @@ impl Book {
         self.legs.get(self.slot(key)?)
     }
 
+    /// A leg by the engine's index of its instrument.
+    #[inline]
+    pub fn leg_at(&self, ix: InstrumentIx, side: PositionSide) -> Option<&LegState> {
+        self.legs.get(usize::from(ix.0) * 2 + usize::from(side == PositionSide::Short))
+    }
+
     /// Every leg of every instrument, flat ones included.
     pub fn legs(&self) -> impl Iterator<Item = &LegState> {
         self.legs.iter()
@@ -225,7 +231,7 @@ impl Book {
     }
 
     #[inline]
-    pub(super) fn has_opening(&self, leg: &LegState) -> bool {
+    pub(crate) fn has_opening(&self, leg: &LegState) -> bool {
         self.live_in(leg).any(|order| order.leg.action() == Action::Open)
     }
 

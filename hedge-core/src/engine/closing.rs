@@ -1,5 +1,6 @@
 //! Closing legs at the market, in pieces, never twice for the same quantity.
 
+use super::intents::OTHER_TOPICS;
 use super::run::{Cx, Engine};
 use std::{borrow::Cow, time::Duration};
 
@@ -13,7 +14,7 @@ use crate::{
     money::{Qty, difference},
     order::{Exit, Leg, Portion},
     position::{Position, PositionKey, PositionSide},
-    risk::{GateCheck, Verdict},
+    risk::Verdict,
 };
 
 /// How long a symbol opens nothing at least once the venue has refused what this program sends.
@@ -170,20 +171,16 @@ impl Engine {
     ) {
         if *exit == Exit::Market {
             let free = self.closable(key);
-            let (check, verdict) = match &free {
-                Some(position) => {
-                    (GateCheck::at_least("closable", position.qty().get(), Decimal::ZERO), Verdict::Approve)
-                }
-                None => (
-                    GateCheck::holds(
-                        "closable",
-                        false,
-                        Cow::Borrowed("closing orders for the whole leg are live already"),
-                    ),
-                    Verdict::Refuse { rule: Cow::Borrowed("closable") },
-                ),
+            let answers = &mut self.answers;
+            answers.begin(OTHER_TOPICS);
+            let closable = match &free {
+                Some(position) => answers.at_least("closable", position.qty().get(), Decimal::ZERO),
+                None => answers.holds_or("closable", false, || {
+                    Cow::Borrowed("closing orders for the whole leg are live already")
+                }),
             };
-            let checks = self.shapes.keep(&[check]);
+            let verdict = if closable { Verdict::Approve } else { answers.refusal() };
+            let checks = answers.keep();
             let closable = Decision::Assessed { position: *key, checks, verdict };
             let seq = self.record(cx, Event::Decision(closable));
             let cx = &mut cx.because_of(seq);

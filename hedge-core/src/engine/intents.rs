@@ -5,17 +5,35 @@ use super::step::Effect;
 use std::{borrow::Cow, mem};
 
 use crate::{
-    book::OrderRecord,
+    book::{Book, OrderRecord},
+    checks::GateChecks,
     event::{Decision, Event},
     gate::{Gate, OpenRequest},
-    id::{ClientOrderId, OrderIds, OrderPurpose, Seq, StrategyId},
+    id::{ClientOrderId, InstrumentIx, OrderIds, OrderPurpose, Seq, StrategyId},
     instrument::InstrumentSpec,
     order::{Approved, Close, Entry, Intent, Order, Protection, Size},
     order_state::OrderState,
-    position::{Position, PositionKey},
-    risk::{CheckVerdict, GateCheck, Verdict},
+    position::{Position, PositionKey, PositionSide},
+    risk::{GateCheck, Verdict},
     strategy::{StrategyEvent, StrategyView},
 };
+
+/// What lists of answers are about, besides openings.
+pub(super) const OTHER_TOPICS: usize = 0;
+
+/// The openings of one leg look alike.
+fn topic_of(instrument: InstrumentIx, side: PositionSide) -> usize {
+    1 + usize::from(instrument.0) * 2 + usize::from(side == PositionSide::Short)
+}
+
+fn id_at(ids: &OrderIds, book: &Book, seq: Seq, purpose: OrderPurpose) -> ClientOrderId {
+    let (run, term) = (book.run(), book.term());
+    if ids.are_of(run, term) {
+        ids.derive(seq, purpose)
+    } else {
+        OrderIds::new(run, term).derive(seq, purpose)
+    }
+}
 
 impl Engine {
     pub(super) fn owner_of(&self, key: &PositionKey) -> Option<usize> {
@@ -107,14 +125,14 @@ impl Engine {
     ) {
         // Baselines that depend on the time of day must be today's, also when no mark has moved equity since.
         self.risk.mark(&self.book, cx.at);
-        let mut checks = mem::take(&mut self.answers);
-        checks.clear();
+        let answers = &mut self.answers;
         // The assessment takes the next place, the order the one after it.
         let order_seq = self.book.next_seq().next();
-        let id = self.id_at(order_seq, OrderPurpose::Entry);
+        let id = id_at(&self.order_ids, &self.book, order_seq, OrderPurpose::Entry);
         let result = match self.book.ix(&position.instrument) {
             Some(instrument) => match self.book.spec(instrument) {
                 Some(spec) => {
+                    answers.begin(topic_of(instrument, position.side));
                     let gate = Gate::new(
                         spec,
                         self.book.term(),
@@ -125,25 +143,26 @@ impl Engine {
                     .vanishing(self.config.entries_vanish_after);
                     let request =
                         OpenRequest { strategy, position: *position, instrument, size, entry, protection };
-                    gate.open(id, &request, &self.book, &*self.risk, &mut checks)
+                    gate.open(id, &request, &self.book, &*self.risk, answers)
                 }
-                None => Err(Verdict::Refuse { rule: Cow::Borrowed("instrument_known") }),
+                None => {
+                    answers.begin(OTHER_TOPICS);
+                    Err(Verdict::Refuse { rule: Cow::Borrowed("instrument_known") })
+                }
             },
             None => {
-                checks.push(GateCheck::holds("instrument_known", false, None));
+                answers.begin(OTHER_TOPICS);
+                answers.holds("instrument_known", false);
                 Err(Verdict::Refuse { rule: Cow::Borrowed("instrument_known") })
             }
         };
         let verdict = match &result {
-            Ok(_) if checks.iter().any(|check| check.verdict == CheckVerdict::Shrink) => result
-                .as_ref()
-                .map_or(Verdict::Approve, |(order, _)| Verdict::Shrink { to: order.get().qty() }),
+            Ok((order, _)) if answers.is_cut_back() => Verdict::Shrink { to: order.get().qty() },
             Ok(_) => Verdict::Approve,
             Err(verdict) => verdict.clone(),
         };
-        let kept = self.shapes.keep(&checks);
-        self.answers = checks;
-        let assessed = Decision::Assessed { position: *position, checks: kept, verdict };
+        let checks = answers.keep();
+        let assessed = Decision::Assessed { position: *position, checks, verdict };
         let seq = self.record(cx, Event::Decision(assessed));
         let cx = &mut cx.because_of(seq);
         if let Ok((order, protection)) = result {
@@ -161,8 +180,10 @@ impl Engine {
             return true;
         }
         let note = owner.filter(|_| !mine).map(|owner| Cow::Owned(format!("leg belongs to {owner}")));
-        let checks = [GateCheck::holds("leg_open", open, None), GateCheck::holds("leg_owner", mine, note)];
-        let checks = self.shapes.keep(&checks);
+        let checks = self.answers_of([
+            GateCheck::holds("leg_open", open, None),
+            GateCheck::holds("leg_owner", mine, note),
+        ]);
         let rule = if open { "leg_owner" } else { "leg_open" };
         let verdict = Verdict::Refuse { rule: Cow::Borrowed(rule) };
         let assessed = Decision::Assessed { position: *position, checks, verdict };
@@ -179,16 +200,14 @@ impl Engine {
     }
 
     pub(super) fn new_id(&self, purpose: OrderPurpose) -> ClientOrderId {
-        self.id_at(self.book.next_seq(), purpose)
+        id_at(&self.order_ids, &self.book, self.book.next_seq(), purpose)
     }
 
-    pub(super) fn id_at(&self, seq: Seq, purpose: OrderPurpose) -> ClientOrderId {
-        let (run, term) = (self.book.run(), self.book.term());
-        if self.order_ids.are_of(run, term) {
-            self.order_ids.derive(seq, purpose)
-        } else {
-            OrderIds::new(run, term).derive(seq, purpose)
-        }
+    /// A list of answers about anything but an opening.
+    pub(super) fn answers_of<const N: usize>(&mut self, checks: [GateCheck; N]) -> GateChecks {
+        self.answers.begin(OTHER_TOPICS);
+        checks.into_iter().for_each(|check| self.answers.push(check));
+        self.answers.keep()
     }
 
     pub(super) fn submit(&mut self, cx: &mut Cx<'_>, strategy: Option<StrategyId>, close: Approved<Close>) {

@@ -522,7 +522,7 @@ impl Engine {
             None => (Verdict::Approve, GateCheck::holds("stop_move", true, None)),
         };
         let approved = verdict == Verdict::Approve;
-        let checks = self.shapes.keep(&[check]);
+        let checks = self.answers_of([check]);
         let assessed = Decision::Assessed { position: *key, checks, verdict };
         let seq = self.record(cx, Event::Decision(assessed));
         let cx = &mut cx.because_of(seq);

@@ -9,13 +9,13 @@ use super::{
 use std::{borrow::Cow, collections::BTreeSet, mem};
 
 use crate::{
+    answers::Answers,
     book::{Book, Change},
-    checks::Shapes,
     event::{Decision, Envelope, Event, Fact},
     id::{ClientOrderId, InstrumentId, OrderIds, RunId, Seq, StrategyId, Term},
     position::PositionKey,
     reconcile::Difference,
-    risk::{GateCheck, RiskManager},
+    risk::RiskManager,
     strategy::{DataNeed, Output, Strategy},
     time::{Interval, Timestamp},
     venue::MarketEvent,
@@ -53,10 +53,8 @@ pub struct Engine {
     pub(super) changes: Vec<Change>,
     /// The other buffer of changes, while these are worked on.
     pub(super) spare_changes: Vec<Change>,
-    /// Memory for the answers of the rules.
-    pub(super) answers: Vec<GateCheck>,
-    /// What lists of answers have in common.
-    pub(super) shapes: Shapes,
+    /// Where the rules write their answers, and what the lists of them have in common.
+    pub(super) answers: Answers,
     /// Commands of this process that are without an answer.
     pub(super) under_way: Vec<(ClientOrderId, PositionKey)>,
     /// Legs that were closed by force, or guarded.
@@ -130,8 +128,7 @@ impl Engine {
             output: Output::default(),
             changes: Vec::new(),
             spare_changes: Vec::new(),
-            answers: Vec::new(),
-            shapes: Shapes::default(),
+            answers: Answers::default(),
             under_way: Vec::new(),
             attempts: Vec::new(),
             suspects: Vec::new(),

@@ -222,14 +222,14 @@ fn take_profits_on_the_wrong_side_are_left_out() {
 struct Cut(Verdict);
 
 impl RiskManager for Cut {
-    fn assess(&self, proposal: &Proposal<'_>, checks: &mut Vec<GateCheck>) -> Verdict {
+    fn assess(&self, proposal: &Proposal<'_>, answers: &mut Answers) -> Verdict {
         let mut check = GateCheck::at_most("cut", proposal.qty.get(), d("0.5"));
         check.verdict = match self.0 {
             Verdict::Approve => CheckVerdict::Pass,
             Verdict::Shrink { .. } => CheckVerdict::Shrink,
             Verdict::Refuse { .. } => CheckVerdict::Refuse,
         };
-        checks.push(check);
+        answers.push(check);
         self.0.clone()
     }
     fn posture(&self, _: &Book, _: Timestamp) -> Stance {

@@ -50,8 +50,8 @@ fn no_posture_stops_an_exit_a_stop_or_a_move() {
 struct NoToEverything;
 
 impl RiskManager for NoToEverything {
-    fn assess(&self, _: &Proposal<'_>, checks: &mut Vec<GateCheck>) -> Verdict {
-        checks.push(GateCheck::holds("never", false, None));
+    fn assess(&self, _: &Proposal<'_>, answers: &mut Answers) -> Verdict {
+        answers.holds("never", false);
         Verdict::Refuse { rule: Cow::Borrowed("never") }
     }
     fn posture(&self, _: &Book, _: Timestamp) -> Stance {
@@ -276,8 +276,8 @@ fn an_operator_s_halt_survives_a_restart() {
 struct Fearful;
 
 impl RiskManager for Fearful {
-    fn assess(&self, _: &Proposal<'_>, checks: &mut Vec<GateCheck>) -> Verdict {
-        checks.push(GateCheck::holds("fear", true, None));
+    fn assess(&self, _: &Proposal<'_>, answers: &mut Answers) -> Verdict {
+        answers.holds("fear", true);
         Verdict::Approve
     }
     fn posture(&self, book: &Book, _: Timestamp) -> Stance {

@@ -40,6 +40,18 @@ pub(crate) fn run(quotes: usize) -> Result<(), String> {
     Ok(())
 }
 
+/// Hands the decision about each of so many quotes to `run`, which makes it; what lies between them is done here.
+pub(crate) fn each_decision(quotes: usize, mut run: impl FnMut(&mut dyn FnMut())) -> Result<(), String> {
+    let frames = Frames::generate(quotes);
+    let mut pipeline = Pipeline::new()?;
+    for i in 0..quotes {
+        let event = pipeline::decode(frames.text(i))?;
+        run(&mut || pipeline.decide(event));
+        pipeline.between()?;
+    }
+    Ok(())
+}
+
 /// The median of each part, clocks included. Units: nanoseconds.
 fn parts(pipeline: &mut Pipeline, frames: &Frames) -> Result<[f64; 3], String> {
     let mut nanos = [const { Vec::new() }; 3];

@@ -175,7 +175,7 @@ impl Pipeline {
         Ok([decoded, decided, part()])
     }
 
-    fn decide(&mut self, event: MarketEvent) {
+    pub(super) fn decide(&mut self, event: MarketEvent) {
         if let MarketEvent::Book { bid, .. } = &event {
             self.mark = Some(*bid);
         }
@@ -266,7 +266,7 @@ impl Pipeline {
 }
 
 /// A quote as the market stream hands it to the engine.
-fn decode(text: &str) -> Result<MarketEvent, String> {
+pub(super) fn decode(text: &str) -> Result<MarketEvent, String> {
     let Some(hot::Frame { event: Hot::BookTicker(quote), .. }) = hot::frame(text) else {
         return Err(format!("not a book ticker: {text}"));
     };
