@@ -9,8 +9,8 @@ use std::{borrow::Cow, sync::Arc};
 use rust_decimal::Decimal;
 
 use crate::{
-    checks::{Asked, Form, GateChecks, Moved, Part, Shapes, is_alike, read, same_text},
-    digits::{compare, is_same},
+    checks::{Asked, Form, GateChecks, Moved, Part, Shapes, is_alike, read},
+    digits::is_same,
     risk::{CheckVerdict, GateCheck, Verdict},
 };
 
@@ -64,14 +64,12 @@ impl Answers {
     /// A rule that passes while `value` is at most `limit`. Returns whether it does.
     #[inline]
     pub fn at_most(&mut self, rule: &'static str, value: Decimal, limit: Decimal) -> bool {
-        let passes = compare(&value, &limit).is_le();
-        self.number(Form::AtMost, rule, &value, &limit, passes)
+        self.number(Form::AtMost, rule, &value, &limit, None)
     }
     /// A rule that passes while `value` is at least `limit`. Returns whether it does.
     #[inline]
     pub fn at_least(&mut self, rule: &'static str, value: Decimal, limit: Decimal) -> bool {
-        let passes = compare(&value, &limit).is_ge();
-        self.number(Form::AtLeast, rule, &value, &limit, passes)
+        self.number(Form::AtLeast, rule, &value, &limit, None)
     }
     /// Like [`at_least`](Self::at_least), with something to say where it does not pass.
     #[inline]
@@ -82,8 +80,8 @@ impl Answers {
         limit: Decimal,
         note: impl FnOnce() -> Cow<'static, str>,
     ) -> bool {
-        if compare(&value, &limit).is_ge() {
-            return self.number(Form::AtLeast, rule, &value, &limit, true);
+        if Form::AtLeast.passes(&value, &limit) {
+            return self.number(Form::AtLeast, rule, &value, &limit, Some(true));
         }
         self.push(GateCheck { note: Some(note()), ..GateCheck::at_least(rule, value, limit) });
         false
@@ -91,18 +89,13 @@ impl Answers {
     /// Like [`at_most`](Self::at_most) in its numbers, but the rule says itself whether it passes. Returns what it says.
     #[inline]
     pub fn judged(&mut self, rule: &'static str, value: Decimal, limit: Decimal, passes: bool) -> bool {
-        self.number(Form::Judged, rule, &value, &limit, passes)
+        self.number(Form::Judged, rule, &value, &limit, Some(passes))
     }
     /// A yes-or-no rule. Returns its answer.
     #[inline]
     pub fn holds(&mut self, rule: &'static str, holds: bool) -> bool {
-        let is_expected = self.known().is_some_and(|known| {
-            known.form == Form::Holds
-                && known.check.passed() == holds
-                && known.check.note.is_none()
-                && same_text(&known.check.rule, rule)
-        });
-        if is_expected {
+        let is_it = |known: &Asked| known.check.passed() == holds && known.is(Form::Holds, rule);
+        if self.known().is_some_and(is_it) {
             self.agree(rule, if holds { CheckVerdict::Pass } else { CheckVerdict::Refuse });
             #[cfg(debug_assertions)]
             self.given.push(GateCheck::holds(rule, holds, None));
@@ -203,6 +196,7 @@ impl Answers {
         self.expected.as_deref()?.get(self.place)
     }
 
+    /// An answer in two numbers; whether they pass follows from them unless it is `stated`.
     #[inline]
     fn number(
         &mut self,
@@ -210,27 +204,24 @@ impl Answers {
         rule: &'static str,
         value: &Decimal,
         limit: &Decimal,
-        passes: bool,
+        stated: Option<bool>,
     ) -> bool {
+        let passes = stated.unwrap_or_else(|| form.passes(value, limit));
         let known = self.expected.as_deref().and_then(|expected| expected.get(self.place));
-        if let Some(known) = known
-            && known.form == form
-            && known.check.passed() == passes
-            && known.check.note.is_none()
-            && same_text(&known.check.rule, rule)
-        {
-            let place = self.place as u8;
-            if !is_same(&known.check.value, value) {
-                self.moved.push(Moved { number: *value, place, part: Part::Value });
+        match known {
+            Some(known) if known.is(form, rule) && known.check.passed() == passes => {
+                let place = self.place as u8;
+                if !is_same(&known.check.value, value) {
+                    self.moved.push(Moved { number: *value, place, part: Part::Value });
+                }
+                if !is_same(&known.check.limit, limit) {
+                    self.moved.push(Moved { number: *limit, place, part: Part::Limit });
+                }
+                self.agree(rule, if passes { CheckVerdict::Pass } else { CheckVerdict::Refuse });
+                #[cfg(debug_assertions)]
+                self.given.push(form.check(rule, *value, *limit, passes));
             }
-            if !is_same(&known.check.limit, limit) {
-                self.moved.push(Moved { number: *limit, place, part: Part::Limit });
-            }
-            self.agree(rule, if passes { CheckVerdict::Pass } else { CheckVerdict::Refuse });
-            #[cfg(debug_assertions)]
-            self.given.push(form.check(rule, *value, *limit, passes));
-        } else {
-            self.add(form, form.check(rule, *value, *limit, passes));
+            _ => self.add(form, form.check(rule, *value, *limit, passes)),
         }
         passes
     }

@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    digits::{difference, is_same},
+    digits::{compare, difference, is_same},
     risk::{CheckVerdict, GateCheck},
 };
 
@@ -52,6 +52,14 @@ impl Form {
         let verdict = if passes { CheckVerdict::Pass } else { CheckVerdict::Refuse };
         GateCheck { rule: Cow::Borrowed(rule), value, limit, distance, verdict, note: None }
     }
+    /// Whether these numbers pass, where that follows from them.
+    #[inline]
+    pub(crate) fn passes(self, value: &Decimal, limit: &Decimal) -> bool {
+        match self {
+            Self::AtLeast => compare(value, limit).is_ge(),
+            _ => compare(value, limit).is_le(),
+        }
+    }
     /// How far the value is from the limit; `None` where that does not follow.
     fn distance(self, value: &Decimal, limit: &Decimal) -> Option<Decimal> {
         match self {
@@ -79,7 +87,7 @@ pub(crate) enum Part {
 }
 
 #[inline]
-pub(crate) fn same_text(a: &str, b: &str) -> bool {
+fn same_text(a: &str, b: &str) -> bool {
     // Nearly always the very same constant.
     (a.as_ptr() == b.as_ptr() && a.len() == b.len()) || a == b
 }
@@ -96,6 +104,11 @@ pub(crate) fn is_alike(a: &GateCheck, b: &GateCheck) -> bool {
 }
 
 impl Asked {
+    /// Whether it is an answer of that rule and form, without a note.
+    #[inline]
+    pub(crate) fn is(&self, form: Form, rule: &'static str) -> bool {
+        self.form == form && self.check.note.is_none() && same_text(&self.check.rule, rule)
+    }
     /// Writes down in which numbers an answer of the same form differs.
     pub(crate) fn differences(&self, place: u8, check: &GateCheck, moved: &mut Vec<Moved>) {
         let numbers = [

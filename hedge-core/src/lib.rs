@@ -32,7 +32,7 @@ pub mod venue;
 
 pub use answers::Answers;
 pub use bar::{Bar, InvalidBar};
-pub use book::{Book, LegHalt, LegState, OrderRecord, Totals};
+pub use book::{AtRisk, Book, LegHalt, LegState, OrderRecord, Totals};
 pub use brokerage::{Brokerage, Changed, EventSource, OrderAck, SubmitError, VenueReader};
 pub use checks::GateChecks;
 pub use engine::{Effect, Engine, EngineConfig, ForeignOrders, Guard, Step, StopValidator};

@@ -3,8 +3,8 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use hedge_core::{
-    Action, Answers, Book, CheckVerdict, Decimal, Envelope, GateCheck, PositionKey, PositionSide, Proposal,
-    Protection, RiskManager, Stance, Symbol, Timestamp, Verdict, Watches,
+    Answers, Book, CheckVerdict, Decimal, Envelope, GateCheck, PositionSide, Proposal, Protection,
+    RiskManager, Stance, Symbol, Timestamp, Verdict, Watches,
     money::{compare, difference, div_round, greatest, product, sum},
 };
 
@@ -99,22 +99,23 @@ impl Limits {
         (!passes).then_some(rule)
     }
 
-    fn leverage(&self, proposal: &Proposal<'_>, exposure: Decimal, answers: &mut Answers) -> Verdict {
+    /// `None` where all of it fits.
+    fn leverage(&self, proposal: &Proposal<'_>, exposure: Decimal, answers: &mut Answers) -> Option<Verdict> {
         let rule = "max_leverage";
         let equity = proposal.book.equity();
         if equity.is_sign_negative() || equity.is_zero() {
             answers.holds_or(rule, false, || Cow::Borrowed("equity is not above zero"));
-            return refuse(rule);
+            return Some(refuse(rule));
         }
         let limit_usdt = product(&self.max_leverage, &equity);
         let after = sum(&exposure, &proposal.notional.get());
         let reach = div_round(after, equity, 4);
         if compare(&after, &limit_usdt).is_le() {
             answers.judged(rule, reach, self.max_leverage, true);
-            return Verdict::Approve;
+            return None;
         }
         let check = GateCheck::at_most(rule, reach, self.max_leverage);
-        cut(check, proposal, exposure, limit_usdt, answers)
+        Some(cut(check, proposal, exposure, limit_usdt, answers))
     }
 }
 
@@ -151,19 +152,20 @@ fn cut(
     verdict
 }
 
+/// `None` where all of it fits.
 fn notional(
     rule: &'static str,
     proposal: &Proposal<'_>,
     open: Decimal,
     limit: Decimal,
     answers: &mut Answers,
-) -> Verdict {
+) -> Option<Verdict> {
     let after = sum(&open, &proposal.notional.get());
     if compare(&after, &limit).is_le() {
         answers.at_most(rule, after, limit);
-        return Verdict::Approve;
+        return None;
     }
-    cut(GateCheck::at_most(rule, after, limit), proposal, open, limit, answers)
+    Some(cut(GateCheck::at_most(rule, after, limit), proposal, open, limit, answers))
 }
 
 impl RiskManager for Limits {
@@ -174,21 +176,12 @@ impl RiskManager for Limits {
         let min_notional = self.min_notional(proposal, answers);
         let slippage = self.slippage(proposal, answers);
         let verdict = verdict_of(positions.or(open_orders).or(min_notional).or(slippage));
-        let instrument = proposal.position.instrument;
-        let [long, short] =
-            [PositionKey::long(instrument), PositionKey::short(instrument)].map(|key| book.exposure(&key));
-        let (of_symbol, total) = (sum(&long, &short), exposure(book));
-        verdict
-            .stricter(notional(
-                "max_notional_per_order",
-                proposal,
-                Decimal::ZERO,
-                self.per_order_usdt,
-                answers,
-            ))
-            .stricter(notional("max_notional_per_symbol", proposal, of_symbol, self.per_symbol_usdt, answers))
-            .stricter(notional("max_notional_total", proposal, total, self.total_usdt, answers))
-            .stricter(self.leverage(proposal, total, answers))
+        let (of_symbol, total) = (book.exposure_on(proposal.instrument), book.total_exposure());
+        let order = notional("max_notional_per_order", proposal, Decimal::ZERO, self.per_order_usdt, answers);
+        let symbol = notional("max_notional_per_symbol", proposal, of_symbol, self.per_symbol_usdt, answers);
+        let all = notional("max_notional_total", proposal, total, self.total_usdt, answers);
+        let leverage = self.leverage(proposal, total, answers);
+        [order, symbol, all, leverage].into_iter().flatten().fold(verdict, Verdict::stricter)
     }
     fn posture(&self, _: &Book, _: Timestamp) -> Stance {
         Stance::NORMAL
@@ -198,19 +191,6 @@ impl RiskManager for Limits {
     fn watches(&self) -> Watches {
         Watches::NOTHING
     }
-}
-
-/// Notional of all legs and of all openings that may still fill.
-pub(crate) fn exposure(book: &Book) -> Decimal {
-    let exposed = book.legs_in_use().filter(|leg| is_exposed(book, leg));
-    exposed.fold(Decimal::ZERO, |total, leg| sum(&total, &book.exposure(&leg.key)))
-}
-
-/// Whether a leg can have an exposure at all: cheaper to ask than the exposure.
-pub(crate) fn is_exposed(book: &Book, leg: &hedge_core::LegState) -> bool {
-    leg.is_open()
-        || !leg.live.is_empty()
-            && book.live_orders_of(&leg.key).any(|order| order.leg.action() == Action::Open)
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use hedge_core::{
-    Answers, Book, Decimal, Envelope, InstrumentId, LegState, PositionKey, PositionSide, Proposal,
-    RiskManager, Stance, Timestamp, Verdict, Watches,
-    money::{compare, difference, div_round, greatest, least, product, sum},
+    Answers, AtRisk, Book, Decimal, Envelope, PositionKey, Proposal, RiskManager, Stance, Timestamp, Verdict,
+    Watches,
+    money::{compare, difference, div_round, least, product, sum},
 };
 
-use crate::limits::{is_exposed, verdict_of};
+use crate::limits::verdict_of;
 
 /// Keeps the estimated distance to liquidation above a minimum.
 ///
@@ -24,37 +24,6 @@ pub struct LiquidationDistance {
     rate: Decimal,
 }
 
-/// What an instrument contributes, worst case.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sides {
-    held: [Decimal; 2],
-    with_pending: [Decimal; 2],
-}
-
-impl Sides {
-    fn of(book: &Book, instrument: InstrumentId) -> Self {
-        let mut sides = Self::default();
-        for (i, side) in PositionSide::BOTH.into_iter().enumerate() {
-            let key = PositionKey::new(instrument, side);
-            let Some(leg) = book.leg(&key).filter(|leg| is_exposed(book, leg)) else { continue };
-            sides.with_pending[i] = book.exposure(&key);
-            sides.held[i] = held(book, leg);
-        }
-        sides
-    }
-    fn net(&self) -> Decimal {
-        let [long, short] = self.with_pending;
-        greatest(difference(&long, &self.held[1]), difference(&short, &self.held[0]))
-    }
-    fn gross(&self) -> Decimal {
-        sum(&self.with_pending[0], &self.with_pending[1])
-    }
-}
-
-fn held(book: &Book, leg: &LegState) -> Decimal {
-    book.mark_of(&leg.key.instrument).map_or(leg.cost, |(mark, _)| product(&leg.qty, &mark.get()))
-}
-
 impl LiquidationDistance {
     /// At least that distance, with that maintenance margin rate. Units: percent.
     pub fn new(min_pct: Decimal, maintenance_margin_pct: Decimal) -> Self {
@@ -64,25 +33,8 @@ impl LiquidationDistance {
     /// The estimated distance with an opening of `notional` added to a leg. Units: percent, from 0 (liquidated) to 100 (out of
     /// reach).
     pub fn distance_pct(&self, book: &Book, leg: &PositionKey, notional: Decimal) -> Decimal {
-        let (mut net, mut gross) = (Decimal::ZERO, Decimal::ZERO);
-        let mut add = |sides: Sides| {
-            net = sum(&net, &sides.net());
-            gross = sum(&gross, &sides.gross());
-        };
         // What is asked for counts as filled: should it not fill, nothing has become worse.
-        let mut own = Sides::of(book, leg.instrument);
-        let side = usize::from(leg.side == PositionSide::Short);
-        own.with_pending[side] = sum(&own.with_pending[side], &notional);
-        own.held[side] = sum(&own.held[side], &notional);
-        add(own);
-        let mut last = leg.instrument;
-        for used in book.legs_in_use().map(|leg| leg.key.instrument) {
-            // Both legs of an instrument follow each other.
-            if used != last && used != leg.instrument {
-                add(Sides::of(book, used));
-            }
-            last = used;
-        }
+        let AtRisk { net, gross } = book.at_risk_with(leg, &notional);
         let maintenance = product(&self.rate, &gross);
         let spare = difference(&book.equity(), &maintenance);
         let at_risk = sum(&net, &maintenance);

@@ -15,7 +15,8 @@ const HOUR_NS: i64 = 3_600_000_000_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryRate {
     per_hour: u32,
-    /// By leg: LONG and SHORT of each instrument in the engine's order. At most `per_hour` instants each, oldest first.
+    /// By leg: LONG and SHORT of each instrument in the engine's order. The instants of the hour before the
+    /// last one, at most `per_hour` of them, oldest first.
     entries: Vec<VecDeque<Timestamp>>,
 }
 
@@ -25,15 +26,16 @@ impl EntryRate {
         Self { per_hour, entries: Vec::new() }
     }
     fn in_last_hour(&self, leg: usize, now: Timestamp) -> usize {
-        let is_old = |at: &Timestamp| now.ns().saturating_sub(at.ns()) >= HOUR_NS;
-        let Some(entries) = self.entries.get(leg) else { return 0 };
-        // Where the newest is old, or the oldest is not, there is nothing to look for.
-        match (entries.back(), entries.front()) {
-            (Some(newest), _) if is_old(newest) => 0,
-            (_, Some(oldest)) if !is_old(oldest) => entries.len(),
-            _ => entries.len() - entries.partition_point(is_old),
-        }
+        // What was old at the last entry is gone, so few are old by now.
+        let count = |entries: &VecDeque<Timestamp>| {
+            entries.len() - entries.iter().take_while(|at| is_old(**at, now)).count()
+        };
+        self.entries.get(leg).map_or(0, count)
     }
+}
+
+fn is_old(at: Timestamp, now: Timestamp) -> bool {
+    now.ns().saturating_sub(at.ns()) >= HOUR_NS
 }
 
 fn place_of(instrument: InstrumentIx, side: PositionSide) -> usize {
@@ -63,7 +65,9 @@ impl RiskManager for EntryRate {
         }
         let Some(entries) = self.entries.get_mut(leg) else { return };
         entries.push_back(envelope.at);
-        if entries.len() > self.per_hour as usize {
+        while entries.front().is_some_and(|oldest| is_old(*oldest, envelope.at))
+            || entries.len() > self.per_hour as usize
+        {
             entries.pop_front();
         }
     }

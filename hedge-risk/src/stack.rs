@@ -66,9 +66,15 @@ impl RiskStack {
 
 impl RiskManager for RiskStack {
     fn assess(&self, proposal: &Proposal<'_>, answers: &mut Answers) -> Verdict {
-        self.managers
-            .iter()
-            .fold(Verdict::Approve, |verdict, manager| verdict.stricter(manager.assess(proposal, answers)))
+        let mut verdict = Verdict::Approve;
+        for manager in &self.managers {
+            let answer = manager.assess(proposal, answers);
+            // As most do.
+            if !matches!(answer, Verdict::Approve) {
+                verdict = verdict.stricter(answer);
+            }
+        }
+        verdict
     }
     fn posture(&self, book: &Book, now: Timestamp) -> Stance {
         // One that may have a stance is the usual number.

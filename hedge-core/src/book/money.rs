@@ -139,6 +139,10 @@ impl Book {
             Some(leg) if leg.key == record.position => Some(filled_slot),
             _ => self.slot(&self.orders.at(place).position),
         };
+        // What it may still open is less now.
+        if let Some(slot) = slot {
+            self.kept.at_risk.moved(slot / 2);
+        }
         if opens && let Some(leg) = slot.and_then(|slot| self.legs.get_mut(slot)) {
             // Also when it was believed done and its leg released.
             if leg.owner.is_none() {

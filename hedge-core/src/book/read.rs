@@ -221,7 +221,7 @@ impl Book {
     }
 
     #[inline]
-    fn live_in<'a>(&'a self, leg: &'a LegState) -> impl Iterator<Item = &'a OrderRecord> {
+    pub(super) fn live_in<'a>(&'a self, leg: &'a LegState) -> impl Iterator<Item = &'a OrderRecord> {
         leg.live.iter().filter_map(|id| self.orders.get(id))
     }
 
@@ -301,15 +301,15 @@ impl Book {
     /// else too), by leg.
     pub fn exposure(&self, key: &PositionKey) -> Decimal {
         let Some(slot) = self.slot(key) else { return self.adopted_openings(key, None) };
-        let leg = &self.legs[slot];
+        self.exposure_of(slot, &self.legs[slot])
+    }
+
+    pub(super) fn exposure_of(&self, slot: usize, leg: &LegState) -> Decimal {
         if leg.qty.is_zero() && leg.live.is_empty() && self.adopted.is_empty() {
             return Decimal::ZERO;
         }
         let mark = self.marks.get(slot / 2).copied().flatten().map(|(price, _)| price.get());
-        let held = match mark {
-            Some(mark) => product(&leg.qty, &mark),
-            None => leg.cost,
-        };
+        let held = self.held_of(slot, leg);
         let pending = self.live_in(leg).filter_map(|order| match &order.leg {
             Leg::Open(crate::order::Entry::Limit { price, .. }) => {
                 Some(product(&order.open_qty(), &price.get()))
@@ -320,7 +320,7 @@ impl Book {
             Leg::Close(..) => None,
         });
         let pending = pending.fold(Decimal::ZERO, |all, one| sum(&all, &one));
-        sum(&sum(&held, &pending), &self.adopted_openings(key, mark))
+        sum(&sum(&held, &pending), &self.adopted_openings(&leg.key, mark))
     }
 
     /// Notional that adopted orders of somebody else may still open.
@@ -347,12 +347,7 @@ impl Book {
 
     /// Whether a leg is open or has an opening that may still fill.
     pub fn is_occupied(&self, key: &PositionKey) -> bool {
-        self.leg(key).is_some_and(|leg| leg.is_open() || self.has_opening(leg))
-    }
-
-    /// Legs that are open or have an opening that may still fill.
-    pub fn occupied_legs(&self) -> usize {
-        self.legs_in_use().filter(|leg| leg.is_open() || self.has_opening(leg)).count()
+        self.leg(key).is_some_and(|leg| self.is_exposed(leg))
     }
 
     /// Whether the venue has refused a second close-all stop on a leg.

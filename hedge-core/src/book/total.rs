@@ -5,18 +5,19 @@ use rust_decimal::Decimal;
 use crate::digits::POWERS;
 
 /// A sum with as many places as the figures in it, whatever they add up to. Exact, or not kept at all.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Total {
     digits: i128,
     scale: u32,
     /// How many figures have so many places. Nothing is no figure.
     by_scale: [u32; 29],
+    figures: u32,
 }
 
 impl Total {
     /// Of these figures. `None` where they do not fit.
     pub(super) fn of(figures: impl Iterator<Item = Decimal>) -> Option<Self> {
-        let mut total = Self { digits: 0, scale: 0, by_scale: [0; 29] };
+        let mut total = Self::default();
         for figure in figures {
             total.put_in(&figure)?;
         }
@@ -34,6 +35,7 @@ impl Total {
             self.scale = figure.scale();
         }
         *self.by_scale.get_mut(figure.scale() as usize)? += 1;
+        self.figures += 1;
         self.digits = self.digits.checked_add(self.at_scale(figure)?)?;
         Some(())
     }
@@ -47,12 +49,39 @@ impl Total {
         self.digits = self.digits.checked_sub(self.at_scale(figure)?)?;
         let count = self.by_scale.get_mut(figure.scale() as usize)?;
         *count = count.checked_sub(1)?;
+        self.figures -= 1;
         // What is left has no digits in the places that nobody uses.
         while self.scale > 0 && self.by_scale.get(self.scale as usize) == Some(&0) {
             self.digits /= 10;
             self.scale -= 1;
         }
         Some(())
+    }
+
+    /// What the sum would be with another figure in the place of one that was put in. `None` where that does not fit.
+    pub(super) fn exchanged(&self, out: &Decimal, put: &Decimal) -> Option<Decimal> {
+        if self.figures == u32::from(!out.is_zero()) {
+            return Some(*put);
+        }
+        let (mut digits, mut scale) = (self.digits, self.scale);
+        if !out.is_zero() {
+            digits = digits.checked_sub(self.at_scale(out)?)?;
+            let is_last = |scale: u32| {
+                let others = self.by_scale.get(scale as usize).copied().unwrap_or_default();
+                others == u32::from(out.scale() == scale)
+            };
+            while scale > 0 && is_last(scale) {
+                digits /= 10;
+                scale -= 1;
+            }
+        }
+        if !put.is_zero() {
+            let wide = scale.max(put.scale());
+            let at = |digits: i128, by: u32| digits.checked_mul(power(by)?);
+            digits = at(digits, wide - scale)?.checked_add(at(put.mantissa(), wide - put.scale())?)?;
+            scale = wide;
+        }
+        Decimal::try_from_i128_with_scale(digits, scale).ok()
     }
 
     /// The sum; `None` where a decimal cannot hold it.
@@ -102,6 +131,15 @@ mod tests {
             let mut figures = [Decimal::ZERO; 6];
             let mut total = Total::of(figures.into_iter()).unwrap();
             for (place, digits, scale) in moves {
+                let expected = {
+                    let mut other = total.clone();
+                    other.take_out(&figures[place]).unwrap();
+                    other.put_in(&Decimal::new(digits, scale)).unwrap();
+                    other.get().unwrap()
+                };
+                let exchanged = total.exchanged(&figures[place], &Decimal::new(digits, scale)).unwrap();
+                prop_assert_eq!(exchanged, expected);
+                prop_assert!(exchanged.is_zero() || exchanged.scale() == expected.scale());
                 total.take_out(&figures[place]).unwrap();
                 figures[place] = Decimal::new(digits, scale);
                 total.put_in(&figures[place]).unwrap();

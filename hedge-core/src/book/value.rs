@@ -6,6 +6,7 @@
 
 use rust_decimal::Decimal;
 
+use super::at_risk::KeptAtRisk;
 use super::leg::LegState;
 use super::state::Book;
 use super::total::Total;
@@ -30,6 +31,8 @@ pub(super) struct Kept {
     usdt: Option<Decimal>,
     /// Places of legs that are open or have live orders, ascending; `None` until they were looked for.
     in_use: Option<Vec<usize>>,
+    /// What is at risk over all legs.
+    pub(super) at_risk: KeptAtRisk,
     /// Places of open legs that should have a stop and have none, in no order; `None` until they were looked for.
     bare: Option<Vec<usize>>,
     /// How many legs of each instrument are open; empty until they were counted.
@@ -94,6 +97,7 @@ impl Kept {
     #[inline]
     pub(super) fn leg_moved(&mut self, slot: usize) {
         self.sums = None;
+        self.at_risk.moved(slot / 2);
         let known = self.legs.get_mut(slot).and_then(Option::take);
         if let (Some(total), Some(known)) = (&mut self.total, known)
             && total.take_out(&known).is_none()
@@ -107,6 +111,7 @@ impl Kept {
     /// A leg has an order.
     #[inline]
     pub(super) fn used(&mut self, slot: usize) {
+        self.at_risk.moved(slot / 2);
         if let Some(known) = &mut self.in_use
             && let Err(place) = known.binary_search(&slot)
         {
@@ -147,6 +152,7 @@ impl Book {
     /// A leg may have become open, or flat without orders.
     #[inline]
     pub(super) fn review_use(&mut self, slot: usize) {
+        self.kept.at_risk.moved(slot / 2);
         if self.is_in_use(slot) {
             self.kept.used(slot);
         } else if let Some(known) = &mut self.kept.in_use {
@@ -283,6 +289,7 @@ impl Book {
         let Some(kept) = self.kept.legs.get_mut(slot) else { return false };
         *kept = Some(figures.unrealized);
         self.kept.sums = Some(figures);
+        self.kept.at_risk.moved(instrument);
         true
     }
 

@@ -125,6 +125,7 @@ impl Engine {
     ) {
         // Baselines that depend on the time of day must be today's, also when no mark has moved equity since.
         self.risk.mark(&self.book, cx.at);
+        self.book.keep_at_risk();
         let answers = &mut self.answers;
         // The assessment takes the next place, the order the one after it.
         let order_seq = self.book.next_seq().next();
