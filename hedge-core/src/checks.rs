@@ -104,10 +104,11 @@ pub(crate) fn is_alike(a: &GateCheck, b: &GateCheck) -> bool {
 }
 
 impl Asked {
-    /// Whether it is an answer of that rule and form, without a note.
+    /// Whether it is an answer of that rule and form. Only what was stated has a note.
     #[inline]
     pub(crate) fn is(&self, form: Form, rule: &'static str) -> bool {
-        self.form == form && self.check.note.is_none() && same_text(&self.check.rule, rule)
+        debug_assert!(self.form == Form::Stated || self.check.note.is_none());
+        self.form == form && same_text(&self.check.rule, rule)
     }
     /// Writes down in which numbers an answer of the same form differs.
     pub(crate) fn differences(&self, place: u8, check: &GateCheck, moved: &mut Vec<Moved>) {

@@ -41,7 +41,8 @@ impl LiquidationDistance {
         if compare(&spare, &Decimal::ZERO).is_le() {
             return Decimal::ZERO;
         }
-        if at_risk.is_zero() {
+        // Also where twice of what is at risk would be left: then the quotient is beyond any rounding.
+        if at_risk.is_zero() || compare(&spare, &sum(&at_risk, &at_risk)).is_ge() {
             return Decimal::ONE_HUNDRED;
         }
         least(div_round(product(&spare, &Decimal::ONE_HUNDRED), at_risk, 4), Decimal::ONE_HUNDRED)
