@@ -135,7 +135,7 @@ impl Book {
     /// The engine's index of an instrument.
     #[inline]
     pub fn ix(&self, id: &InstrumentId) -> Option<InstrumentIx> {
-        // Mostly the one is meant that a price or an execution has come of last.
+        // Mostly the one is meant that a price has come of last.
         self.index.get_nth(self.kept.latest, id).or_else(|| self.index.get(id)).copied()
     }
 

@@ -50,11 +50,13 @@ impl Engine {
             self.update_posture(cx);
         }
         match *event {
-            MarketEvent::History { ref bar, .. } => {
-                self.bar(cx, (instrument, feed), bar, &StrategyEvent::History { instrument, bar });
-            }
-            MarketEvent::Bar { ref bar, .. } => {
-                self.bar(cx, (instrument, feed), bar, &StrategyEvent::Bar { instrument, bar });
+            MarketEvent::History { ref bar, .. } | MarketEvent::Bar { ref bar, .. } => {
+                let event = if old {
+                    StrategyEvent::History { instrument, bar }
+                } else {
+                    StrategyEvent::Bar { instrument, bar }
+                };
+                self.bar(cx, (instrument, feed), bar, &event);
             }
             MarketEvent::Book { instrument, bid, bid_qty, ask, ask_qty, .. } => {
                 self.tick(cx, instrument, &StrategyEvent::Quote { instrument, bid, bid_qty, ask, ask_qty });
