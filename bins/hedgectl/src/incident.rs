@@ -180,11 +180,9 @@ fn log_of(args: &PackArgs, records: &[Envelope], env: &Env) -> Result<Option<Str
     let end = Timestamp::from_ns(last.at.ns().saturating_add(AROUND_NS));
     match File::open(&path).and_then(|file| incident::log_between(BufReader::new(file), begin, end)) {
         Ok(text) => Ok(Some(text)),
-        Err(error) if args.log.is_some() => {
-            Err(Failure::failed(format!("{} cannot be read: {error}", path.display())))
-        }
         // A configured log that nobody has written yet is none.
-        Err(_) => Ok(None),
+        Err(error) if args.log.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::failed(format!("{} cannot be read: {error}", path.display()))),
     }
 }
 

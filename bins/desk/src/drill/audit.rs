@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use super::{
     exchange::{Account, Exchange, LegName, legs_words},
     history::{History, is_panics, twice},
-    tail::{Tail, leg_name},
+    tail::Tail,
 };
 
 /// Names that one finding lists.
@@ -91,8 +91,7 @@ fn open_after_panic(history: &History, tail: &Tail) -> BTreeSet<String> {
 
 fn same_books(account: &Account, tail: &Tail, open_fates: &BTreeSet<String>, books: &mut Vec<String>) {
     let book = &tail.book;
-    let ours: BTreeMap<LegName, Decimal> =
-        book.open_legs().map(|leg| (leg_name(&leg.key), leg.qty.normalize())).collect();
+    let ours = tail.legs();
     if ours != account.legs {
         let names = |legs: &BTreeMap<LegName, Decimal>| {
             legs.iter()

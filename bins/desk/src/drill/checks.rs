@@ -11,15 +11,13 @@ use super::{
     history::lost_stops,
     record::Check,
     scene::{Mark, PATIENCE, Scene},
-    tail::What,
 };
 
 /// How long a leg may be bare: `engine.protect_within_ms`, and a second for the close that follows.
 pub(super) const PROTECT_WITHIN_S: f64 = 4.0;
-/// `reconcile.interval_s`. Units: venue seconds.
-const RECONCILE_EVERY_S: f64 = 60.0;
-/// So many comparisons tell how long a reading takes.
-const COMPARISONS: usize = 4;
+/// Within what time the comparison with the account finds what nobody tells: three times `reconcile.interval_s`. One passes at
+/// most until it begins; what it takes, and the question that follows, are a matter of the machine. Units: venue seconds.
+pub(super) const FOUND_WITHIN_S: f64 = 3.0 * 60.0;
 /// Openings and covered legs that say that it trades.
 const TRADES: (usize, usize) = (4, 2);
 
@@ -97,21 +95,6 @@ impl Scene {
         self.record.figure("longest time that a leg was bare at the exchange", longest_s, "s");
         let expected = format!("bare for {at_most_s:.1} s at most");
         self.record.check("no leg is left without a stop", expected, found, longest_s <= at_most_s);
-    }
-
-    /// Within what time the comparison with the account finds what nobody tells: two of its intervals, and what a reading
-    /// took on this machine so far. Units: venue seconds.
-    pub(super) fn found_within_s(&mut self) -> Step<f64> {
-        self.until(PATIENCE, |scene| Ok((scene.compared_ms().len() >= COMPARISONS).then_some(())))?;
-        let reading_s = longest_reading_s(&self.compared_ms());
-        self.record.figure("longest reading of the account, on the exchange's clock", reading_s, "s");
-        Ok(2.0 * RECONCILE_EVERY_S + reading_s)
-    }
-
-    /// When the account was compared. Units: venue milliseconds.
-    fn compared_ms(&self) -> Vec<i64> {
-        let compared = self.tail.notes.iter().filter(|note| note.what == What::Compared);
-        compared.map(|note| note.at_ms).collect()
     }
 
     /// Nobody runs: checks after that time that every leg that had a stop still has it.
@@ -192,14 +175,6 @@ impl Scene {
     }
 }
 
-/// By how much the longest distance of two comparisons exceeds their interval. An interval at most: what takes longer is no
-/// reading but a comparison that was left out.
-fn longest_reading_s(compared_ms: &[i64]) -> f64 {
-    let distances =
-        compared_ms.iter().zip(compared_ms.iter().skip(1)).map(|(one, next)| (next - one) as f64 / 1_000.0);
-    (distances.fold(0.0, f64::max) - RECONCILE_EVERY_S).clamp(0.0, RECONCILE_EVERY_S)
-}
-
 fn stops_rest(before: &Account, after: &Account) -> Check {
     let lost = lost_stops(before, after);
     let covered = before.legs.len() - before.bare.len();
@@ -249,15 +224,6 @@ mod tests {
         assert!(!stops_rest(&account(&["A"], &[]), &account(&["A"], &["A"])).passed);
         assert!(!stops_rest(&account(&[], &[]), &account(&[], &[])).passed, "nothing of nothing is no proof");
         assert!(!stops_rest(&account(&["A"], &["A"]), &account(&["A"], &["A"])).passed);
-    }
-
-    #[test]
-    fn a_reading_is_as_long_as_comparisons_are_late() {
-        assert!((longest_reading_s(&[0, 30_000, 90_000, 153_500, 213_500]) - 3.5).abs() < 1e-9);
-        assert!(longest_reading_s(&[0, 59_000]).abs() < 1e-9);
-        assert!(longest_reading_s(&[]).abs() < 1e-9);
-        let left_out = longest_reading_s(&[0, 300_000]);
-        assert!((left_out - 60.0).abs() < 1e-9, "comparisons that are left out loosen nothing");
     }
 
     #[test]

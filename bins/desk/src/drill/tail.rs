@@ -8,7 +8,7 @@ use std::{
 };
 
 use hedge_core::{
-    AccountEvent, Book, Decision, Envelope, Event, Fact, OrderPurpose, Outcome, PositionKey,
+    AccountEvent, Book, Decimal, Decision, Envelope, Event, Fact, OrderPurpose, Outcome, PositionKey,
     PositionSide as Side, Posture, RejectReason, book::Change, position::Action,
 };
 use hedge_sim::venue::PositionSide;
@@ -137,6 +137,11 @@ impl Tail {
         }
     }
 
+    /// The open legs of the executor's book.
+    pub(super) fn legs(&self) -> BTreeMap<LegName, Decimal> {
+        self.book.open_legs().map(|leg| (leg_name(&leg.key), leg.qty.normalize())).collect()
+    }
+
     /// Orders of which the engine has said that their fate cannot be found out.
     pub(super) fn open_fates(&self) -> BTreeSet<String> {
         let named = |note: &Note| match &note.what {
@@ -227,7 +232,7 @@ pub(super) fn openings_while_blind(notes: &[Note]) -> Vec<u64> {
 }
 
 /// A leg as the exchange names it.
-pub(super) fn leg_name(key: &PositionKey) -> LegName {
+fn leg_name(key: &PositionKey) -> LegName {
     let side = if key.side == Side::Long { PositionSide::Long } else { PositionSide::Short };
     (key.instrument.symbol.to_string(), side)
 }

@@ -18,6 +18,8 @@ const LONGEST_WORD: usize = 39;
 const SHORTEST_BOT_KEY: usize = 30;
 /// Shorter values are too likely to stand in a text by chance.
 const SHORTEST_VALUE: usize = 4;
+/// The same of the name of a machine, which is taken out as a whole word only: `db1`, `nas`.
+const SHORTEST_HOST: usize = 3;
 /// What stands before a value that nobody may read.
 const BEFORE_SECRETS: [&str; 9] =
     ["signature", "listenkey", "apikey", "api_key", "secret", "token", "chat_id", "chat", "password"];
@@ -84,7 +86,8 @@ impl Redactor {
         self
     }
     fn add(&mut self, value: &str, by: &'static str) {
-        if value.len() >= SHORTEST_VALUE {
+        let shortest = if by == HOST { SHORTEST_HOST } else { SHORTEST_VALUE };
+        if value.len() >= shortest {
             self.values.push((value.to_owned(), by));
             self.values.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
         }

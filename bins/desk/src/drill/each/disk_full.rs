@@ -32,13 +32,14 @@ pub(in crate::drill) const DRILL: Drill = Drill {
 
 fn steps(scene: &mut Scene) -> Step {
     let mut dice = Dice::new(scene.seed);
-    // How many writes there are until it trades is up to the machine: a later one, if no leg was open yet.
+    // How many writes there are until it trades is up to the machine: a later one, if no leg was covered yet.
     for write in [60, 160, 320] {
+        scene.dismiss();
         fill_up(scene, write + dice.below(60))?;
-        if !scene.exchange.account().legs.is_empty() {
+        let account = scene.exchange.account();
+        if account.legs.len() > account.bare.len() {
             break;
         }
-        scene.dismiss();
     }
     let ended_s = scene.record.now_s();
     // What was on its way arrives.

@@ -39,14 +39,15 @@ fn steps(scene: &mut Scene) -> Step {
     scene.until_covered()?;
     let mut log = scene.exchange.fault_log();
     let on = json!({"method": "POST", "path": "/fapi/v1/order"});
+    // The executor's orders meet them too, until the panic close has taken over: a bar may end before.
     for fault in [
-        json!({"fault": "accept_then_drop", "match": on, "count": 2}),
-        json!({"fault": "http_503_unknown", "executed": true, "match": on, "count": 2}),
-        json!({"fault": "http_503_unknown", "executed": false, "match": on, "count": 1}),
-        json!({"fault": "drop", "match": on, "count": 1}),
-        json!({"fault": "http_503_overload", "spare_closes": false, "match": on, "count": 2}),
-        json!({"fault": "http_429", "pool": "orders", "retry_after_s": 2, "match": on, "count": 1}),
-        json!({"fault": "delay", "delay_ms": 200, "match": on, "count": 10}),
+        json!({"fault": "accept_then_drop", "match": on, "count": 6}),
+        json!({"fault": "http_503_unknown", "executed": true, "match": on, "count": 6}),
+        json!({"fault": "http_503_unknown", "executed": false, "match": on, "count": 3}),
+        json!({"fault": "drop", "match": on, "count": 3}),
+        json!({"fault": "http_503_overload", "spare_closes": false, "match": on, "count": 6}),
+        json!({"fault": "http_429", "pool": "orders", "retry_after_s": 2, "match": on, "count": 2}),
+        json!({"fault": "delay", "delay_ms": 200, "match": on, "count": 30}),
         json!({"fault": "http_503_internal", "match": {"path": "/fapi/v3/positionRisk"}, "count": 2}),
     ] {
         scene.inject(&fault)?;

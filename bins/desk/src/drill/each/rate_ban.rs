@@ -15,10 +15,10 @@ use crate::drill::{
     tail::{Note, What},
 };
 
-/// Requests that may be on their way at the same time.
-const TOGETHER: u32 = 4;
+/// Requests that may be on their way at the same time: bars close together, so an opening or a close of each leg, and some reads.
+const TOGETHER: u32 = 18;
 /// What was sent before the answer has arrived by then.
-const ON_ITS_WAY: Duration = Duration::from_millis(100);
+const ON_ITS_WAY: Duration = Duration::from_millis(300);
 /// Several bars close meanwhile.
 const LIMITED_FOR: Duration = Duration::from_secs(3);
 /// Whoever waits as told may send at the named time, and that is not looked at to the millisecond.
@@ -139,9 +139,9 @@ mod tests {
 
     #[test]
     fn who_asks_again_before_the_named_time_or_had_nothing_to_ask_has_not_waited() {
-        assert!(waits(true, 3, 0, 1).passed);
+        assert!(waits(true, TOGETHER, 0, 1).passed);
         assert!(!waits(true, 1, 1, 5).passed, "one came before its time");
-        assert!(!waits(true, 5, 0, 5).passed, "more than can be on their way");
+        assert!(!waits(true, TOGETHER + 1, 0, 5).passed, "more than can be on their way");
         assert!(!waits(true, 1, 0, 0).passed, "nothing was due: nobody had to wait");
         assert!(!waits(false, 0, 0, 3).passed, "no request met the 429");
     }

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::drill::{
     catalog::Drill,
+    checks::FOUND_WITHIN_S,
     error::Step,
     exchange::{LegName, SPEED, legs_words},
     record::Check,
@@ -33,8 +34,8 @@ pub(in crate::drill) const DRILL: Drill = Drill {
     about: "somebody else cancels stops and take-profits of open legs at the exchange, told by the stream and not told",
     expected: &[
         "a stop whose end the stream tells is placed again within 2 s, and its leg is not closed for it",
-        "a stop whose end nobody tells is found by the next comparison with the account (reconcile.interval_s, 60 s): within two \
-         intervals of the exchange's clock, and what a reading takes on this machine, it is placed again or its leg is closed",
+        "a stop whose end nobody tells is found by the next comparison with the account (reconcile.interval_s, 60 s): within \
+         three intervals of the exchange's clock it is placed again or its leg is closed",
         "a take-profit that is gone is placed again by the stop validator within 3.5 s",
         "no order twice, no execution lost",
     ],
@@ -187,7 +188,6 @@ fn take_profits(scene: &mut Scene) -> Step {
 }
 
 fn untold(scene: &mut Scene) -> Step {
-    let within_s = scene.found_within_s()?;
     scene.until_covered()?;
     let silence =
         scene.inject(&json!({"fault": "lose", "match": {"event": "ALGO_UPDATE"}, "count": null}))?;
@@ -197,7 +197,7 @@ fn untold(scene: &mut Scene) -> Step {
     let swallowed = scene.exchange.hits(silence);
     scene.exchange.clear(silence);
     scene.record.moment("the stops of all open legs are cancelled, and the stream does not tell");
-    scene.pause(Duration::from_secs_f64(within_s / f64::from(SPEED)) + Duration::from_millis(500))?;
+    scene.pause(Duration::from_secs_f64(FOUND_WITHIN_S / f64::from(SPEED)) + Duration::from_millis(500))?;
     let mut bare = scene.watch.since(from_s);
     bare.retain(|bare| legs.contains(&bare.leg) && bare.from_s - from_s < 0.5);
     let longest_s = longest_s(&bare) * f64::from(SPEED);
@@ -206,7 +206,7 @@ fn untold(scene: &mut Scene) -> Step {
         longest_s,
         "s of the exchange's clock",
     );
-    scene.record.add(found_untold(legs.len(), swallowed, longest_s, within_s));
+    scene.record.add(found_untold(legs.len(), swallowed, longest_s, FOUND_WITHIN_S));
     Ok(())
 }
 
