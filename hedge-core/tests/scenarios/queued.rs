@@ -8,6 +8,27 @@ fn protect(trigger: &str) -> Intent {
     Intent::Protect { position: long(), trigger: px(trigger), because: "trail".into() }
 }
 
+/// A take-profit for half of the leg.
+fn half_at_a_profit() -> Intent {
+    Intent::Close {
+        position: long(),
+        portion: Portion::Qty(q("0.5")),
+        exit: Exit::TakeProfitMarket { trigger: px("110"), by: TriggerBy::Mark },
+        because: "test".into(),
+    }
+}
+
+/// An entry of 0.2 more, which rests at 99.
+fn addition() -> Intent {
+    Intent::Open {
+        position: long(),
+        size: Size::Qty(q("0.2")),
+        entry: Entry::Limit { price: px("99"), tif: Tif::Gtc },
+        protection: Protection::Stop { trigger: px("95"), take_profits: Vec::new() },
+        because: "test".into(),
+    }
+}
+
 /// A LONG leg of 1 behind a stop over the whole leg at 97, on a venue that is known to keep one such stop a leg.
 fn one_close_all(rig: &mut Rig) -> Sent {
     let (_, old) = rig.opened();
@@ -53,13 +74,7 @@ fn the_answer_to_any_command_of_the_leg_lets_the_old_stop_go() {
     let mut rig = Rig::new();
     let (_, old) = rig.opened();
     let new = rig.want(protect("97")).only();
-    let half = Intent::Close {
-        position: long(),
-        portion: Portion::Qty(q("0.5")),
-        exit: Exit::TakeProfitMarket { trigger: px("110"), by: TriggerBy::Mark },
-        because: "test".into(),
-    };
-    let rung = rig.want(half).only();
+    let rung = rig.want(half_at_a_profit()).only();
     assert!(rig.ack(&new).cancels().is_empty(), "the rung is on its way first");
     assert_eq!(rig.time_out(&rung).cancels(), [old.id]);
 }
@@ -69,14 +84,7 @@ fn the_answer_to_any_command_of_the_leg_lets_the_old_stop_go() {
 fn no_stop_gives_way_while_the_newer_one_may_have_made_an_execution_that_nothing_explains() {
     let mut rig = Rig::new();
     let whole = one_close_all(&mut rig);
-    let entry = Intent::Open {
-        position: long(),
-        size: Size::Qty(q("0.2")),
-        entry: Entry::Limit { price: px("99"), tif: Tif::Gtc },
-        protection: Protection::Stop { trigger: px("95"), take_profits: Vec::new() },
-        because: "test".into(),
-    };
-    let entry = rig.want(entry).only();
+    let entry = rig.want(addition()).only();
     rig.ack(&entry);
     let bridge = rig.want(protect("98")).only();
     assert!(!bridge.is_close_all_stop());
@@ -135,14 +143,7 @@ fn no_stop_gives_way_to_one_that_has_fired_before_its_answer_came() {
 fn a_cancel_that_failed_because_its_order_had_ended_lets_the_old_stop_go() {
     let mut rig = Rig::new();
     let (_, old) = rig.opened();
-    let entry = Intent::Open {
-        position: long(),
-        size: Size::Qty(q("0.2")),
-        entry: Entry::Limit { price: px("99"), tif: Tif::Gtc },
-        protection: Protection::Stop { trigger: px("95"), take_profits: Vec::new() },
-        because: "test".into(),
-    };
-    let entry = rig.want(entry).only();
+    let entry = rig.want(addition()).only();
     rig.ack(&entry);
     let new = rig.want(protect("97")).only();
     assert_eq!(rig.want(Intent::Cancel { order: entry.id, because: "too old".into() }).cancels(), [entry.id]);
@@ -163,13 +164,7 @@ fn while_no_stop_can_go_a_leg_gets_no_third_one() {
     let mut rig = Rig::new();
     let (_, old) = rig.opened();
     let new = rig.want(protect("97")).only();
-    let half = Intent::Close {
-        position: long(),
-        portion: Portion::Qty(q("0.5")),
-        exit: Exit::TakeProfitMarket { trigger: px("110"), by: TriggerBy::Mark },
-        because: "test".into(),
-    };
-    let rung = rig.want(half).only();
+    let rung = rig.want(half_at_a_profit()).only();
     rig.ack(&new);
     assert_eq!(rig.want(protect("98")).refused_by().as_deref(), Some("stop_pending"));
     assert_eq!(rig.ack(&rung).cancels(), [old.id]);

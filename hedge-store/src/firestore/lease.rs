@@ -243,24 +243,22 @@ impl Lease {
         // What the first look found; a later one may find what this process has written itself.
         let mut is_succession = None;
         let mut left = None;
-        let mut is_first = true;
         loop {
             let found = self.look("taken").await?;
             let is_predecessor = |stored: &Stored| Some(&stored.boot_id) == self.settings.succeeds.as_ref();
             let is_own = |stored: &Stored| stored.boot_id == self.settings.boot_id;
             let is_ours = found.as_ref().is_some_and(is_own);
-            if !is_ours {
-                let is_gone = |stored: &Stored| stored.is_released || is_predecessor(stored);
-                is_succession = Some(found.as_ref().is_some_and(is_gone));
-            }
-            // The answer to an earlier take may have been lost: its document hands on what that one found.
-            if !is_ours || is_first {
+            // Where the answer to an earlier take was lost, its document hands on what that one found.
+            if !is_ours || is_succession.is_none() {
                 let stance = found.as_ref().map_or(Stance::NORMAL, |stored| stored.stance.clone());
                 let is_told = self.settings.is_told_by_journal && found.as_ref().is_some_and(is_predecessor);
                 left = (stance.posture > Posture::Normal && !is_told).then(|| stance.clone());
                 self.stand(stance);
             }
-            is_first = false;
+            if !is_ours {
+                let is_gone = |stored: &Stored| stored.is_released || is_predecessor(stored);
+                is_succession = Some(found.as_ref().is_some_and(is_gone));
+            }
             let term = match &found {
                 Some(stored) if is_own(stored) && !stored.is_released => stored.term,
                 Some(stored) if !stored.left().is_zero() && !is_predecessor(stored) => {
