@@ -57,15 +57,7 @@ impl Rig {
 /// A leg of 1 with an entry that still rests, and an order to close it all.
 fn flattening(rig: &mut Rig) -> (Sent, Sent) {
     rig.opened();
-    let entry = Intent::Open {
-        position: long(),
-        size: Size::Qty(q("0.5")),
-        entry: Entry::Limit { price: px("99"), tif: Tif::Gtc },
-        protection: Protection::Stop { trigger: px("95"), take_profits: Vec::new() },
-        because: "test".into(),
-    };
-    let entry = rig.want(entry).only();
-    rig.ack(&entry);
+    let entry = rig.resting_entry("0.5");
     let flatten = rig.operator(OperatorCommand::Flatten);
     assert_eq!(flatten.cancels(), [entry.id]);
     (entry, flatten.only())

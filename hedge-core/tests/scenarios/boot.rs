@@ -288,16 +288,7 @@ fn a_cancel_that_died_with_its_process_is_sent_again() {
 #[test]
 fn a_fill_that_becomes_visible_after_its_position_was_taken_over_is_not_booked_twice() {
     let mut rig = Rig::new();
-    let entry = rig
-        .want(Intent::Open {
-            position: long(),
-            size: Size::Qty(q("1")),
-            entry: Entry::Limit { price: px("99"), tif: Tif::Gtc },
-            protection: Protection::Stop { trigger: px("95"), take_profits: Vec::new() },
-            because: "test".into(),
-        })
-        .only();
-    rig.ack(&entry);
+    let entry = rig.resting_entry("1");
     let mut fill = rig.fill_of(&entry, "1", "99");
     fill.fee = Amount::usdt(d("0.04"));
     // It fills while the process is down. The position and the wallet show it at once, `userTrades` a little later.

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeSet};
 use hedge_core::{reconcile::Difference, *};
 use proptest::prelude::*;
 
-use crate::rig::*;
+use crate::{given::every_state, rig::*};
 
 fn report() -> OrderReport {
     OrderReport {
@@ -113,22 +113,6 @@ fn market_events() -> Vec<MarketEvent> {
     ]
 }
 
-fn states() -> Vec<ReportedState> {
-    use ReportedState::*;
-    vec![
-        Working,
-        PartiallyFilled,
-        Triggering,
-        Triggered,
-        Filled,
-        Finished,
-        Canceled,
-        Expired,
-        Rejected,
-        Unknown("ODD".to_owned()),
-    ]
-}
-
 fn order() -> ClientOrderId {
     ClientOrderId::parse("h0sn8www00111s").unwrap()
 }
@@ -170,7 +154,7 @@ fn facts() -> Vec<Fact> {
     for event in market_events() {
         facts.push(Fact::Market { event });
     }
-    for state in states() {
+    for state in every_state() {
         facts.push(Fact::SubmitAcked {
             order: order(),
             venue: OrderRef::Client { id: order(), space: OrderSpace::Plain },

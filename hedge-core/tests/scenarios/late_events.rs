@@ -4,23 +4,7 @@ use std::time::Duration;
 
 use hedge_core::*;
 
-use crate::rig::*;
-
-fn permutations(n: usize) -> Vec<Vec<usize>> {
-    if n == 0 {
-        return vec![Vec::new()];
-    }
-    permutations(n - 1)
-        .into_iter()
-        .flat_map(|shorter| {
-            (0..n).map(move |place| {
-                let mut longer = shorter.clone();
-                longer.insert(place, n - 1);
-                longer
-            })
-        })
-        .collect()
-}
+use crate::{given::permutations, rig::*};
 
 #[test]
 fn an_ioc_that_fills_in_part_ends_the_same_in_every_order_of_its_messages() {
@@ -237,28 +221,13 @@ fn a_report_on_the_wrong_side_of_the_book_is_named_and_not_believed() {
 #[test]
 fn a_cancel_that_crosses_the_last_fill_ends_in_a_fill() {
     let mut rig = Rig::new();
-    let entry = rig
-        .want(Intent::Open {
-            position: long(),
-            size: Size::Qty(q("1")),
-            entry: Entry::Limit { price: px("99"), tif: Tif::Gtc },
-            protection: Protection::Stop { trigger: px("95"), take_profits: Vec::new() },
-            because: "test".into(),
-        })
-        .only();
-    rig.ack(&entry);
+    let entry = rig.resting_entry("1");
     rig.want(Intent::Cancel { order: entry.id, because: "too old".into() });
     assert_eq!(rig.state(&entry.id), OrderState::Canceling);
     assert!(rig.book().has_live_entry(&long()), "it may still fill");
     let stop = rig.fill(&entry, "1", "99").only();
     assert!(stop.is_close_all_stop());
-    let failed = rig.feed(Fact::CancelFailed {
-        order: entry.id,
-        outcome: Outcome::Rejected,
-        reason: Some(RejectReason::NotFound),
-        message: "unknown order".to_owned(),
-        retry_at: None,
-    });
+    let failed = rig.cancel_failed(entry.id, Outcome::Rejected, Some(RejectReason::NotFound));
     assert!(failed.queries().is_empty(), "it is known how it ended");
     assert_eq!(rig.state(&entry.id), OrderState::Filled);
 }
@@ -266,24 +235,9 @@ fn a_cancel_that_crosses_the_last_fill_ends_in_a_fill() {
 #[test]
 fn a_cancel_that_finds_no_order_is_no_proof_that_it_was_cancelled() {
     let mut rig = Rig::new();
-    let entry = rig
-        .want(Intent::Open {
-            position: long(),
-            size: Size::Qty(q("1")),
-            entry: Entry::Limit { price: px("99"), tif: Tif::Gtc },
-            protection: Protection::Stop { trigger: px("95"), take_profits: Vec::new() },
-            because: "test".into(),
-        })
-        .only();
-    rig.ack(&entry);
+    let entry = rig.resting_entry("1");
     rig.want(Intent::Cancel { order: entry.id, because: "too old".into() });
-    let failed = rig.feed(Fact::CancelFailed {
-        order: entry.id,
-        outcome: Outcome::Rejected,
-        reason: Some(RejectReason::NotFound),
-        message: "unknown order".to_owned(),
-        retry_at: None,
-    });
+    let failed = rig.cancel_failed(entry.id, Outcome::Rejected, Some(RejectReason::NotFound));
     assert_eq!(failed.queries(), [entry.id]);
     assert!(rig.state(&entry.id).is_live());
     let report = rig.report_of(&entry, ReportedState::Filled, "1");

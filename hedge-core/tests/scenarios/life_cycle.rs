@@ -5,6 +5,8 @@ use hedge_core::{
     *,
 };
 
+use crate::given::every_state;
+
 const STATES: [OrderState; 12] = [
     OrderState::Journalled,
     OrderState::InFlight,
@@ -19,22 +21,6 @@ const STATES: [OrderState; 12] = [
     OrderState::Rejected,
     OrderState::Dropped,
 ];
-
-fn words() -> Vec<ReportedState> {
-    use ReportedState::*;
-    vec![
-        Working,
-        PartiallyFilled,
-        Triggering,
-        Triggered,
-        Filled,
-        Finished,
-        Canceled,
-        Expired,
-        Rejected,
-        Unknown("ODD".to_owned()),
-    ]
-}
 
 fn events(words: &[ReportedState]) -> Vec<OrderEvent<'_>> {
     let mut events = vec![
@@ -55,7 +41,7 @@ fn events(words: &[ReportedState]) -> Vec<OrderEvent<'_>> {
 
 /// Every row: what it was, what happened, what it is.
 fn rows() -> Vec<(OrderState, String, bool, OrderState)> {
-    let words = words();
+    let words = every_state();
     let mut rows = Vec::new();
     for state in STATES {
         for event in events(&words) {
@@ -152,7 +138,7 @@ fn a_cancel_that_failed_leaves_the_order_as_it_was() {
 
 #[test]
 fn only_a_fill_of_an_order_that_was_believed_done_without_it_is_a_surprise() {
-    let words = words();
+    let words = every_state();
     for state in STATES {
         for event in events(&words) {
             if let Ok(next) = transition(state, &event, false) {

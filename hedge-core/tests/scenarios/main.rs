@@ -1,6 +1,7 @@
 //! The engine, driven fact by fact: what it decides, what it never does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod given;
 mod rig;
 
 mod banned;

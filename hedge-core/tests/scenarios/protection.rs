@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hedge_core::*;
 
-use crate::rig::*;
+use crate::{given::*, rig::*};
 
 fn with_ladder(stop: &str, rungs: &[(&str, &str)]) -> Intent {
     let take_profits = rungs
@@ -282,14 +282,7 @@ fn a_leg_whose_close_is_unknown_gets_a_stop_meanwhile() {
 fn a_leg_whose_limit_close_is_unknown_gets_a_stop_meanwhile() {
     let mut rig = Rig::new();
     let (_, stop) = rig.opened();
-    let limit = rig
-        .want(Intent::Close {
-            position: long(),
-            portion: Portion::All,
-            exit: Exit::Limit { price: px("110"), tif: Tif::Gtc },
-            because: "target".into(),
-        })
-        .only();
+    let limit = rig.want(limit_close()).only();
     rig.time_out(&limit);
     // The quantity is held by an order that may or may not exist, and the stop is gone.
     let mut sent = rig.report(&stop, ReportedState::Expired, "0").submits();
@@ -420,22 +413,6 @@ fn a_fired_take_profit_ends_in_peace_in_every_order_of_its_messages() {
         assert_eq!(rig.leg(&long()).qty, d("0.5"));
         assert_eq!(rig.leg(&long()).unprotected_since, None, "the close-all stop stands");
     }
-}
-
-fn permutations(n: usize) -> Vec<Vec<usize>> {
-    if n == 0 {
-        return vec![Vec::new()];
-    }
-    permutations(n - 1)
-        .into_iter()
-        .flat_map(|shorter| {
-            (0..n).map(move |place| {
-                let mut longer = shorter.clone();
-                longer.insert(place, n - 1);
-                longer
-            })
-        })
-        .collect()
 }
 
 #[test]
@@ -614,13 +591,7 @@ fn a_sweep_whose_cancel_failed_is_tried_again() {
                 Did::Cancel(id, _) => {
                     assert_eq!(id, stop.id);
                     cancels += 1;
-                    outcomes = vec![rig.feed(Fact::CancelFailed {
-                        order: stop.id,
-                        outcome: Outcome::NotSent,
-                        reason: None,
-                        message: "rate limited".to_owned(),
-                        retry_at: None,
-                    })];
+                    outcomes = vec![rig.cancel_failed(stop.id, Outcome::NotSent, None)];
                 }
                 Did::Query(id, ..) => {
                     assert_eq!(id, stop.id);
@@ -643,16 +614,7 @@ fn a_sweep_whose_cancel_failed_is_tried_again() {
 #[test]
 fn a_late_fill_of_a_cancelled_entry_is_booked_told_and_protected() {
     let mut rig = Rig::new();
-    let entry = rig
-        .want(Intent::Open {
-            position: long(),
-            size: Size::Qty(q("1")),
-            entry: Entry::Limit { price: px("99"), tif: Tif::Gtc },
-            protection: Protection::Stop { trigger: px("95"), take_profits: Vec::new() },
-            because: "test".into(),
-        })
-        .only();
-    rig.ack(&entry);
+    let entry = rig.resting_entry("1");
     rig.report(&entry, ReportedState::Canceled, "0");
     assert_eq!(rig.leg(&long()).owner, None);
     let outcomes = rig.fill(&entry, "0.5", "99");
@@ -701,14 +663,7 @@ fn a_stop_the_venue_no_longer_knows_is_no_protection() {
 fn a_forced_close_makes_room_when_a_limit_close_holds_the_quantity() {
     let mut rig = Rig::new();
     let (_, stop) = rig.opened();
-    let limit = rig
-        .want(Intent::Close {
-            position: long(),
-            portion: Portion::All,
-            exit: Exit::Limit { price: px("110"), tif: Tif::Gtc },
-            because: "target".into(),
-        })
-        .only();
+    let limit = rig.want(limit_close()).only();
     rig.ack(&limit);
     let lost = rig.report(&stop, ReportedState::Expired, "0");
     lost.none();

@@ -18,17 +18,6 @@ fn half_at_a_profit() -> Intent {
     }
 }
 
-/// An entry of 0.2 more, which rests at 99.
-fn addition() -> Intent {
-    Intent::Open {
-        position: long(),
-        size: Size::Qty(q("0.2")),
-        entry: Entry::Limit { price: px("99"), tif: Tif::Gtc },
-        protection: Protection::Stop { trigger: px("95"), take_profits: Vec::new() },
-        because: "test".into(),
-    }
-}
-
 /// A LONG leg of 1 behind a stop over the whole leg at 97, on a venue that is known to keep one such stop a leg.
 fn one_close_all(rig: &mut Rig) -> Sent {
     let (_, old) = rig.opened();
@@ -84,8 +73,7 @@ fn the_answer_to_any_command_of_the_leg_lets_the_old_stop_go() {
 fn no_stop_gives_way_while_the_newer_one_may_have_made_an_execution_that_nothing_explains() {
     let mut rig = Rig::new();
     let whole = one_close_all(&mut rig);
-    let entry = rig.want(addition()).only();
-    rig.ack(&entry);
+    let entry = rig.resting_entry("0.2");
     let bridge = rig.want(protect("98")).only();
     assert!(!bridge.is_close_all_stop());
     assert!(rig.ack(&bridge).cancels().is_empty(), "the entry may fill at any moment");
@@ -143,20 +131,13 @@ fn no_stop_gives_way_to_one_that_has_fired_before_its_answer_came() {
 fn a_cancel_that_failed_because_its_order_had_ended_lets_the_old_stop_go() {
     let mut rig = Rig::new();
     let (_, old) = rig.opened();
-    let entry = rig.want(addition()).only();
-    rig.ack(&entry);
+    let entry = rig.resting_entry("0.2");
     let new = rig.want(protect("97")).only();
     assert_eq!(rig.want(Intent::Cancel { order: entry.id, because: "too old".into() }).cancels(), [entry.id]);
     assert!(rig.ack(&new).cancels().is_empty(), "the entry's cancel is on its way first");
     assert!(rig.fill(&entry, "0.2", "99").cancels().is_empty());
-    let failed = Fact::CancelFailed {
-        order: entry.id,
-        outcome: Outcome::Rejected,
-        reason: Some(RejectReason::NotFound),
-        message: "unknown order".to_owned(),
-        retry_at: None,
-    };
-    assert_eq!(rig.feed(failed).cancels(), [old.id]);
+    let failed = rig.cancel_failed(entry.id, Outcome::Rejected, Some(RejectReason::NotFound));
+    assert_eq!(failed.cancels(), [old.id]);
 }
 
 #[test]

@@ -109,6 +109,16 @@ impl Sent {
     pub(crate) fn is_close_all_stop(&self) -> bool {
         matches!(self.leg, Leg::Close(Exit::StopMarket { .. }, Coverage::WholeLeg))
     }
+    /// As a venue that shows a market entry as a limit order reports it.
+    pub(crate) fn kind(&self) -> ReportedKind {
+        match self.leg {
+            Leg::Open(_) | Leg::Close(Exit::Limit { .. }, _) => ReportedKind::Limit,
+            Leg::Close(Exit::Market, _) => ReportedKind::Market,
+            Leg::Close(Exit::StopMarket { .. }, _) => ReportedKind::StopMarket,
+            Leg::Close(Exit::TakeProfitMarket { .. }, _) => ReportedKind::TakeProfitMarket,
+            Leg::Close(Exit::TrailingStop { .. }, _) => ReportedKind::TrailingStop,
+        }
+    }
     pub(crate) fn trigger(&self) -> Option<Price> {
         match self.leg {
             Leg::Close(exit, _) => exit.trigger(),
@@ -615,13 +625,7 @@ impl Rig {
             order: self.name(sent),
             side: sent.position.side.into(),
             order_side: sent.side,
-            kind: match sent.leg {
-                Leg::Open(_) | Leg::Close(Exit::Limit { .. }, _) => ReportedKind::Limit,
-                Leg::Close(Exit::Market, _) => ReportedKind::Market,
-                Leg::Close(Exit::StopMarket { .. }, _) => ReportedKind::StopMarket,
-                Leg::Close(Exit::TakeProfitMarket { .. }, _) => ReportedKind::TakeProfitMarket,
-                Leg::Close(Exit::TrailingStop { .. }, _) => ReportedKind::TrailingStop,
-            },
+            kind: sent.kind(),
             price: None,
             trigger: sent.trigger(),
             qty: Some(Qty::new(sent.qty).unwrap()),

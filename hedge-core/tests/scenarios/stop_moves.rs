@@ -202,13 +202,7 @@ fn a_replaced_stop_whose_cancel_failed_is_cancelled_again() {
     let (_, old) = rig.opened();
     let new = rig.want(protect("97")).only();
     assert_eq!(rig.ack(&new).cancels(), [old.id]);
-    let failed = rig.feed(Fact::CancelFailed {
-        order: old.id,
-        outcome: Outcome::Unknown,
-        reason: None,
-        message: "time-out".to_owned(),
-        retry_at: None,
-    });
+    let failed = rig.cancel_failed(old.id, Outcome::Unknown, None);
     assert_eq!(failed.queries(), [old.id]);
     let report = rig.report_of(&old, ReportedState::Working, "0");
     let mut cancels = rig.answer(&old, Some(report), Vec::new(), "1").cancels();

@@ -51,14 +51,7 @@ fn a_cancel_of_unknown_outcome_leaves_the_order_live_and_asked_about() {
         let (_, stop) = rig.opened();
         let fill = rig.strange_fill(long(), Action::Close, "1", "101");
         assert_eq!(rig.account(AccountEvent::Fill { fill }).cancels(), [stop.id]);
-        let message = "time-out".to_owned();
-        let mut asked = vec![rig.feed(Fact::CancelFailed {
-            order: stop.id,
-            outcome,
-            reason: None,
-            message,
-            retry_at: None,
-        })];
+        let mut asked = vec![rig.cancel_failed(stop.id, outcome, None)];
         assert!(rig.state(&stop.id).is_live(), "it may still close the next position");
         asked.extend(rig.run_for(ms(500)));
         let acts = |outcomes: &Outcomes| !outcomes.queries().is_empty() || !outcomes.cancels().is_empty();
