@@ -11,6 +11,7 @@ use serde::Deserialize;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
+    end::End,
     outlet::{Gone, Outlet, outlet},
     routes::{Route, StreamKind, kind_of},
     socket::{Frame, Socket, SocketError},
@@ -91,32 +92,6 @@ impl Sub {
             last_id: i64::MIN,
             has_no_mark: false,
         }
-    }
-}
-
-/// Why reading ended.
-enum End {
-    /// Nobody listens any more.
-    ConsumerGone,
-    /// The connection is of no use.
-    Lost(String),
-}
-
-impl From<Gone> for End {
-    fn from(_: Gone) -> Self {
-        Self::ConsumerGone
-    }
-}
-
-impl From<SocketError> for End {
-    fn from(error: SocketError) -> Self {
-        Self::Lost(error.to_string())
-    }
-}
-
-impl From<DecodeError> for End {
-    fn from(error: DecodeError) -> Self {
-        Self::Lost(format!("a message could not be read: {error}"))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod catch_up;
 mod contract;
+mod end;
 mod event;
 mod forced;
 mod live;

@@ -12,6 +12,7 @@ use tokio::{
 
 use super::{
     catch_up::{Heard, catch_up, flows_near},
+    end::End,
     forced::name_forced,
     outlet::{Gone, Outlet, outlet},
     routes::Route,
@@ -122,26 +123,6 @@ impl ListenKey {
                 Ok(())
             }
         }
-    }
-}
-
-/// Why reading ended.
-enum End {
-    /// Nobody listens any more.
-    ConsumerGone,
-    /// The connection is of no use, or something was missed.
-    Lost(String),
-}
-
-impl From<Gone> for End {
-    fn from(_: Gone) -> Self {
-        Self::ConsumerGone
-    }
-}
-
-impl From<SocketError> for End {
-    fn from(error: SocketError) -> Self {
-        Self::Lost(error.to_string())
     }
 }
 
