@@ -571,10 +571,33 @@ async fn a_liquidation_while_nobody_looked_is_named_in_the_executions_that_a_sta
     let since = hedge_core::Timestamp::from_ms(NOW_MS - 1_000);
     for _ in 0..2 {
         let fills = client.fills_since(&eth(), since).await.unwrap();
-        assert_eq!(fills[0].client_id, None, "our own is found by its number");
+        assert_eq!(fills[0].client_id.as_ref().map(|id| id.as_str()), Some(CLIENT_ID), "our own");
         assert_eq!(fills[1].forced(), Some(ForcedClose::Liquidation));
     }
     assert_eq!(requests(&rig.rest, "/fapi/v1/allOrders").await.len(), 1, "what is known is not asked again");
+}
+
+#[tokio::test]
+async fn what_a_panic_close_has_closed_bears_its_name_and_somebody_elses_names_nobody() {
+    let rig = Rig::start().await;
+    let names = ["h0tou39tzzz01c", "web_abc"];
+    mock(
+        &rig.rest,
+        "GET",
+        "/fapi/v1/allOrders",
+        200,
+        json!([order_named(9_001, names[0]), order_named(9_002, names[1])]),
+    )
+    .await;
+    let mut opening = close_of(79, 9_003);
+    opening["side"] = json!("BUY");
+    rig.backfill(json!([]), json!([close_of(77, 9_001), close_of(78, 9_002), opening]), json!([])).await;
+    let since = hedge_core::Timestamp::from_ms(NOW_MS - 1_000);
+    let fills = rig.client(quick_streams()).fills_since(&eth(), since).await.unwrap();
+    let found: Vec<_> = fills.iter().map(|fill| fill.client_id.clone()).collect();
+    let panics = hedge_core::ReportedId::parse(names[0]);
+    assert!(panics.ours().is_some(), "a panic close, which no journal knows");
+    assert_eq!(found, [Some(panics), None, None], "the second may be the child of a stop of ours");
 }
 
 #[tokio::test]

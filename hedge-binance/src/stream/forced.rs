@@ -1,8 +1,8 @@
-//! Which executions are the venue's own: liquidations and their like.
+//! Which executions are the venue's own, liquidations and their like, and which have a name of ours.
 //!
 //! A history of executions names an order by its number only. A close whose order nobody here knows may be the venue's: that has
 //! to be found out before it is told, because whoever is told of it once is not told again, and a leg that the venue closes by
-//! force must open nothing.
+//! force must open nothing. Or it is a panic close's: then it must not pass for the execution of an order of unknown fate.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,7 +41,8 @@ pub(crate) struct Unnamed {
     pub(crate) is_fresh: bool,
 }
 
-/// Puts the venue's name of the order into each execution by which it closed a leg itself.
+/// Puts the name of its order into each execution by which the venue closed a leg itself, or an order of ours did: a panic
+/// close's is in no journal.
 ///
 /// # Errors
 /// [`Unnamed`] when that could not be found out for each of them; the others are named.
@@ -75,7 +76,9 @@ pub(crate) async fn name_forced(shared: &Shared, fills: &mut [Fill]) -> Result<(
     }
     for fill in fills.iter_mut().filter(|fill| needs_a_name(fill)) {
         let maker = makers.get(&(fill.instrument, fill.order)).and_then(Option::as_ref);
-        if let Some(id) = maker.filter(|id| id.forced().is_some()) {
+        // How the venue calls the child of a conditional order of ours is not documented (fact sheet 5.3): another name says
+        // nothing of whose it is.
+        if let Some(id) = maker.filter(|id| id.forced().is_some() || id.ours().is_some()) {
             fill.client_id = Some(id.clone());
         }
     }

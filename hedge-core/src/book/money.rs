@@ -10,7 +10,7 @@ use crate::{
     order_state::{OrderEvent, OrderState},
     position::{Action, PositionKey, PositionSide},
     time::Timestamp,
-    venue::{CashFlow, CashFlowKind, Fill, OrderRef, ReportedId},
+    venue::{CashFlow, CashFlowKind, Fill, OrderRef},
 };
 
 /// The part of a cost that `part` of `whole` carries, to eight decimals.
@@ -32,7 +32,7 @@ impl Book {
         };
         let key = PositionKey::new(fill.instrument, side);
         if !self.trades[usize::from(ix.0)].insert(fill.trade_id) {
-            self.named_late(fill, key, changes);
+            self.named_late(fill, key, at, changes);
             return;
         }
         if fill.venue_time < self.first_venue_time {
@@ -40,11 +40,8 @@ impl Book {
         }
         self.last_venue_time = self.last_venue_time.max(fill.venue_time);
         let slot = usize::from(ix.0) * 2 + usize::from(side == PositionSide::Short);
-        let place = fill
-            .client_id
-            .as_ref()
-            .and_then(ReportedId::ours)
-            .and_then(|id| self.orders.place(id))
+        let place = self
+            .place_named(fill)
             .or_else(|| self.orders.place(self.by_venue.get(&(fill.instrument, fill.order))?));
         let id = place.map(|place| self.orders.at(place).client_id);
         let included = self.legs[slot].taken_over_at.is_some_and(|taken| fill.venue_time <= taken);
@@ -67,7 +64,8 @@ impl Book {
                 self.credit(place, slot, fill.qty.get(), at, changes);
             }
             None => {
-                if matches!(fill.client_id, Some(ReportedId::Foreign(_) | ReportedId::Venue { .. })) {
+                // It has a name, and none that is in this journal: also one of ours, which a panic close gives.
+                if fill.client_id.is_some() {
                     self.strangers.insert((fill.instrument, fill.order));
                     if self.strangers.len() > REMEMBERED_IDS {
                         self.strangers.pop_first();
@@ -83,8 +81,20 @@ impl Book {
         }
     }
 
-    /// An execution that is booked already, as somebody's, may come again with the name by which the venue forced it.
-    fn named_late(&mut self, fill: &Fill, position: PositionKey, changes: &mut Vec<Change>) {
+    fn place_named(&self, fill: &Fill) -> Option<Place> {
+        self.orders.place(fill.client_id.as_ref()?.ours()?)
+    }
+
+    /// An execution that is booked already, as somebody's, may come again with the name of our order that made it, or with the
+    /// one by which the venue forced it.
+    fn named_late(&mut self, fill: &Fill, position: PositionKey, at: Timestamp, changes: &mut Vec<Change>) {
+        if let Some(place) = self.place_named(fill)
+            && self.unclaimed.contains_key(&(fill.instrument, fill.order))
+        {
+            self.adopt_child(place, fill.order);
+            self.claim(place, fill.instrument, fill.order, at, changes);
+            return;
+        }
         let Some(forced) = fill.forced() else { return };
         if self.remember_forced(fill.instrument, fill.order, forced) {
             changes.push(Change::Forced(Box::new(Forced {

@@ -64,12 +64,13 @@ impl Book {
     pub fn must_flatten(&self, key: &PositionKey) -> bool {
         self.flattening.contains_key(key)
     }
-    /// Whether a fill belongs to an order of this journal, or is known to be somebody else's.
+    /// Whether a fill belongs to an order of this journal, or is known to be somebody else's: one of ours that no journal here
+    /// knows is a panic close's, or another state directory's.
     pub fn explains(&self, fill: &Fill) -> bool {
-        let by_id = fill.client_id.as_ref().and_then(crate::venue::ReportedId::ours);
-        by_id.is_some_and(|id| self.orders.contains_key(id))
-            || self.by_venue.contains_key(&(fill.instrument, fill.order))
-            || self.strangers.contains(&(fill.instrument, fill.order))
+        let order = (fill.instrument, fill.order);
+        fill.client_id.as_ref().is_some_and(|id| id.ours().is_some() || id.forced().is_some())
+            || self.by_venue.contains_key(&order)
+            || self.strangers.contains(&order)
     }
     /// Sums since the first start.
     pub const fn totals(&self) -> &Totals {

@@ -78,7 +78,7 @@ pub struct Book {
     /// Fills of venue orders that no order of ours is known by yet.
     #[serde(with = "pairs")]
     pub(super) unclaimed: BTreeMap<(InstrumentId, VenueOrderId), Decimal>,
-    /// Venue orders whose fills were seen under somebody else's client id.
+    /// Venue orders whose fills were seen under a client id that is in no order of this journal.
     pub(super) strangers: BTreeSet<(InstrumentId, VenueOrderId)>,
     /// Legs whose size the venue has stated differently, and since when.
     #[serde(with = "pairs")]

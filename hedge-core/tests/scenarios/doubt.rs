@@ -199,6 +199,108 @@ fn a_stranger_whose_name_was_seen_does_not_keep_an_order_unknown() {
     assert_eq!(rig.state(&close.id), OrderState::Dropped);
 }
 
+/// A close by a panic close: it has a name of our form that is in no journal.
+fn panics_close(rig: &mut Rig, qty: &str) -> Fill {
+    let panics = ReportedId::parse("h0tou39tzzz01c");
+    assert!(panics.ours().is_some());
+    Fill { client_id: Some(panics), ..rig.strange_fill(long(), Action::Close, qty, "100") }
+}
+
+/// An open leg and two orders of it whose fate is unknown: its close, and a stop.
+fn unknown_close_or_stop(is_stop: bool) -> (Rig, Sent) {
+    let mut rig = Rig::new();
+    let sent = if is_stop {
+        let entry = rig.open(long(), "95").only();
+        rig.ack(&entry);
+        rig.fill(&entry, "1", "100").only()
+    } else {
+        rig.opened();
+        rig.want(Intent::close(long(), "enough")).only()
+    };
+    rig.time_out(&sent);
+    assert_eq!(rig.state(&sent.id), OrderState::Unknown);
+    (rig, sent)
+}
+
+#[test]
+fn what_a_panic_close_has_closed_does_not_keep_an_order_unknown_that_was_never_sent() {
+    for is_stop in [false, true] {
+        for is_heard in [false, true] {
+            let (mut rig, sent) = unknown_close_or_stop(is_stop);
+            let flat = panics_close(&mut rig, "1");
+            if is_heard {
+                rig.account(AccountEvent::Fill { fill: flat.clone() });
+            }
+            rig.wait(Duration::from_secs(30));
+            rig.answer(&sent, None, vec![flat.clone()], "0");
+            assert_eq!(rig.state(&sent.id), OrderState::Unknown, "one answer is no proof");
+            let proven = rig.answer(&sent, None, vec![flat], "0");
+            assert!(
+                proven
+                    .decisions()
+                    .any(|d| matches!(d, Decision::AbsenceProven { order } if *order == sent.id))
+            );
+            assert_eq!(rig.state(&sent.id), OrderState::Dropped);
+            assert_eq!(rig.book().doubtful_orders(), 0);
+        }
+    }
+}
+
+#[test]
+fn a_panic_close_that_was_booked_without_its_name_does_not_keep_an_order_unknown() {
+    let (mut rig, close) = unknown_close_or_stop(false);
+    let flat = panics_close(&mut rig, "1");
+    rig.account(AccountEvent::Fill { fill: Fill { client_id: None, ..flat.clone() } });
+    rig.wait(Duration::from_secs(30));
+    let nameless = Fill { client_id: None, ..flat.clone() };
+    for _ in 0..3 {
+        let said = rig.answer(&close, None, vec![nameless.clone()], "0");
+        assert_eq!(rig.state(&close.id), OrderState::Unknown);
+        let stays = said.alerts().iter().any(|text| text.contains("its fate stays open"));
+        assert!(stays || rig.book().order(&close.id).unwrap().doubt.as_ref().unwrap().absent != 2);
+    }
+    rig.answer(&close, None, vec![flat], "0");
+    assert_eq!(rig.state(&close.id), OrderState::Dropped);
+}
+
+#[test]
+fn an_execution_without_a_name_may_be_the_child_of_a_stop_of_unknown_fate() {
+    let (mut rig, stop) = unknown_close_or_stop(true);
+    let nameless = Fill { client_id: None, ..rig.fill_of(&stop, "1", "95") };
+    rig.wait(Duration::from_secs(30));
+    let mut said = Vec::new();
+    for _ in 0..4 {
+        said.extend(rig.answer(&stop, None, vec![nameless.clone()], "0").alerts());
+    }
+    assert_eq!(rig.state(&stop.id), OrderState::Unknown);
+    assert_eq!(said.iter().filter(|text| text.contains("its fate stays open")).count(), 1, "{said:?}");
+    assert_eq!(rig.open(long(), "95").refused_by().as_deref(), Some("outcome_known"));
+    // The venue tells whose it was after all.
+    let report = rig.report_of(&stop, ReportedState::Triggered, "0");
+    let OrderRef::Algo { id, .. } = report.order else { panic!("a conditional order") };
+    let report = OrderReport { order: OrderRef::Algo { id, child: Some(nameless.order) }, ..report };
+    rig.answer(&stop, Some(report), vec![nameless], "0");
+    assert_eq!(rig.state(&stop.id), OrderState::Filled);
+    assert_eq!(rig.leg(&long()).qty, d("0"), "booked once");
+}
+
+#[test]
+fn an_execution_that_is_named_after_it_was_booked_resolves_its_order() {
+    for is_stop in [false, true] {
+        let (mut rig, sent) = unknown_close_or_stop(is_stop);
+        let own = rig.fill_of(&sent, "1", "95");
+        let nameless = Fill { client_id: None, ..own.clone() };
+        rig.account(AccountEvent::Fill { fill: nameless });
+        assert_eq!(rig.state(&sent.id), OrderState::Unknown);
+        rig.wait(Duration::from_secs(30));
+        rig.answer(&sent, None, vec![own.clone()], "0");
+        rig.answer(&sent, None, vec![own], "0");
+        assert_eq!(rig.state(&sent.id), OrderState::Filled, "it is no stranger's");
+        assert_eq!(rig.leg(&long()).qty, d("0"), "booked once");
+        rig.identity_holds();
+    }
+}
+
 #[test]
 fn a_report_resolves_an_unknown_order() {
     let (mut rig, entry) = doubtful_entry();
