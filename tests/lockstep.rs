@@ -74,7 +74,7 @@ fn replayed(market: &RecordedMarket, history: usize) -> Side {
     let symbols: Vec<String> = market.data.symbols().map(|symbol| symbol.to_string()).collect();
     Side {
         picture: Picture::of(backtest.venue(), AccountId(0), &symbols),
-        records: backtest.records().to_vec(),
+        records: backtest.records().unwrap().to_vec(),
         book: backtest.engine().book().clone(),
     }
 }

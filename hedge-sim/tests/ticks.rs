@@ -137,7 +137,7 @@ fn fills(backtest: &Backtest) -> Vec<(String, String, bool)> {
         },
         _ => None,
     };
-    backtest.records().iter().filter_map(|record| of(&record.event)).collect()
+    backtest.records().unwrap().iter().filter_map(|record| of(&record.event)).collect()
 }
 
 #[test]

@@ -57,13 +57,13 @@ fn past(stage: &Stage) -> Past {
     backtest.run(&mut ()).unwrap();
 
     let (mut book, mut changes, mut orders) = (Book::default(), Vec::new(), 0);
-    for (at, record) in backtest.records().iter().enumerate() {
+    for (at, record) in backtest.records().unwrap().iter().enumerate() {
         book.apply(record, &mut changes);
         changes.clear();
         orders += usize::from(matches!(record.event, Event::Decision(Decision::OrderApproved { .. })));
         if orders >= ORDERS && book.open_legs().next().is_none() && book.live_orders().next().is_none() {
             let wallet = book.wallet(&Asset::usdt());
-            return Past { records: backtest.records()[..=at].to_vec(), orders, wallet };
+            return Past { records: backtest.records().unwrap()[..=at].to_vec(), orders, wallet };
         }
     }
     panic!("{orders} orders, and nothing was flat after {ORDERS} of them")

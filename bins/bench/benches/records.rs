@@ -64,7 +64,7 @@ fn undecided_bar(c: &mut Criterion) {
 fn records() -> Vec<Envelope> {
     let mut backtest = bars::generated(BARS).unwrap();
     backtest.run(&mut ()).unwrap();
-    backtest.records().to_vec()
+    backtest.records().unwrap().to_vec()
 }
 
 fn journal(c: &mut Criterion) {

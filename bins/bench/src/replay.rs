@@ -56,13 +56,14 @@ pub(crate) fn print(
     for (rule, times) in backtest.vetoes() {
         eprintln!("{bench}: {times} openings refused by {rule}");
     }
-    let checks: usize = backtest
-        .each_record()
-        .map(|record| match &record.event {
-            Event::Decision(Decision::Assessed { checks, .. }) => checks.len(),
-            _ => 0,
-        })
-        .sum();
+    let mut checks = 0;
+    for record in backtest.each_record() {
+        if let Event::Decision(Decision::Assessed { checks: these, .. }) =
+            record.map_err(|error| error.to_string())?.event
+        {
+            checks += these.len();
+        }
+    }
     let figures = [
         ("engine_rate", events as f64 / wall, "events/s"),
         ("engine_wall", wall, "s"),

@@ -31,7 +31,7 @@ pub(crate) fn run(args: &BacktestArgs) -> Result<(), Failure> {
         );
     }
     if let Some(folder) = &args.out {
-        let report = backtest::report(&played, &market);
+        let report = backtest::report(&played, &market).map_err(Failure::failed)?;
         write_folder(folder, &played, Some(&report)).map_err(Failure::failed)?;
         eprintln!("journal.jsonl, summary.json, equity.csv and report.html are in {}", folder.display());
     }

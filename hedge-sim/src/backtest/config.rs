@@ -1,6 +1,6 @@
 //! How a backtest is set up, and why one cannot go on.
 
-use hedge_core::{Leverage, Timestamp};
+use hedge_core::{Leverage, Seq, Timestamp};
 use rust_decimal::Decimal;
 use thiserror::Error;
 
@@ -78,4 +78,9 @@ pub enum BacktestError {
     /// A record cannot be written as text.
     #[error("journal record cannot be encoded: {0}")]
     Encode(#[from] serde_json::Error),
+    /// A record was kept in a form in which it cannot be read any more. A defect: nothing after it may be trusted.
+    #[error(
+        "record {0} of the run cannot be read back; this is a defect, please report it with the run's command"
+    )]
+    Unreadable(Seq),
 }

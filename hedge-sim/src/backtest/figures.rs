@@ -24,11 +24,13 @@ impl Backtest {
     ///
     /// While it plays they are kept in fewer bytes: the first call after a step makes all of them again, and holds them.
     /// Who only goes through them once takes [`each_record`](Self::each_record).
-    pub fn records(&self) -> &[Envelope] {
+    ///
+    /// Errors: [`BacktestError::Unreadable`].
+    pub fn records(&self) -> Result<&[Envelope], BacktestError> {
         self.records.as_slice()
     }
-    /// Every journal record so far, one after the other.
-    pub fn each_record(&self) -> impl Iterator<Item = Envelope> {
+    /// Every journal record so far, one after the other. Errors: [`BacktestError::Unreadable`].
+    pub fn each_record(&self) -> impl Iterator<Item = Result<Envelope, BacktestError>> {
         self.records.iter()
     }
     /// How many journal records there are.
@@ -56,7 +58,7 @@ impl Backtest {
         }
         counts
     }
-    /// The figures. Hashes the whole journal. Errors: [`BacktestError::Encode`].
+    /// The figures. Hashes the whole journal. Errors: [`BacktestError::Encode`], [`BacktestError::Unreadable`].
     pub fn summary(&self) -> Result<Summary, BacktestError> {
         let book = self.engine.book();
         let totals = book.totals();

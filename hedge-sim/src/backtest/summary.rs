@@ -7,6 +7,8 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::BacktestError;
+
 /// How often each rule refused an opening.
 pub type VetoCounts = BTreeMap<String, u64>;
 
@@ -56,12 +58,14 @@ fn as_number<S: serde::Serializer>(value: &Decimal, serializer: S) -> Result<S::
 }
 
 /// SHA-256 over the JSON text of every record, each followed by a line feed.
-pub(super) fn journal_hash(records: impl Iterator<Item = Envelope>) -> Result<String, serde_json::Error> {
+pub(super) fn journal_hash(
+    records: impl Iterator<Item = Result<Envelope, BacktestError>>,
+) -> Result<String, BacktestError> {
     let mut hash = Sha256::new();
     let mut line = Vec::with_capacity(1_024);
     for record in records {
         line.clear();
-        serde_json::to_writer(&mut line, &record)?;
+        serde_json::to_writer(&mut line, &record?)?;
         line.push(b'\n');
         hash.update(&line);
     }

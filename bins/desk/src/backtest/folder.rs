@@ -47,8 +47,8 @@ pub fn write_folder(folder: &Path, played: &Played, report: Option<&str>) -> io:
 /// The very bytes that the summary's hash covers.
 fn journal(path: &Path, played: &Played) -> io::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
-    for record in played.backtest.records() {
-        serde_json::to_writer(&mut file, record)?;
+    for record in played.backtest.each_record() {
+        serde_json::to_writer(&mut file, &record.map_err(io::Error::other)?)?;
         file.write_all(b"\n")?;
     }
     file.flush()

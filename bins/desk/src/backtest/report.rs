@@ -4,13 +4,16 @@ use hedge_core::{
     Bar, Book, Envelope, Event, Fact, InstrumentIx, MarketEvent, RunStarted, Seq, Step, Timestamp,
 };
 use hedge_runtime::Observer;
+use hedge_sim::backtest::BacktestError;
 
 use super::{market::RecordedMarket, play::Played};
 use crate::report::{Heading, Recorder, render};
 
 /// Renders `report.html`.
-pub fn report(played: &Played, market: &RecordedMarket) -> String {
-    let records = played.backtest.records();
+///
+/// Errors: [`BacktestError::Unreadable`].
+pub fn report(played: &Played, market: &RecordedMarket) -> Result<String, BacktestError> {
+    let records = played.backtest.records()?;
     let mut recorder = Recorder::default();
     let mut book = Book::default();
     let mut closes = closes(records, market).into_iter().peekable();
@@ -28,7 +31,7 @@ pub fn report(played: &Played, market: &RecordedMarket) -> String {
     let mut record = recorder.record();
     // Counted bar by bar while it was played; here the closes of one time come after everything of that time.
     record.set_hedged_bars(played.line.hedged_bars);
-    render(&heading(records, played), &record, &book)
+    Ok(render(&heading(records, played), &record, &book))
 }
 
 /// The bars after the warm-up, as they close.

@@ -241,7 +241,7 @@ mod tests {
         let settings = BacktestConfig { history: 100, config_hash, ..BacktestConfig::default() };
         let mut backtest = Backtest::new(engine, Arc::new(data), rules, &settings).unwrap();
         backtest.run(&mut ()).unwrap();
-        let mut records = backtest.records().to_vec();
+        let mut records = backtest.records().unwrap().to_vec();
         let Event::Fact(Fact::RunStarted(run)) = &mut records[0].event else { panic!("a journal begins so") };
         run.profile = "paper".to_owned();
         records

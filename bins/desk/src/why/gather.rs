@@ -284,7 +284,7 @@ mod tests {
         let settings = BacktestConfig { history: 200, ..BacktestConfig::default() };
         let mut backtest = Backtest::new(engine, Arc::new(data), rules, &settings).unwrap();
         backtest.run(&mut ()).unwrap();
-        backtest.records().to_vec()
+        backtest.records().unwrap().to_vec()
     }
 
     #[test]
@@ -427,7 +427,7 @@ mod tests {
         let settings = BacktestConfig { history: 5, ..BacktestConfig::default() };
         let mut backtest = Backtest::new(engine, Arc::new(data), rules, &settings).unwrap();
         backtest.run(&mut ()).unwrap();
-        let why = explain(backtest.records(), symbol, PositionSide::Short, None).unwrap();
+        let why = explain(backtest.records().unwrap(), symbol, PositionSide::Short, None).unwrap();
         assert!(why.headline.contains("no strategy has decided on a bar"), "{}", why.headline);
         assert_eq!(explain(&[], symbol, PositionSide::Short, None), Err(WhyError::Empty));
     }
