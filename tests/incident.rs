@@ -12,8 +12,11 @@ use std::{
 };
 
 use flate2::{Compression, GzBuilder, read::GzDecoder};
-use hedge_core::Envelope;
-use hedge_desk::incident::{self, IncidentError};
+use hedge_core::{Decision, Envelope, Event};
+use hedge_desk::{
+    incident::{self, IncidentError},
+    journal::JournalSource,
+};
 use hedge_store::{Chain, encode_line};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -153,6 +156,40 @@ fn what_a_decision_quotes_of_the_outside_is_redacted_in_both_and_still_replays()
     assert_eq!(code, 0, "{complaint}");
     let plain = String::from_utf8_lossy(&unpacked(&fs::read(temp.join("p.tar.gz")).unwrap())).into_owned();
     assert!(plain.contains("see [url] and [path]") && !plain.contains("wiki.internal"), "redacted");
+}
+
+/// A word that stands by itself in a reason which a strategy has given.
+fn word_of_the_engine(temp: &Temp) -> String {
+    let dir = temp.join("d");
+    let (source, _) = JournalSource::find(&dir, Some(&dir)).unwrap();
+    let word = source.load().unwrap().into_iter().find_map(|record| {
+        let Event::Decision(Decision::Intended { intent, .. }) = record.event else { return None };
+        let because = serde_json::to_value(intent).unwrap();
+        let mut words = because["because"].as_str()?.split(' ');
+        let word = words.find(|word| word.len() > 3 && word.bytes().all(|byte| byte.is_ascii_lowercase()))?;
+        Some(word.to_owned())
+    });
+    word.expect("a reason has words")
+}
+
+#[test]
+fn a_machine_that_is_called_like_a_word_of_the_engine_spoils_no_replay_and_hides_no_other_one() {
+    let temp = Temp::new("incident-word");
+    recorded_run(&temp);
+    let word = word_of_the_engine(&temp);
+    let output = hedgectl(&temp, &["exit-only", "--state-dir", "d", "trading-7 is odd"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let log = temp.join("holders.txt");
+    fs::write(&log, format!("held by {word} pid 17 (term 3)\nheld by trading-7 pid 9 (term 4)\n")).unwrap();
+    let log = log.display().to_string();
+    let (code, said, complaint) = told(&temp, &["pack", "d", "--log", &log, "--out", "p.tar.gz"]);
+    assert_eq!(code, 0, "{complaint}");
+    assert!(said.contains("a replay makes every decision again"), "{word}: {said}");
+    let (code, _, complaint) = told(&temp, &["test", "p.tar.gz"]);
+    assert_eq!(code, 0, "{complaint}");
+    let plain = String::from_utf8_lossy(&unpacked(&fs::read(temp.join("p.tar.gz")).unwrap())).into_owned();
+    assert!(!plain.contains("trading-7") && plain.contains("[host] is odd"), "the other one is taken out");
+    assert!(!plain.contains(&format!("{word} pid")) && plain.contains("held by [host] pid 17"), "{word}");
 }
 
 #[test]

@@ -69,16 +69,7 @@ pub fn pack(
     let first = first.ok_or_else(|| nothing("the journal holds no record from there on"))?;
 
     let redactor = wanted.redactor.clone().and_holders_in(contents.records, contents.log.unwrap_or_default());
-    let mut redacted = 0;
-    let records: Vec<Envelope> = contents
-        .records
-        .iter()
-        .map(|record| {
-            let other = redactor.record(record).map_err(IncidentError::Nothing)?;
-            redacted += u64::from(other.is_some());
-            Ok(other.unwrap_or_else(|| record.clone()))
-        })
-        .collect::<Result<_, IncidentError>>()?;
+    let Redacted { records, redacted, verdict, cut_short } = redact(contents, &redactor, say)?;
     let (journal, chain) = lines(&records)?;
     let runs: Vec<(Mark, &RunStarted)> = records.iter().filter_map(started).collect();
     let mut configs = BTreeMap::new();
@@ -95,7 +86,6 @@ pub fn pack(
             log.lines().flat_map(|line| [redactor.text(line).into_owned(), "\n".to_owned()]).collect();
         members.push((LOG.to_owned(), text.into_bytes()));
     }
-    let (verdict, cut_short) = verdict(&records, contents.engines, say);
     let (profile, venue) = (&contents.owner.profile, &contents.owner.venue);
     let manifest = Manifest {
         kind: KIND.to_owned(),
@@ -135,6 +125,51 @@ pub fn pack(
         return Err(IncidentError::Nothing(format!("nothing was packed: {why}; end it earlier with --to")));
     }
     Ok(Packed { manifest, members })
+}
+
+/// The records as they may leave, and what a replay of them says.
+struct Redacted {
+    records: Vec<Envelope>,
+    /// How many of them differ from the journal's.
+    redacted: u64,
+    verdict: Verdict,
+    cut_short: u64,
+}
+
+/// Takes out of the records what must not leave. A machine may be called like a word that the engine writes by itself, `hedge`:
+/// taken out of its decisions, they would not be made again elsewhere. Such a name stays in the records, where it is a word.
+fn redact(
+    contents: &Contents<'_>,
+    redactor: &Redactor,
+    say: &mut dyn FnMut(u64),
+) -> Result<Redacted, IncidentError> {
+    let mut by = |redactor: &Redactor| -> Result<Redacted, IncidentError> {
+        let mut redacted = 0;
+        let records: Vec<Envelope> = contents
+            .records
+            .iter()
+            .map(|record| {
+                let other = redactor.record(record).map_err(IncidentError::Nothing)?;
+                redacted += u64::from(other.is_some());
+                Ok(other.unwrap_or_else(|| record.clone()))
+            })
+            .collect::<Result<_, IncidentError>>()?;
+        let (verdict, cut_short) = verdict(&records, contents.engines, say);
+        Ok(Redacted { records, redacted, verdict, cut_short })
+    };
+    let whole = by(redactor)?;
+    let hosts = redactor.hosts();
+    if !matches!(whole.verdict, Verdict::Different { .. }) || hosts.is_empty() {
+        return Ok(whole);
+    }
+    // As few as possible: one of them, else all.
+    for names in hosts.chunks(1).chain(std::iter::once(&hosts[..])) {
+        let other = by(&redactor.without_hosts(names))?;
+        if other.verdict == Verdict::Same {
+            return Ok(other);
+        }
+    }
+    Ok(whole)
 }
 
 impl Packed {

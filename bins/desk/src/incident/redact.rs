@@ -85,6 +85,16 @@ impl Redactor {
         found.iter().for_each(|name| self.add(name, HOST));
         self
     }
+    /// The names of machines that are taken out.
+    pub(super) fn hosts(&self) -> Vec<String> {
+        self.values.iter().filter(|(_, by)| *by == HOST).map(|(name, _)| name.clone()).collect()
+    }
+    /// As this one, without names of machines that are words of the engine as well: such a word says nothing about a machine.
+    #[must_use]
+    pub(super) fn without_hosts(&self, names: &[String]) -> Self {
+        let others = self.values.iter().filter(|(name, by)| *by != HOST || !names.contains(name)).cloned();
+        Self { values: others.collect() }
+    }
     fn add(&mut self, value: &str, by: &'static str) {
         let shortest = if by == HOST { SHORTEST_HOST } else { SHORTEST_VALUE };
         if value.len() >= shortest {
@@ -145,8 +155,7 @@ impl Redactor {
             return Ok(Some(record));
         }
         // A machine may be called like a word of the journal, and then the word says nothing about it.
-        let others = self.values.iter().filter(|(_, by)| *by != HOST).cloned();
-        let nameless = Self { values: others.collect() };
+        let nameless = self.without_hosts(&self.hosts());
         let mut value = whole;
         if nameless.value(&mut value) {
             serde_json::from_value(value).map(Some).map_err(unreadable)

@@ -246,7 +246,8 @@ impl Replaying<'_> {
             .map(|()| engine)
     }
 
-    /// Compares what the engine made of a fact; whether a power cut has taken the end of it.
+    /// Compares what the engine made of a fact; whether a power cut has taken the end of it. A process that says that it stops
+    /// waits until all of that is written: nothing takes the end of it.
     fn compare(
         &mut self,
         compared: &mut Compared,
@@ -256,9 +257,10 @@ impl Replaying<'_> {
         if self.step.events.is_empty() {
             return Err(Box::new(self.difference(fact, fact, None)));
         }
+        let is_last = matches!(&self.records[fact].event, Event::Fact(Fact::RunStopped { .. }));
         for (place, recomputed) in self.step.events.iter().enumerate() {
             let recorded = self.records.get(self.at);
-            if place > 0 && ends_at(&self.records[self.at..]) {
+            if place > 0 && !is_last && ends_at(&self.records[self.at..]) {
                 compared.cut_short += 1;
                 return Ok(true);
             }
@@ -368,5 +370,73 @@ impl Difference {
             words.push_str(&format!("\n  led to by    {cause}"));
         }
         words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hedge_core::{
+        Answers, Book, EngineConfig, Posture, Proposal, RiskManager, RunId, Stance, Term, Timestamp, Verdict,
+    };
+
+    use super::*;
+
+    /// Halts for good as soon as it has seen one kind of fact.
+    #[derive(Debug)]
+    struct HaltsAfter(fn(&Fact) -> bool, bool);
+
+    impl RiskManager for HaltsAfter {
+        fn assess(&self, _: &Proposal<'_>, _: &mut Answers) -> Verdict {
+            Verdict::Approve
+        }
+        fn posture(&self, _: &Book, _: Timestamp) -> Stance {
+            let posture = if self.1 { Posture::Halted } else { Posture::Normal };
+            Stance { posture, because: "it has seen it".into() }
+        }
+        fn observe(&mut self, envelope: &Envelope, _: &Book) {
+            self.1 |= matches!(&envelope.event, Event::Fact(fact) if (self.0)(fact));
+        }
+        fn mark(&mut self, _: &Book, _: Timestamp) {}
+    }
+
+    /// A journal of which the last decision is missing, replayed.
+    fn without_the_last(halts_after: fn(&Fact) -> bool, facts: Vec<Fact>) -> Compared {
+        let fresh =
+            || Engine::new(EngineConfig::default(), Box::new(HaltsAfter(halts_after, false)), Vec::new());
+        let (mut engine, mut step, mut records) = (fresh(), Step::default(), Vec::new());
+        for (at, fact) in (1..).zip(facts) {
+            engine.step(Timestamp::from_ms(at), fact, &mut step);
+            records.extend(step.events.iter().cloned());
+        }
+        let fresh = |_: &RunStarted, _: &[Symbol]| Ok(fresh());
+        let whole = replay(&records, &fresh, None, &mut |_| ()).unwrap();
+        assert_eq!((whole.difference, whole.cut_short), (None, 0));
+        let last = records.pop().unwrap();
+        assert!(matches!(last.event, Event::Decision(_)), "{last:?}");
+        replay(&records, &fresh, None, &mut |_| ()).unwrap()
+    }
+
+    fn started() -> Fact {
+        Fact::RunStarted(RunStarted {
+            run: RunId(1),
+            term: Term(1),
+            format: hedge_core::event::JOURNAL_FORMAT,
+            code_version: String::new(),
+            config_hash: String::new(),
+            profile: "paper".to_owned(),
+            data_hash: None,
+        })
+    }
+
+    #[test]
+    fn a_decision_that_only_the_replay_makes_is_cut_short_by_a_power_cut_and_not_by_a_clean_end() {
+        let cut = without_the_last(|fact| matches!(fact, Fact::Tick), vec![started(), Fact::Tick]);
+        assert_eq!((cut.difference, cut.cut_short), (None, 1));
+        let stopped = Fact::RunStopped { because: "SIGTERM".to_owned() };
+        let is_stop = |fact: &Fact| matches!(fact, Fact::RunStopped { .. });
+        let compared = without_the_last(is_stop, vec![started(), stopped]);
+        let difference = compared.difference.expect("nothing takes the end of a clean end");
+        assert_eq!((difference.recorded, compared.cut_short), (None, 0));
+        assert!(difference.recomputed.unwrap().to_string().contains("it has seen it"));
     }
 }

@@ -2,12 +2,12 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader, Lines},
+    io::{self, BufReader},
     path::{Path, PathBuf},
 };
 
 use hedge_core::{Envelope, Seq, StoreError};
-use hedge_store::{FileJournal, StateDir, StateDirError};
+use hedge_store::{FileJournal, StateDir, StateDirError, read_line};
 use thiserror::Error;
 
 /// The journal a backtest writes into its folder.
@@ -65,8 +65,8 @@ impl JournalSource {
             Self::State(journal) => Ok(Box::new(journal.records(Seq(0)))),
             Self::Backtest(path) => {
                 let open = |source| SourceError::Open { path: path.clone(), source };
-                let lines = BufReader::new(File::open(path).map_err(open)?).lines();
-                Ok(Box::new(PlainRecords { path: path.clone(), lines, next: Seq(0) }))
+                let file = BufReader::new(File::open(path).map_err(open)?);
+                Ok(Box::new(PlainRecords { path: path.clone(), file, line: Vec::new(), next: Seq(0) }))
             }
         }
     }
@@ -79,7 +79,8 @@ impl JournalSource {
 /// The records of a backtest's journal: JSON lines without checksums, numbered without holes.
 struct PlainRecords {
     path: PathBuf,
-    lines: Lines<BufReader<File>>,
+    file: BufReader<File>,
+    line: Vec<u8>,
     next: Seq,
 }
 
@@ -87,15 +88,20 @@ impl Iterator for PlainRecords {
     type Item = Result<Envelope, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let line = match self.lines.next()? {
-            Ok(line) => line,
+        let place = format!("{} line {}", self.path.display(), self.next.0 + 1);
+        match read_line(&mut self.file, &mut self.line) {
+            Ok(0) => return None,
+            Ok(_) => {}
+            // Longer than any record.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                return Some(Err(StoreError::Corrupt { place, detail: error.to_string() }));
+            }
             Err(error) => {
                 let doing = format!("reading {}", self.path.display());
                 return Some(Err(StoreError::Io { doing, source: Box::new(error) }));
             }
-        };
-        let place = format!("{} line {}", self.path.display(), self.next.0 + 1);
-        let record: Envelope = match serde_json::from_str(&line) {
+        }
+        let record: Envelope = match serde_json::from_slice(&self.line) {
             Ok(record) => record,
             Err(error) => return Some(Err(StoreError::Corrupt { place, detail: error.to_string() })),
         };
@@ -105,5 +111,46 @@ impl Iterator for PlainRecords {
         }
         self.next = record.seq.next();
         Some(Ok(record))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::temp::TempDir;
+
+    /// What the last line of a backtest's journal is refused for, after two records that are read.
+    fn refused(last: &[u8]) -> String {
+        let temp = TempDir::new();
+        let path = temp.0.join(BACKTEST_JOURNAL);
+        let record = Envelope {
+            seq: Seq(0),
+            at: hedge_core::Timestamp::EPOCH,
+            cause: None,
+            event: hedge_core::Event::Fact(hedge_core::Fact::Tick),
+        };
+        let line = |seq| serde_json::to_string(&Envelope { seq: Seq(seq), ..record.clone() }).unwrap() + "\n";
+        fs::write(&path, [line(0).as_bytes(), line(1).as_bytes(), last].concat()).unwrap();
+        let (source, _) = JournalSource::find(&temp.0, Some(&temp.0)).unwrap();
+        let mut records = source.records().unwrap();
+        assert!(records.next().unwrap().is_ok() && records.next().unwrap().is_ok());
+        match records.next().unwrap() {
+            Err(StoreError::Corrupt { place, detail }) => format!("{place}: {detail}"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_line_of_a_backtest_that_never_ends_is_no_record_and_is_not_collected() {
+        let said = refused(&vec![b'x'; hedge_store::LONGEST_LINE + 1]);
+        assert!(said.contains("journal.jsonl line 3: ") && said.contains("no record has"), "{said}");
+    }
+
+    #[test]
+    fn what_is_no_record_or_another_one_is_named_with_its_line() {
+        assert!(refused(b"{}\n").contains("journal.jsonl line 3: "));
+        assert!(refused(b"\xff\n").contains("journal.jsonl line 3: "));
     }
 }
