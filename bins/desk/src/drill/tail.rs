@@ -1,7 +1,7 @@
 //! The journal as it grows: every whole line, once, into a book of its own; and what in it matters to drills.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs::{self, File},
     io::{Read, Seek, SeekFrom},
     path::{Path, PathBuf},
@@ -142,15 +142,6 @@ impl Tail {
         self.book.open_legs().map(|leg| (leg_name(&leg.key), leg.qty.normalize())).collect()
     }
 
-    /// Orders of which the engine has said that their fate cannot be found out.
-    pub(super) fn open_fates(&self) -> BTreeSet<String> {
-        let named = |note: &Note| match &note.what {
-            What::Alert(text) => open_fate(text).map(str::to_owned),
-            _ => None,
-        };
-        self.notes.iter().filter_map(named).collect()
-    }
-
     /// How many openings were approved.
     pub(super) fn openings(&self) -> usize {
         self.openings.len()
@@ -208,12 +199,6 @@ impl Tail {
             self.notes.push(Note { seq: record.seq.0, at_ms: record.at.ms(), what, line });
         }
     }
-}
-
-/// The order in an alert about a fate that stays open.
-fn open_fate(text: &str) -> Option<&str> {
-    let (id, rest) = text.strip_prefix("order ")?.split_once(' ')?;
-    rest.ends_with("its fate stays open").then_some(id)
 }
 
 /// Openings that were approved between the loss of the account stream and its return: their records.
@@ -312,13 +297,6 @@ fn of_decision(decision: &Decision) -> Option<What> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_alert_that_says_why_names_an_order_of_open_fate() {
-        let why = "order h0tou39t001abc is not found, but BTCUSDT LONG has fills that nothing explains: its fate stays open";
-        assert_eq!(open_fate(why), Some("h0tou39t001abc"));
-        assert_eq!(open_fate("order h0tou39t001abc of BTCUSDT LONG has no answer"), None);
-    }
 
     #[test]
     fn an_opening_between_the_loss_of_the_stream_and_its_return_is_found() {
