@@ -313,6 +313,10 @@ fn results_of_every_shape_and_errors_are_read() {
             r#"{"symbol":"ABCUSDT","bidPrice":"1.2","bidQty":"1","askPrice":"1.3","askQty":"2","time":1}"#,
             "bookTicker",
         ),
+        (
+            r#"{"lastUpdateId":7,"symbol":"ABCUSDT","bidPrice":"1.2","bidQty":"1","askPrice":"1.3","askQty":"2","time":1}"#,
+            "bookTicker",
+        ),
         (r#"{"listenKey":"abc"}"#, "listenKey"),
         (
             r#"{"apiKey":"abc","authorizedSince":1,"connectedSince":1,"returnRateLimits":true,"serverTime":2}"#,

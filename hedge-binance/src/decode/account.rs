@@ -1,8 +1,8 @@
 //! Balances, legs and cash flows. Source: fact sheet 4.7, 4.8, 9.4.
 
 use hedge_core::{
-    AccountSnapshot, Amount, Asset, Balance, CashFlow, CashFlowKind, LegSize, Position, PositionKey,
-    PositionMode, Price, Qty, SignedAmount, Timestamp, TradeId,
+    AccountSnapshot, Amount, Asset, Balance, CashFlow, CashFlowKind, Decimal, LegSize, Position, PositionKey,
+    PositionMode, PositionSide, Price, Qty, SignedAmount, Timestamp, TradeId,
 };
 
 use super::{DecodeError, err, instrument, leg_word, price_if_any};
@@ -22,9 +22,7 @@ pub fn position(row: &PositionRow) -> Result<Option<Position>, DecodeError> {
     let side = leg_word(&row.position_side)?.leg().ok_or_else(|| {
         err("positionSide", format!("{} has a one-way position of {}", row.symbol, row.position_amt))
     })?;
-    if row.position_amt.is_sign_negative() == (side.sign() > 0) {
-        return Err(err("positionAmt", format!("{} on the {side} leg of {}", row.position_amt, row.symbol)));
-    }
+    sign_fits("positionAmt", row.position_amt, side, &row.symbol)?;
     let entry = Price::new(row.entry_price).map_err(|error| err("entryPrice", error))?;
     Ok(Some(
         Position::new(PositionKey::new(instrument, side), qty, entry)
@@ -32,14 +30,26 @@ pub fn position(row: &PositionRow) -> Result<Option<Position>, DecodeError> {
     ))
 }
 
+/// A LONG leg is counted up and a SHORT leg down (fact sheet 4.7); whatever says otherwise is not about that leg.
+fn sign_fits(path: &'static str, amount: Decimal, side: PositionSide, symbol: &str) -> Result<(), DecodeError> {
+    if amount.is_zero() || amount.is_sign_negative() == (side.sign() < 0) {
+        return Ok(());
+    }
+    Err(err(path, format!("{amount} on the {side} leg of {symbol}")))
+}
+
 /// The size of a leg as queried, flat or not.
 ///
 /// # Errors
-/// An unknown leg or an unusable symbol.
+/// An unknown leg, an unusable symbol, or a sign that does not fit the leg.
 pub fn leg_size(row: &PositionRow) -> Result<LegSize, DecodeError> {
+    let side = leg_word(&row.position_side)?;
+    if let Some(leg) = side.leg() {
+        sign_fits("positionAmt", row.position_amt, leg, &row.symbol)?;
+    }
     Ok(LegSize {
         instrument: instrument(&row.symbol)?,
-        side: leg_word(&row.position_side)?,
+        side,
         qty: row.position_amt.abs(),
         entry: price_if_any(Some(row.entry_price)),
     })
@@ -48,11 +58,15 @@ pub fn leg_size(row: &PositionRow) -> Result<LegSize, DecodeError> {
 /// The size of a leg as pushed, flat or not.
 ///
 /// # Errors
-/// An unknown leg or an unusable symbol.
+/// An unknown leg, an unusable symbol, or a sign that does not fit the leg.
 pub fn leg_size_of_change(row: &PositionChange) -> Result<LegSize, DecodeError> {
+    let side = leg_word(&row.position_side)?;
+    if let Some(leg) = side.leg() {
+        sign_fits("pa", row.amount, leg, &row.symbol)?;
+    }
     Ok(LegSize {
         instrument: instrument(&row.symbol)?,
-        side: leg_word(&row.position_side)?,
+        side,
         qty: row.amount.abs(),
         entry: price_if_any(row.entry),
     })
@@ -192,6 +206,12 @@ mod tests {
         let mut row = rows().remove(1);
         row.position_amt = -row.position_amt;
         assert_eq!(position(&row).unwrap_err().what, "positionAmt");
+        assert_eq!(leg_size(&row).unwrap_err().what, "positionAmt");
+        let pushed = r#"{"s":"ETHUSDT","pa":"-0.5","ep":"3000","ps":"LONG"}"#;
+        let mut pushed: PositionChange = json("change", pushed.as_bytes()).unwrap();
+        assert_eq!(leg_size_of_change(&pushed).unwrap_err().what, "pa");
+        pushed.amount = Decimal::ZERO;
+        assert_eq!(leg_size_of_change(&pushed).unwrap().qty, Decimal::ZERO, "a flat leg has no sign");
     }
 
     #[test]

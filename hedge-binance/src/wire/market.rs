@@ -361,7 +361,7 @@ pub struct FundingRate {
     pub rate_type: Option<FundingRateType>,
 }
 
-/// `GET /fapi/v1/ticker/bookTicker`.
+/// `GET /fapi/v1/ticker/bookTicker`, and `ticker.book` of the WebSocket API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BookTicker {
@@ -379,6 +379,9 @@ pub struct BookTicker {
     /// Quantity there.
     #[serde(deserialize_with = "quantity")]
     pub ask_qty: Decimal,
+    /// The number of the update it was read at; the WebSocket API alone tells it (fact sheet 4.1).
+    #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
+    pub last_update_id: Option<i64>,
     /// When.
     #[serde(default, deserialize_with = "opt_int", skip_serializing_if = "Option::is_none")]
     pub time: Option<i64>,

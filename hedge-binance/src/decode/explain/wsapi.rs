@@ -20,8 +20,9 @@ const SHAPES: &[(&str, &str)] = &[
     ("algoStatus", "algoOrder.place"),
     ("algoId", "algoOrder.cancel"),
     ("orderId", "order.place"),
-    ("lastUpdateId", "depth"),
+    // Its best prices carry the number of the update, too.
     ("bidPrice", "ticker.book"),
+    ("lastUpdateId", "depth"),
     ("listenKey", "userDataStream.start"),
     ("totalWalletBalance", "v2/account.status"),
     ("unRealizedProfit", "v2/account.position"),
