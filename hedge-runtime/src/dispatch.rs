@@ -1,4 +1,5 @@
-//! Performs effects: one worker per venue, commands of one leg one after the other, every result a fact.
+//! Performs effects: one worker per venue, every result a fact. Openings of a leg go one after the other and behind
+//! everything else of it, exits one after the other; an exit never waits for the answer to an opening. See `Lane`.
 //!
 //! Nothing here repeats a command. What became of one is the engine's question, by [`Effect::Query`].
 
@@ -15,6 +16,7 @@ use hedge_core::{
 use tokio::{
     sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
     task::{Id, JoinError, JoinSet},
+    time::{Instant, sleep_until},
 };
 use tracing::{error, warn};
 
@@ -24,6 +26,11 @@ use crate::{
     snapshot::{Traffic, read_account},
     sources::FactSender,
 };
+
+/// How long an exit waits at most for the answer to a command that it would otherwise follow. A leg whose stop was sent into
+/// a dead connection must be closable long before that request times out, and one command at a time must not mean that a
+/// lost answer leaves another leg bare.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What all workers share.
 #[derive(Debug, Clone)]
@@ -41,11 +48,39 @@ pub(crate) struct Context {
     pub(crate) failpoints: Failpoints,
 }
 
-/// An effect for a worker; `lane` keeps the order of commands.
+/// What a command does to its leg: decides what it waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doing {
+    Open,
+    WithdrawOpening,
+    /// A stop, a take-profit or a close. It is decided from executions that the account stream has told: the answer to the
+    /// opening adds nothing that it needs, and may take as long as a request takes to time out.
+    Exit,
+    WithdrawExit,
+}
+
+impl Doing {
+    /// Whether the answer to `earlier`, of the same leg, is awaited first.
+    const fn follows(self, earlier: Self) -> bool {
+        match self {
+            Self::Open | Self::WithdrawOpening => true,
+            Self::Exit | Self::WithdrawExit => matches!(earlier, Self::Exit | Self::WithdrawExit),
+        }
+    }
+}
+
+/// Keeps the order of the commands of a leg.
+#[derive(Clone, Copy, Debug)]
+struct Lane {
+    leg: PositionKey,
+    doing: Doing,
+}
+
+/// An effect for a worker. Questions and readings have no lane.
 #[derive(Debug)]
 struct Job {
     effect: Effect,
-    lane: Option<PositionKey>,
+    lane: Option<Lane>,
     token: Token,
 }
 
@@ -54,13 +89,8 @@ impl Job {
         matches!(self.effect, Effect::Snapshot { .. })
     }
 
-    /// Closes, stops and cancels do not queue behind openings of other legs.
-    fn is_urgent(&self) -> bool {
-        match &self.effect {
-            Effect::Submit(order) => order.get().leg().action() == Action::Close,
-            Effect::Cancel { .. } => true,
-            Effect::Query { .. } | Effect::Snapshot { .. } => false,
-        }
+    fn is_exit(&self) -> bool {
+        self.lane.is_some_and(|lane| lane.doing == Doing::Exit)
     }
 }
 
@@ -100,18 +130,24 @@ impl Dispatch {
         Self { workers, activity: Arc::clone(activity), results, instruments, tasks }
     }
 
-    /// Hands one effect over. `leg_of` names the leg of an order that is to be cancelled.
-    pub(crate) fn perform(&self, effect: Effect, leg_of: impl FnOnce(&ClientOrderId) -> Option<PositionKey>) {
+    /// Hands one effect over. `known` names leg and action of an order that is to be cancelled.
+    pub(crate) fn perform(
+        &self,
+        effect: Effect,
+        known: impl FnOnce(&ClientOrderId) -> Option<(PositionKey, Action)>,
+    ) {
         let (venue, lane) = match &effect {
             Effect::Submit(order) => {
-                let leg = *order.get().position();
-                (leg.instrument.venue, Some(leg))
+                let (leg, action) = (*order.get().position(), order.get().leg().action());
+                let doing = if action == Action::Open { Doing::Open } else { Doing::Exit };
+                (leg.instrument.venue, Some(Lane { leg, doing }))
             }
-            Effect::Cancel { order, instrument, .. } => (
-                instrument.venue,
-                // An order that the book does not know waits behind the LONG leg's commands: any fixed lane will do.
-                Some(leg_of(order).unwrap_or(PositionKey::long(*instrument))),
-            ),
+            Effect::Cancel { order, instrument, .. } => {
+                // An order that the book does not know waits behind the LONG leg's exits: any fixed lane will do.
+                let (leg, action) = known(order).unwrap_or((PositionKey::long(*instrument), Action::Close));
+                let doing = if action == Action::Open { Doing::WithdrawOpening } else { Doing::WithdrawExit };
+                (instrument.venue, Some(Lane { leg, doing }))
+            }
             Effect::Query { position, .. } => (position.instrument.venue, None),
             Effect::Snapshot { since } => return self.snapshot(*since),
         };
@@ -160,7 +196,8 @@ impl Dispatch {
 #[derive(Debug)]
 struct Running {
     task: Id,
-    lane: Option<PositionKey>,
+    lane: Option<Lane>,
+    since: Instant,
     order: Option<(ClientOrderId, Errand)>,
     is_snapshot: bool,
 }
@@ -193,6 +230,7 @@ impl Worker {
                     Some(job) => enqueue(&mut self.waiting, job),
                     None => break,
                 },
+                () = patience_ends(&self.waiting, &self.running) => {}
             }
             while let Some(job) = self.next_startable() {
                 self.start(job);
@@ -205,8 +243,9 @@ impl Worker {
 
     /// The oldest job that may begin.
     fn next_startable(&mut self) -> Option<Job> {
+        let now = Instant::now();
         let place =
-            self.waiting.iter().position(|job| may_begin(job, &self.running, self.context.parallel))?;
+            self.waiting.iter().position(|job| may_begin(job, &self.running, self.context.parallel, now))?;
         self.waiting.remove(place)
     }
 
@@ -226,7 +265,7 @@ impl Worker {
             // Only now: the result is counted already.
             drop(token);
         });
-        self.running.push(Running { task: task.id(), lane, order, is_snapshot });
+        self.running.push(Running { task: task.id(), lane, since: Instant::now(), order, is_snapshot });
     }
 
     fn ended(&mut self, ended: Result<Id, JoinError>) {
@@ -272,15 +311,33 @@ fn enqueue(waiting: &mut VecDeque<Job>, job: Job) {
     waiting.push_back(job);
 }
 
-/// Whether a job's leg is free and fewer than the allowed number of commands are on their way. That number holds openings
-/// back only: a stop must not wait until some other leg's opening has timed out. One command at a time means just that.
-fn may_begin(job: &Job, running: &[Running], parallel: usize) -> bool {
-    let Some(leg) = job.lane else {
+/// Whether nothing is on its way whose answer a job awaits, and fewer than the allowed number of commands are. That number
+/// holds openings back only: a stop must not wait until some other leg's opening has timed out. One command at a time means
+/// just that. An exit waits for no answer longer than [`PATIENCE`].
+fn may_begin(job: &Job, running: &[Running], parallel: usize, now: Instant) -> bool {
+    let Some(lane) = job.lane else {
         return !job.is_snapshot() || !running.iter().any(|running| running.is_snapshot);
     };
-    let commands = running.iter().filter(|running| running.lane.is_some()).count();
-    let is_free = !running.iter().any(|running| running.lane == Some(leg));
-    is_free && (commands < parallel || (parallel > 1 && job.is_urgent()))
+    let is_awaited = |other: &Running| !job.is_exit() || now < other.since + PATIENCE;
+    let mut commands = 0;
+    for (other, doing) in running.iter().filter_map(|other| Some((other, other.lane?))) {
+        if doing.leg == lane.leg && lane.doing.follows(doing.doing) && is_awaited(other) {
+            return false;
+        }
+        commands += usize::from(is_awaited(other));
+    }
+    commands < parallel || (parallel > 1 && lane.doing != Doing::Open)
+}
+
+/// Resolves when a command has kept a waiting exit for long enough.
+async fn patience_ends(waiting: &VecDeque<Job>, running: &[Running]) {
+    let now = Instant::now();
+    let ends =
+        running.iter().filter(|running| running.lane.is_some()).map(|running| running.since + PATIENCE);
+    match ends.filter(|end| *end > now).min().filter(|_| waiting.iter().any(Job::is_exit)) {
+        Some(end) => sleep_until(end).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn perform(broker: &dyn Brokerage, context: &Context, effect: Effect) -> Fact {
@@ -455,28 +512,64 @@ mod tests {
         PositionKey::new(InstrumentId::binance(symbol).unwrap(), side)
     }
 
-    /// Commands on their way, one per leg.
-    fn on_their_way(tasks: &mut JoinSet<()>, lanes: &[PositionKey]) -> Vec<Running> {
-        let running = |lane: &PositionKey| Running {
+    /// Openings on their way, one per leg.
+    fn on_their_way(tasks: &mut JoinSet<()>, legs: &[PositionKey]) -> Vec<Running> {
+        let running = |leg: &PositionKey| Running {
             task: tasks.spawn(std::future::pending()).id(),
-            lane: Some(*lane),
+            lane: Some(Lane { leg: *leg, doing: Doing::Open }),
+            since: Instant::now(),
             order: None,
             is_snapshot: false,
         };
-        lanes.iter().map(running).collect()
+        legs.iter().map(running).collect()
     }
 
-    fn cancel(activity: &Arc<Activity>, lane: PositionKey) -> Job {
+    /// What counts is what it does to its leg, not the effect that stands for it.
+    fn job(activity: &Arc<Activity>, leg: PositionKey, doing: Doing) -> Job {
         let effect = Effect::Cancel {
             order: ClientOrderId::parse("h1").unwrap(),
-            instrument: lane.instrument,
+            instrument: leg.instrument,
             target: OrderRef::Plain(VenueOrderId(1)),
         };
-        Job { effect, lane: Some(lane), token: activity.count(Kind::Effect) }
+        Job { effect, lane: Some(Lane { leg, doing }), token: activity.count(Kind::Effect) }
+    }
+
+    const ALL: [Doing; 4] = [Doing::Open, Doing::WithdrawOpening, Doing::Exit, Doing::WithdrawExit];
+
+    /// What a command waits for while one other command of its leg is on its way.
+    fn waits_for(doing: Doing, parallel: usize, for_ms: u64) -> Vec<Doing> {
+        let (activity, mut tasks) = (Activity::free(), JoinSet::new());
+        let btc = leg("BTCUSDT", PositionSide::Long);
+        let blocks = |other: &Doing| {
+            let mut running = on_their_way(&mut tasks, &[btc]);
+            running[0].lane = Some(Lane { leg: btc, doing: *other });
+            let now = running[0].since + Duration::from_millis(for_ms);
+            !may_begin(&job(&activity, btc, doing), &running, parallel, now)
+        };
+        ALL.into_iter().filter(blocks).collect()
     }
 
     #[tokio::test]
-    async fn a_cancel_does_not_wait_for_openings_of_other_legs() {
+    async fn an_exit_does_not_wait_for_the_answer_to_an_opening_of_its_leg() {
+        use Doing::{Exit, Open, WithdrawExit, WithdrawOpening};
+        assert_eq!(waits_for(Exit, 4, 0), [Exit, WithdrawExit], "exits keep their order");
+        assert_eq!(waits_for(WithdrawExit, 4, 0), [Exit, WithdrawExit]);
+        assert_eq!(waits_for(Open, 4, 0), [Open, WithdrawOpening, Exit, WithdrawExit]);
+        assert_eq!(waits_for(WithdrawOpening, 4, 0), [Open, WithdrawOpening, Exit, WithdrawExit]);
+    }
+
+    #[tokio::test]
+    async fn after_a_second_an_exit_waits_for_nothing_and_all_else_waits_on() {
+        for parallel in [1, 4] {
+            assert!(!waits_for(Doing::Exit, parallel, 999).is_empty(), "{parallel}");
+            assert_eq!(waits_for(Doing::Exit, parallel, 1_000), [], "{parallel}");
+            assert!(waits_for(Doing::WithdrawExit, parallel, 60_000).contains(&Doing::Exit), "{parallel}");
+            assert_eq!(waits_for(Doing::Open, parallel, 60_000), ALL, "{parallel}");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_openings_wait_for_openings_of_other_legs() {
         let (activity, mut tasks) = (Activity::free(), JoinSet::new());
         let (btc, eth, sol) = (
             leg("BTCUSDT", PositionSide::Long),
@@ -484,12 +577,15 @@ mod tests {
             leg("SOLUSDT", PositionSide::Short),
         );
         let running = on_their_way(&mut tasks, &[btc, eth]);
-        assert!(may_begin(&cancel(&activity, sol), &running, 2), "both places are taken by others");
-        assert!(!may_begin(&cancel(&activity, eth), &running, 2), "its own leg is busy");
-        assert!(
-            !may_begin(&cancel(&activity, sol), &running, 1),
-            "one at a time keeps the order of decisions"
-        );
+        let now = Instant::now();
+        let may = |leg, doing, parallel| may_begin(&job(&activity, leg, doing), &running, parallel, now);
+        for urgent in [Doing::WithdrawOpening, Doing::Exit, Doing::WithdrawExit] {
+            assert!(may(sol, urgent, 2), "both places are taken by others");
+            assert!(!may(sol, urgent, 1), "one at a time keeps the order of decisions");
+        }
+        assert!(!may(sol, Doing::Open, 2));
+        assert!(may(sol, Doing::Open, 3));
+        assert!(!may(eth, Doing::WithdrawOpening, 2), "its own leg is busy");
     }
 
     #[tokio::test]
@@ -504,7 +600,7 @@ mod tests {
             since: Timestamp::EPOCH,
         };
         let query = Job { effect, lane: None, token: activity.count(Kind::Effect) };
-        assert!(may_begin(&query, &running, 1));
+        assert!(may_begin(&query, &running, 1, Instant::now()));
     }
 
     #[test]

@@ -383,7 +383,9 @@ impl Runtime {
             self.activity.hold();
         }
         for effect in self.step.effects.drain(..) {
-            running.dispatch.perform(effect, |order| book.order(order).map(|record| record.position));
+            running.dispatch.perform(effect, |order| {
+                book.order(order).map(|record| (record.position, record.leg.action()))
+            });
         }
         if has_commands {
             failpoints.pass(Failpoint::StepDispatched);

@@ -5,7 +5,8 @@ mod support;
 use std::time::Duration;
 
 use hedge_core::{
-    AccountEvent, Clock, Decision, Fact, MarketEvent, OperatorCommand, Outcome, Posture, Term, Timestamp,
+    AccountEvent, ClientOrderId, Clock, Decision, Fact, Fill, MarketEvent, OperatorCommand, Outcome, Posture,
+    ReportedId, Term, Timestamp,
 };
 use hedge_runtime::{Activity, RunError};
 use support::{Answer, AtOrder, Bench, btc, fill_of_the_first_order};
@@ -210,6 +211,63 @@ async fn commands_of_different_legs_run_side_by_side() {
     bench.close_bar(0, 0);
     bench.close_bar(1, 0);
     bench.until("both sent", |bench| bench.venue.called("submit") == 2).await;
+    assert_eq!(bench.venue.called("answered"), 0);
+    bench.stop(run).await;
+}
+
+/// Opens BTC LONG, whose fill the account stream tells before the opening or anything else is answered. Returns when the
+/// stop has reached the venue, and how long that took.
+async fn stop_after_a_fill(bench: &Bench) -> Duration {
+    bench.close_bar(0, 0);
+    bench.until("the opening", |bench| bench.venue.called("submit") == 1).await;
+    let client_id = ClientOrderId::parse(&bench.store.approved()[0]).ok().map(ReportedId::Ours);
+    bench.venue.say(AccountEvent::Fill { fill: Fill { client_id, ..fill_of_the_first_order(btc()) } });
+    let filled_at = Instant::now();
+    bench.until("the stop", |bench| bench.venue.called("submit BTCUSDT") == 2).await;
+    filled_at.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_does_not_wait_for_the_answer_to_the_opening_that_it_protects() {
+    let bench = Bench::new(Activity::free());
+    let run = bench.start();
+    bench.live().await;
+    bench.venue.answers.lock().unwrap().extend([Answer::AfterMs(10_000), Answer::AfterMs(50)]);
+    let took = stop_after_a_fill(&bench).await;
+    assert_eq!(bench.venue.called("answered"), 0, "the opening's answer is still on its way");
+    assert!(took < Duration::from_millis(100), "{took:?}");
+    bench.until("the stop's answer", |bench| bench.venue.called("answered") == 1).await;
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    assert_eq!(bench.venue.called("submit BTCUSDT"), 2, "it is covered, and nothing closes it");
+    let end = bench.stop(run).await;
+    assert_eq!(end.engine.book().open_legs().next().unwrap().unprotected_since, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leg_is_closed_in_time_also_while_its_stop_is_without_an_answer() {
+    let bench = Bench::new(Activity::free());
+    let run = bench.start();
+    bench.live().await;
+    let answers = [Answer::AfterMs(10_000), Answer::AfterMs(10_000), Answer::AfterMs(50)];
+    bench.venue.answers.lock().unwrap().extend(answers);
+    stop_after_a_fill(&bench).await;
+    let sent_at = Instant::now();
+    bench.until("the close", |bench| bench.venue.called("submit BTCUSDT") == 3).await;
+    let within = bench.config.protect_within;
+    assert!(sent_at.elapsed() < within + Duration::from_millis(100), "{:?}", sent_at.elapsed());
+    assert_eq!(bench.venue.called("answered BTCUSDT"), 0, "neither the opening nor the stop was answered");
+    bench.stop(run).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_command_at_a_time_does_not_keep_a_stop_for_longer_than_a_second() {
+    let mut bench = Bench::new(Activity::free());
+    bench.settings = Box::new(|settings| settings.parallel_legs = 1);
+    let run = bench.start();
+    bench.live().await;
+    bench.venue.answers.lock().unwrap().extend([Answer::AfterMs(10_000), Answer::AfterMs(50)]);
+    let took = stop_after_a_fill(&bench).await;
+    assert!(took < Duration::from_millis(1_100), "{took:?}");
     assert_eq!(bench.venue.called("answered"), 0);
     bench.stop(run).await;
 }
