@@ -41,12 +41,12 @@ enum Sent {
 }
 
 impl Engine {
-    /// A command leaves with this step; commands of one leg leave one after the other.
+    /// A command leaves with this step. Exits of one leg leave one after the other, openings behind everything of their leg.
     pub(super) fn is_sent(&mut self, id: &ClientOrderId, key: &PositionKey) {
         self.under_way.push((*id, *key));
     }
 
-    /// Whether a command of this leg is without an answer: what is decided now leaves only after that.
+    /// Whether a command of this leg is without an answer: what is decided now may leave only after that.
     pub(super) fn is_busy(&self, key: &PositionKey) -> bool {
         self.under_way.iter().any(|(_, other)| other == key)
     }
@@ -76,7 +76,7 @@ impl Engine {
         let answered = self.under_way.iter().position(|(other, _)| other == id)?;
         let key = self.under_way[answered].1;
         let mut place = 0;
-        // What was sent before it on the same leg is answered too.
+        // What was sent before it on the same leg is answered too, or is no reason to wait: exits do not follow openings.
         self.under_way.retain(|(_, other)| {
             place += 1;
             *other != key || place > answered + 1

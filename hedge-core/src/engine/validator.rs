@@ -177,7 +177,7 @@ impl Engine {
                 let then = if repairs {
                     "it is placed again"
                 } else if self.has_stop(&key) {
-                    "one is on its way"
+                    "one was ordered and is not confirmed"
                 } else if self.is_adopted(&key) {
                     "it is placed as soon as the venue takes it"
                 } else {
