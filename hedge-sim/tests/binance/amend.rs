@@ -136,7 +136,7 @@ async fn a_countdown_cancels_the_orders_of_its_symbol_unless_it_is_called_again(
     }
     assert_eq!(status().await, "NEW");
     arm("1").await.ok();
-    tokio::time::timeout(Duration::from_secs(20), async {
+    tokio::time::timeout(crate::kit::PATIENCE, async {
         while status().await != "CANCELED" {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

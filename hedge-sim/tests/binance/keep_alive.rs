@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::kit::{Desk, config};
+use crate::kit::{Desk, PATIENCE, config};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -89,7 +89,7 @@ async fn more_than_ten_messages_a_second_cost_the_connection_and_repeated_the_ad
                 }
             }
         };
-        assert_eq!(tokio::time::timeout(Duration::from_secs(5), closed).await.unwrap(), "too many requests");
+        assert_eq!(tokio::time::timeout(PATIENCE, closed).await.unwrap(), "too many requests");
     }
     let refused = connect_async(format!("{}/market/ws", desk.exchange.ws_url())).await.unwrap_err();
     assert!(refused.to_string().contains("418"), "{refused}");
@@ -101,7 +101,7 @@ async fn more_than_ten_messages_a_second_cost_the_connection_and_repeated_the_ad
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), again).await.unwrap();
+    tokio::time::timeout(PATIENCE, again).await.unwrap();
 }
 
 #[tokio::test]

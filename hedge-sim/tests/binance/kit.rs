@@ -168,13 +168,13 @@ impl Socket {
         self.0.send(Message::text(request.to_string())).await.unwrap();
     }
 
-    /// The next text message within five seconds; pings and pongs are passed over.
+    /// The next text message; pings and pongs are passed over.
     #[track_caller]
     pub(crate) fn next(&mut self) -> impl Future<Output = Value> {
         let place = std::panic::Location::caller();
         async move {
-            let within = self.next_within(Duration::from_secs(5)).await;
-            within.unwrap_or_else(|| panic!("nothing came within five seconds, {place}"))
+            let within = self.next_within(PATIENCE).await;
+            within.unwrap_or_else(|| panic!("nothing came, {place}"))
         }
     }
 
@@ -197,7 +197,7 @@ impl Socket {
         let place = std::panic::Location::caller();
         async move {
             for _ in 0..2_000 {
-                let Some(event) = self.next_within(Duration::from_secs(5)).await else { break };
+                let Some(event) = self.next_within(PATIENCE).await else { break };
                 if event["e"] == kind {
                     return event;
                 }
@@ -217,5 +217,8 @@ impl Socket {
         assert_eq!(answer["result"], Value::Null, "{answer}");
     }
 }
+
+/// Longer than anything that is waited for takes on a loaded machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) const SILENCE: Duration = Duration::from_millis(700);

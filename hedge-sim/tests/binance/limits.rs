@@ -1,6 +1,6 @@
 use hedge_sim::binance::{Environment, ExchangeConfig};
 
-use crate::kit::{Desk, config};
+use crate::kit::{Desk, PATIENCE, config};
 
 fn mainnet() -> ExchangeConfig {
     ExchangeConfig { environment: Environment::Mainnet, ..config() }
@@ -66,7 +66,7 @@ async fn too_much_weight_is_429_and_persisting_is_a_ban_that_ends() {
         }
         desk.get("/fapi/v1/time", "").await.ok()
     };
-    tokio::time::timeout(std::time::Duration::from_secs(10), free).await.unwrap();
+    tokio::time::timeout(PATIENCE, free).await.unwrap();
 }
 
 #[tokio::test]

@@ -191,6 +191,6 @@ async fn a_fast_market_settles_funding_on_open_legs() {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
     };
-    let row = tokio::time::timeout(std::time::Duration::from_secs(20), paid).await.unwrap();
+    let row = tokio::time::timeout(crate::kit::PATIENCE, paid).await.unwrap();
     assert_eq!((&row["symbol"], &row["asset"]), (&"ETHUSDT".into(), &"USDT".into()));
 }

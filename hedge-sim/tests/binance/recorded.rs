@@ -4,7 +4,7 @@ use std::time::Duration;
 use hedge_sim::binance::{ExchangeConfig, LockstepStep, MarketSource, Pace};
 use serde_json::Value;
 
-use crate::kit::{Desk, config};
+use crate::kit::{Desk, PATIENCE, config};
 
 /// The shared recordings; tests that need them pass without.
 fn recordings() -> Option<MarketSource> {
@@ -48,7 +48,7 @@ async fn recorded_bars_end_in_the_present_and_go_on() {
     let mut market = desk.socket("/market/ws/ethusdt@kline_15m/ethusdt@aggTrade").await;
     let mut closed = 0;
     while closed < 2 {
-        let event = market.next_within(Duration::from_secs(4)).await.expect("bars close every second");
+        let event = market.next_within(PATIENCE).await.expect("bars close every second");
         closed += usize::from(event["k"]["x"] == true);
     }
 }

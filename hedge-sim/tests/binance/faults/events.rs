@@ -44,7 +44,7 @@ async fn a_reordered_event_comes_behind_the_next_one_or_alone_when_none_comes() 
     assert_eq!(told[..2], ["TRADE_LITE ", "ORDER_TRADE_UPDATE NEW"], "{told:?}");
     desk.arm(json!({"fault": "reorder", "wait_ms": 300})).await;
     desk.signed(reqwest::Method::POST, "/fapi/v1/leverage", "symbol=ETHUSDT&leverage=9").await.ok();
-    assert_eq!(user.next_within(Duration::from_secs(5)).await.unwrap()["e"], "ACCOUNT_CONFIG_UPDATE");
+    assert_eq!(user.next().await["e"], "ACCOUNT_CONFIG_UPDATE");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::{BUY, Ending, order_match};
-use crate::kit::{Desk, Socket, config};
+use crate::kit::{Desk, PATIENCE, Socket, config};
 
 async fn desk() -> (Desk, Socket) {
     let market =
@@ -40,7 +40,7 @@ async fn barrier(desk: &Desk, user: &mut Socket) -> Vec<String> {
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), passed).await.expect("the barrier hangs");
+    tokio::time::timeout(PATIENCE, passed).await.expect("the barrier hangs");
     while let Some(event) = user.next_within(Duration::from_millis(20)).await {
         told.push(event["e"].as_str().unwrap().to_owned());
     }
@@ -92,7 +92,7 @@ async fn held_events_come_with_the_step_that_reaches_their_time() {
 #[tokio::test]
 async fn a_delayed_answer_is_a_request_in_flight_until_it_came() {
     let (desk, mut user) = desk().await;
-    let delay = json!({"fault": "delay", "delay_ms": 300, "when": "before", "match": order_match()});
+    let delay = json!({"fault": "delay", "delay_ms": 2_000, "when": "before", "match": order_match()});
     desk.arm(delay).await;
     let (answer, ()) = tokio::join!(desk.order(BUY), async {
         while desk.exchange.requests_in_flight() == 0 {

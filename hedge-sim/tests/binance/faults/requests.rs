@@ -53,16 +53,20 @@ async fn a_delayed_answer_comes_after_the_order_and_a_delayed_request_before_it(
     let desk = Desk::hedged(config()).await;
     let key = desk.listen_key().await;
     let mut user = desk.socket(&format!("/private/ws?listenKey={key}")).await;
+    const DELAY: Duration = Duration::from_millis(1_500);
     for (when, executed_first) in [("after", true), ("before", false)] {
-        desk.arm(json!({"fault": "delay", "delay_ms": 400, "when": when, "match": order_match()})).await;
+        let fault =
+            json!({"fault": "delay", "delay_ms": DELAY.as_millis(), "when": when, "match": order_match()});
+        desk.arm(fault).await;
         let begun = Instant::now();
         let (answer, event) = tokio::join!(
             async { (desk.order(&BUY.replace("chaos-1", when)).await.ok(), begun.elapsed()) },
             async { (user.event("ORDER_TRADE_UPDATE").await, begun.elapsed()) },
         );
-        assert!(answer.1 >= Duration::from_millis(400), "{when}: {:?}", answer.1);
+        assert!(answer.1 >= DELAY, "{when}: {:?}", answer.1);
         assert_eq!(event.0["o"]["c"], when);
-        assert_eq!(event.1 < Duration::from_millis(350), executed_first, "{when}: {:?}", event.1);
+        // Told while the answer is held back, or not before the request was let through.
+        assert_eq!(event.1 < DELAY, executed_first, "{when}: {:?}", event.1);
         while user.event("ORDER_TRADE_UPDATE").await["o"]["X"] != "FILLED" {}
     }
 }
@@ -72,9 +76,16 @@ async fn a_delayed_request_is_executed_though_its_sender_hung_up() {
     let desk = Desk::hedged(config()).await;
     let key = desk.listen_key().await;
     let mut user = desk.socket(&format!("/private/ws?listenKey={key}")).await;
-    desk.arm(json!({"fault": "delay", "delay_ms": 300, "when": "before", "match": order_match()})).await;
-    let order = desk.try_signed(Method::POST, ORDER, BUY);
-    assert!(tokio::time::timeout(Duration::from_millis(100), order).await.is_err());
+    desk.arm(json!({"fault": "delay", "delay_ms": 2_000, "when": "before", "match": order_match()})).await;
+    let arrived = async {
+        while desk.exchange.requests_in_flight() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        _ = desk.try_signed(Method::POST, ORDER, BUY) => panic!("it was answered"),
+        () = arrived => {}
+    }
     assert!(!desk.has_order("chaos-1"));
     assert_eq!(user.event("ORDER_TRADE_UPDATE").await["o"]["c"], "chaos-1");
 }

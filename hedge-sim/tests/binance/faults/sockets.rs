@@ -7,7 +7,7 @@ use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::BUY;
-use crate::kit::{Desk, SILENCE, config};
+use crate::kit::{Desk, PATIENCE, SILENCE, config};
 
 #[tokio::test]
 async fn a_cut_ends_the_sockets_of_its_route_without_a_goodbye() {
@@ -17,7 +17,7 @@ async fn a_cut_ends_the_sockets_of_its_route_without_a_goodbye() {
     let mut market = desk.socket("/market/ws/ethusdt@markPrice@1s").await;
     let armed = desk.arm(json!({"fault": "cut", "match": {"path": "/private"}})).await;
     assert_eq!((&armed["last"], &armed["stage"]), (&json!("1 sockets cut"), &json!("over")));
-    let ending = tokio::time::timeout(Duration::from_secs(5), user.0.next()).await.unwrap();
+    let ending = tokio::time::timeout(PATIENCE, user.0.next()).await.unwrap();
     assert!(matches!(ending, Some(Err(_))), "no closing handshake: {ending:?}");
     market.event("markPriceUpdate").await;
     // The next connection is served.
