@@ -46,12 +46,16 @@ pub enum Mutant {
     ForgetFlows,
     /// The clock in the engine stands still: nothing falls due.
     NeverDue,
+    /// A stop or a close waits for the answer to an opening of its leg.
+    ExitsFollowOpenings,
+    /// A close waits for the answer to a stop of its leg, however long that takes.
+    ExitsWaitForever,
 }
 
 /// A mutant, its name on the command line, and what is wrong with it.
 type Row = (Mutant, &'static str, &'static str);
 
-const ROWS: [Row; 21] = [
+const ROWS: [Row; 23] = [
     (Mutant::RetryOnTimeOut, "retry-on-time-out", "sends an order of unknown outcome again"),
     (
         Mutant::RetryUnderNewId,
@@ -85,6 +89,8 @@ const ROWS: [Row; 21] = [
     (Mutant::IgnoreAppendFailure, "ignore-append-failure", "goes on when the journal cannot be written"),
     (Mutant::ForgetFlows, "forget-flows", "does not book funding and transfers"),
     (Mutant::NeverDue, "never-due", "never looks at its deadlines"),
+    (Mutant::ExitsFollowOpenings, "exits-follow-openings", "lets exits wait for the answers to openings"),
+    (Mutant::ExitsWaitForever, "exits-wait-forever", "lets exits wait for an answer however long it takes"),
 ];
 
 impl Mutant {

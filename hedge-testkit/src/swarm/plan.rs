@@ -296,6 +296,8 @@ pub(super) struct Setup {
     pub(super) entries_vanish: bool,
     pub(super) slowest_net_ms: i64,
     pub(super) slowest_disk_ms: i64,
+    /// How long a client waits for an answer.
+    pub(super) time_out_ms: i64,
 }
 
 /// Everything that a run is made of.
@@ -318,6 +320,8 @@ impl Plan {
             entries_vanish: dice.percent(50),
             slowest_net_ms: dice.pick(&[20, 60, 200]).unwrap_or(60),
             slowest_disk_ms: dice.pick(&[2, 5, 30]).unwrap_or(5),
+            // What is configured where nothing else is said, and a hasty one.
+            time_out_ms: if seed.is_multiple_of(2) { 10_000 } else { 2_500 },
         };
         let mut items = Vec::new();
         draw_wishes(&mut dice, &setup, &mut items);

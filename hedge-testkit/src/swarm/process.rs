@@ -8,6 +8,8 @@ use hedge_core::{
 };
 use hedge_sim::venue::Command;
 
+use super::mutant::Mutant;
+
 /// What a job has to do with the venue.
 #[derive(Debug)]
 pub(super) enum Work {
@@ -106,11 +108,53 @@ pub(super) enum Boot {
     Live,
 }
 
+/// What a command does to its leg: decides what it waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doing {
+    Open,
+    WithdrawOpening,
+    Exit,
+    WithdrawExit,
+}
+
+impl Doing {
+    pub(super) const fn submit(action: Action) -> Self {
+        match action {
+            Action::Open => Self::Open,
+            Action::Close => Self::Exit,
+        }
+    }
+
+    pub(super) const fn cancel(action: Action) -> Self {
+        match action {
+            Action::Open => Self::WithdrawOpening,
+            Action::Close => Self::WithdrawExit,
+        }
+    }
+
+    /// Whether the answer to `earlier`, of the same leg, is awaited first.
+    const fn follows(self, earlier: Self) -> bool {
+        match self {
+            Self::Open | Self::WithdrawOpening => true,
+            Self::Exit | Self::WithdrawExit => matches!(earlier, Self::Exit | Self::WithdrawExit),
+        }
+    }
+}
+
+/// Keeps the order of the commands of a leg.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lane {
+    pub(super) leg: PositionKey,
+    pub(super) doing: Doing,
+}
+
 /// A job that runs.
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) work: Work,
-    pub(super) lane: Option<PositionKey>,
+    pub(super) lane: Option<Lane>,
+    /// When it began. Units: microseconds of the run.
+    pub(super) since_us: i64,
     /// The request whose answer is waited for.
     pub(super) request: u64,
 }
@@ -119,20 +163,17 @@ pub(super) struct Running {
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) effect: Effect,
-    pub(super) lane: Option<PositionKey>,
+    pub(super) lane: Option<Lane>,
 }
 
 impl Job {
-    /// Closes, stops and cancels do not queue behind openings of other legs.
-    fn is_urgent(&self) -> bool {
-        match &self.effect {
-            Effect::Submit(order) => order.get().leg().action() == Action::Close,
-            Effect::Cancel { .. } => true,
-            Effect::Query { .. } | Effect::Snapshot { .. } => false,
-        }
+    fn is_exit(&self) -> bool {
+        self.lane.is_some_and(|lane| lane.doing == Doing::Exit)
     }
 }
 
+/// How long an exit waits at most for the answer to a command that it would otherwise follow. Units: microseconds.
+const PATIENCE_US: i64 = 1_000_000;
 /// How many legs may have a command on its way, as in `hedge_runtime::Settings`.
 const PARALLEL: usize = 4;
 
@@ -141,6 +182,9 @@ const PARALLEL: usize = 4;
 pub(super) struct Jobs {
     pub(super) waiting: VecDeque<Job>,
     pub(super) running: BTreeMap<u64, Running>,
+    /// When a waiting exit is looked at again. Units: microseconds of the run.
+    pub(super) looks_us: Option<i64>,
+    pub(super) mutant: Option<Mutant>,
 }
 
 impl Jobs {
@@ -158,19 +202,45 @@ impl Jobs {
     }
 
     /// The oldest job that may begin.
-    pub(super) fn next_startable(&mut self) -> Option<Job> {
-        let place = self.waiting.iter().position(|job| self.may_begin(job))?;
+    pub(super) fn next_startable(&mut self, now_us: i64) -> Option<Job> {
+        let place = self.waiting.iter().position(|job| self.may_begin(job, now_us))?;
         self.waiting.remove(place)
     }
 
-    fn may_begin(&self, job: &Job) -> bool {
-        let Some(leg) = job.lane else {
+    /// When a command has kept a waiting exit for long enough, where that is news.
+    pub(super) fn patience_ends(&mut self, now_us: i64) -> Option<i64> {
+        if !self.waiting.iter().any(Job::is_exit) {
+            return None;
+        }
+        let commands = self.running.values().filter(|running| running.lane.is_some());
+        let end = commands.map(|running| running.since_us + PATIENCE_US).filter(|end| *end > now_us).min()?;
+        let is_news = self.looks_us.is_none_or(|known| known <= now_us || known > end);
+        is_news.then(|| {
+            self.looks_us = Some(end);
+            end
+        })
+    }
+
+    fn may_begin(&self, job: &Job, now_us: i64) -> bool {
+        let Some(lane) = job.lane else {
             let is_snapshot = |running: &Running| matches!(running.work, Work::Snapshot(_));
             return !matches!(job.effect, Effect::Snapshot { .. }) || !self.running.values().any(is_snapshot);
         };
-        let commands = self.running.values().filter(|running| running.lane.is_some()).count();
-        let is_free = !self.running.values().any(|running| running.lane == Some(leg));
-        is_free && (commands < PARALLEL || job.is_urgent())
+        let has_time = self
+            .mutant
+            .is_some_and(|mutant| matches!(mutant, Mutant::ExitsFollowOpenings | Mutant::ExitsWaitForever));
+        let is_awaited =
+            |other: &Running| has_time || !job.is_exit() || now_us < other.since_us + PATIENCE_US;
+        let follows =
+            |known: Doing| self.mutant == Some(Mutant::ExitsFollowOpenings) || lane.doing.follows(known);
+        let mut commands = 0;
+        for (other, known) in self.running.values().filter_map(|other| Some((other, other.lane?))) {
+            if known.leg == lane.leg && follows(known.doing) && is_awaited(other) {
+                return false;
+            }
+            commands += usize::from(is_awaited(other));
+        }
+        commands < PARALLEL || lane.doing != Doing::Open
     }
 }
 

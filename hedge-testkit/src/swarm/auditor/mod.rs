@@ -30,12 +30,9 @@ pub(super) const TOTAL_USDT: i64 = 2_000;
 pub(super) const PROTECT_WITHIN_MS: i64 = 3_000;
 /// What the way of a fill to the engine and of a stop to the venue may add to that. Units: milliseconds.
 const ON_THE_WAY_MS: i64 = 1_500;
-/// A client that is refused for its stamp signs once more without asking the loop again; that refusal takes at most so long.
-/// Units: milliseconds.
-const TIME_OUT_MS: i64 = 2_500;
-/// How long a closing order may outlive its position: its cancel waits its turn behind other commands of the leg, each of which
-/// may take until its time-out. Units: milliseconds.
-const LEFT_OVER_MS: i64 = 5_000;
+/// How long a closing order may outlive its position: its cancel waits its turn behind other exits of the leg, each of which
+/// may take until its time-out. Units: time-outs of a request.
+const LEFT_OVER_TIME_OUTS: i64 = 2;
 /// The same while faults keep cancels from arriving: bans, maintenance, starts. Units: milliseconds.
 const LEFT_OVER_IN_A_STORM_MS: i64 = 30_000;
 /// Marks move between a decision and its arrival. Units: percent.
@@ -106,9 +103,15 @@ pub(super) struct Auditor {
     /// Somebody else has opened something: the account's exposure is not ours alone.
     pub(super) person_opened: bool,
     pub(super) longest_bare_ms: i64,
+    /// How long a client waits for an answer.
+    time_out_ms: i64,
 }
 
 impl Auditor {
+    pub(super) fn new(time_out_ms: i64) -> Self {
+        Self { time_out_ms, ..Self::default() }
+    }
+
     pub(super) fn violation(&self) -> Option<&Violation> {
         self.violation.as_ref()
     }
@@ -193,7 +196,8 @@ impl Auditor {
                 });
                 let approved_ms = self.approved_ms.get(&id).copied().unwrap_or(self.now_ms);
                 let stood_ms = if self.stepped_back_ms >= approved_ms { STANDS_STILL_MS } else { 0 };
-                let again_ms = if again { TIME_OUT_MS } else { 0 };
+                // Refused for its stamp it is signed once more, without asking the loop; that refusal takes at most so long.
+                let again_ms = if again { self.time_out_ms } else { 0 };
                 let most_ms = APPROVAL_TTL_MS + CLOCKS_DIFFER_MS + stood_ms + again_ms;
                 let late_ms = self.now_ms - approved_ms;
                 self.check(4, !opens || late_ms <= most_ms, || {
@@ -293,7 +297,8 @@ impl Auditor {
 
     /// A close that has filled was decided for the position that it took from, or for one whose end was news.
     fn check_close(&mut self, id: &str) {
-        let most_ms = if self.strict { LEFT_OVER_MS } else { LEFT_OVER_IN_A_STORM_MS };
+        let most_ms =
+            if self.strict { LEFT_OVER_TIME_OUTS * self.time_out_ms } else { LEFT_OVER_IN_A_STORM_MS };
         let outlived_ms = self.journal.outlived_ms(id, self.now_ms).unwrap_or(0);
         self.check(5, outlived_ms <= most_ms, || {
             format!("{id} has closed a part of another position: its own has been gone for {outlived_ms} ms")

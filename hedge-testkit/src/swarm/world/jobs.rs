@@ -1,4 +1,4 @@
-//! What the venue's worker does: commands of one leg one after the other, reads one by one. Follows `hedge_runtime`'s
+//! What the venue's worker does: which commands of a leg wait for which, reads one by one. Follows `hedge_runtime`'s
 //! dispatch and snapshot.
 
 use hedge_core::{
@@ -35,11 +35,17 @@ const FLOW_LAG: Duration = Duration::from_secs(600);
 impl World {
     /// Begins every job that may begin.
     pub(super) fn start_jobs(&mut self) {
-        while let Some(job) = self.process.as_mut().and_then(|process| process.jobs.next_startable()) {
+        let now_us = self.now_us;
+        while let Some(job) = self.process.as_mut().and_then(|process| process.jobs.next_startable(now_us)) {
             if job.lane.is_some() && self.dies_between_sends() {
                 return;
             }
             self.start_job(job);
+        }
+        let Some(process) = self.process.as_mut() else { return };
+        let id = process.id;
+        if let Some(end_us) = process.jobs.patience_ends(now_us) {
+            self.at_us(end_us, Message::PatienceEnds { process: id });
         }
     }
 
@@ -274,10 +280,9 @@ impl World {
 
     fn goes_on(&mut self, token: u64, work: Work) {
         if let Some(process) = self.process.as_mut() {
-            process
-                .jobs
-                .running
-                .insert(token, crate::swarm::process::Running { work, lane: None, request: 0 });
+            let running =
+                crate::swarm::process::Running { work, lane: None, since_us: self.now_us, request: 0 };
+            process.jobs.running.insert(token, running);
         }
     }
 

@@ -87,6 +87,10 @@ enum Message {
     Wake {
         process: u32,
     },
+    /// An exit has waited for long enough for an answer.
+    PatienceEnds {
+        process: u32,
+    },
     Linger {
         process: u32,
     },
@@ -192,6 +196,7 @@ pub(super) struct World {
     net_dice: Dice,
     price_dice: Dice,
     disk_dice: Dice,
+    late_dice: Dice,
     twist: Twist,
     shadow: hedge_core::Book,
     pub(super) auditor: Auditor,
@@ -248,9 +253,10 @@ impl World {
             net_dice: Dice::new(seed, 2),
             price_dice: Dice::new(seed, 3),
             disk_dice: Dice::new(seed, 4),
+            late_dice: Dice::new(seed, 5),
             twist: Twist::default(),
             shadow: hedge_core::Book::default(),
-            auditor: Auditor::default(),
+            auditor: Auditor::new(plan.setup.time_out_ms),
             fired: BTreeMap::new(),
             trace: traced.then(Vec::new),
             digest: 0xcbf2_9ce4_8422_2325,
@@ -333,6 +339,12 @@ impl World {
             Message::Wake { process } => {
                 if let Some(alive) = self.process.as_mut().filter(|alive| alive.id == process) {
                     alive.wakes_us = None;
+                    self.pump();
+                }
+            }
+            Message::PatienceEnds { process } => {
+                if self.is_alive(process) {
+                    self.start_jobs();
                     self.pump();
                 }
             }

@@ -14,8 +14,10 @@ use crate::swarm::{
     words::{self, ACCOUNT},
 };
 
-/// How long a client waits for an answer. Units: microseconds.
-const TIME_OUT_US: i64 = 2_500_000;
+/// How often an answer about an opening takes longer than a leg may stand without a stop, once the storm is over. Units: percent.
+const LATE_OPENINGS_PERCENT: u64 = 20;
+/// How often a stop is lost on its way by then. Units: percent.
+const LOST_STOPS_PERCENT: u64 = 4;
 /// How far a lagging replica is behind. Source: fact sheet 14.6, item 6. Units: milliseconds.
 const STALE_BY_MS: i64 = 3_000;
 
@@ -190,7 +192,8 @@ impl World {
                 Travelling { process, token, number, request: request.clone(), stamp_ms, answer: way };
             self.after_us(there, Message::Arrive(Box::new(travelling)));
         }
-        self.after_us(TIME_OUT_US, Message::Expire { process, token, request: number });
+        let time_out_us = self.plan.setup.time_out_ms * 1_000;
+        self.after_us(time_out_us, Message::Expire { process, token, request: number });
         if matches!(request, Request::Command(_)) {
             self.count_send();
         }
@@ -231,6 +234,15 @@ impl World {
             return (false, 0, Way::Normal);
         }
         let (is_stop, opens) = (is_stop(command), opens(command));
+        // What a leg is promised holds whatever becomes of one answer.
+        if self.auditor.strict && opens && self.late_dice.percent(LATE_OPENINGS_PERCENT) {
+            self.fire(Fault::AckAfterFill.kind());
+            return (false, 0, Way::LateAnswer(self.late_dice.range(1_000_000, 9_500_000)));
+        }
+        if self.auditor.strict && is_stop && self.late_dice.percent(LOST_STOPS_PERCENT) {
+            self.fire(Fault::LostRequest.kind());
+            return (true, 0, Way::Normal);
+        }
         let fits = |fault: &Fault| match fault {
             Fault::StopRefused { .. } => is_stop,
             // Closes are exempt from the overload protection. Source: fact sheet 6.2.

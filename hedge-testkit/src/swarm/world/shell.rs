@@ -1,13 +1,13 @@
 //! The loop of a process, its journal, and its death. Follows `hedge_runtime`'s run, journal and sources step by step.
 
-use hedge_core::{Effect, Envelope, Fact, OperatorCommand, Timestamp};
+use hedge_core::{Action, Effect, Envelope, Fact, OperatorCommand, PositionKey, Timestamp};
 
 use super::{Message, World};
 use crate::swarm::{
     exchange::START_MS,
     mutant::Mutant,
     plan::CrashPoint,
-    process::{Barrier, Boot, Job},
+    process::{Barrier, Boot, Doing, Job, Lane},
 };
 
 /// The shortest time between two timer facts. Units: microseconds.
@@ -106,10 +106,15 @@ impl World {
         let Some(process) = self.process.as_mut() else { return };
         for effect in effects {
             let lane = match &effect {
-                Effect::Submit(order) => Some(*order.get().position()),
+                Effect::Submit(order) => Some(Lane {
+                    leg: *order.get().position(),
+                    doing: Doing::submit(order.get().leg().action()),
+                }),
                 Effect::Cancel { order, instrument, .. } => {
-                    let known = process.engine.book().order(order).map(|order| order.position);
-                    Some(known.unwrap_or(hedge_core::PositionKey::long(*instrument)))
+                    let known = process.engine.book().order(order);
+                    let known = known.map(|order| (order.position, order.leg.action()));
+                    let (leg, action) = known.unwrap_or((PositionKey::long(*instrument), Action::Close));
+                    Some(Lane { leg, doing: Doing::cancel(action) })
                 }
                 Effect::Query { .. } | Effect::Snapshot { .. } => None,
             };

@@ -14,7 +14,7 @@ use super::{
 use crate::swarm::{
     exchange::START_MS,
     mutant::Mutant,
-    process::{Barrier, Boot, Process, Question, Reading, Running, Work},
+    process::{Barrier, Boot, Lane, Process, Question, Reading, Running, Work},
     words::ACCOUNT,
 };
 
@@ -55,7 +55,9 @@ impl World {
         } else {
             book.run()
         };
-        self.process = Some(Process::new(id, engine, term, newest_us));
+        let mut process = Process::new(id, engine, term, newest_us);
+        process.jobs.mutant = self.mutant;
+        self.process = Some(process);
         self.say(|| format!("START process {id}"));
         self.compare_fold();
         let started = RunStarted {
@@ -126,7 +128,7 @@ impl World {
                                 order.client_id,
                                 order.position,
                                 target,
-                                order.decided_at.minus(QUESTION_OVERLAP),
+                                order.not_before.minus(QUESTION_OVERLAP),
                             )
                         })
                         .collect();
@@ -192,11 +194,11 @@ impl World {
         self.read_on(token);
     }
 
-    pub(super) fn new_job(&mut self, work: Work, lane: Option<hedge_core::PositionKey>) -> u64 {
+    pub(super) fn new_job(&mut self, work: Work, lane: Option<Lane>) -> u64 {
         let Some(process) = self.process.as_mut() else { return 0 };
         let token = process.next_token;
         process.next_token += 1;
-        process.jobs.running.insert(token, Running { work, lane, request: 0 });
+        process.jobs.running.insert(token, Running { work, lane, since_us: self.now_us, request: 0 });
         token
     }
 
