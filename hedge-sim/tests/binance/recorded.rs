@@ -1,5 +1,4 @@
 use std::path::PathBuf;
-use std::time::Duration;
 
 use hedge_sim::binance::{ExchangeConfig, LockstepStep, MarketSource, Pace};
 use serde_json::Value;
