@@ -353,6 +353,9 @@ fn a_backup_beside_a_working_writer_is_whole_and_a_restore_brings_it_back() {
     assert_eq!(dump(&copy), before);
     let everything = dump(&file);
     assert!(matches!(backup(&file, &copy, false), Err(LedgerError::Exists { .. })));
+    let roundabout = dir.path().join("copies/..").join(file.file_name().unwrap());
+    assert!(matches!(backup(&file, &roundabout, true), Err(LedgerError::Itself { .. })));
+    assert_eq!(dump(&file), everything, "its writer still has it");
     assert!(matches!(restore(&copy, &file, true), Err(LedgerError::Store(StoreError::Locked { .. }))));
     drop(ledger);
     assert!(matches!(restore(&copy, &file, false), Err(LedgerError::Exists { .. })));

@@ -299,6 +299,11 @@ async fn a_mirror_that_is_ahead_of_the_journal_is_an_alarm() {
     let tee = tee(&primary, &mirror);
     until("diverged", &tee, |status| status.state == FollowerState::Diverged).await;
     assert!(tee.status()[0].because.as_ref().unwrap().contains("holds 4 records, the journal only 0"));
+    // Its clock stands still while nobody waits.
+    let asked_at = tokio::time::Instant::now();
+    let ended = tee.close(Duration::from_secs(20)).await;
+    assert_eq!(ended[0].state, FollowerState::Diverged);
+    assert!(asked_at.elapsed() < Duration::from_secs(1), "an end waits for what can never come");
 }
 
 #[tokio::test(start_paused = true)]

@@ -129,7 +129,7 @@ impl FirestoreConfig {
             env: env.into(),
             base_url: PRODUCTION_URL.to_owned(),
             access,
-            view_interval: Duration::from_secs(30),
+            view_interval: Duration::from_secs(60),
             nav_interval: Duration::from_secs(300),
             free_writes_per_day: 20_000,
             request_timeout: Duration::from_secs(10),

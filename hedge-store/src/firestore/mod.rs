@@ -18,7 +18,7 @@
 //! let key = Access::ServiceAccount("/etc/hedge/firestore-key.json".into());
 //! let store = Firestore::new(FirestoreConfig::new("my-project", "prod", key))?;
 //! println!("{}", store.describe());
-//! println!("{}", store.budget(4));
+//! println!("{}", store.budget(8));
 //! println!("the journal ends at {}", store.next_seq().await?);
 //! # Ok(())
 //! # }

@@ -171,15 +171,15 @@ mod tests {
     #[test]
     fn the_budget_says_what_is_left_for_the_journal() {
         let budget = WriteBudget {
-            views: 4,
-            view_interval: Duration::from_secs(30),
+            views: 8,
+            view_interval: Duration::from_secs(60),
             nav_interval: Duration::from_secs(300),
             free_per_day: 20_000,
         };
         assert_eq!(budget.views_per_day(), 11_520);
         assert_eq!(
             budget.to_string(),
-            "Firestore writes a day: 4 views every 30 s at most 11520, NAV points 288; of 20000 free ones 8192 are left for \
+            "Firestore writes a day: 8 views every 60 s at most 11520, NAV points 288; of 20000 free ones 8192 are left for \
              journal records (one write each, and one for each commit)"
         );
     }

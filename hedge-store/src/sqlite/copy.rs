@@ -34,9 +34,11 @@ pub struct Copied {
 
 /// Copies a ledger while its writer may be at work. The copy holds one moment, has been checked, and is durable.
 ///
-/// Errors: [`LedgerError::Exists`] unless `replaces`, [`LedgerError::Damaged`] when the ledger is, [`LedgerError::Store`].
+/// Errors: [`LedgerError::Exists`] unless `replaces`, [`LedgerError::Itself`] when `to` is the ledger or a file that belongs to
+/// it, [`LedgerError::Damaged`] when the ledger is, [`LedgerError::Store`].
 pub fn backup(ledger: &Path, to: &Path, replaces: bool) -> Result<Copied, LedgerError> {
     refuse_existing(to, replaces)?;
+    refuse_itself(ledger, to)?;
     let part = part_of(to)?;
     let copied = copy(ledger, &part).and_then(|next| {
         let bytes = settle(&part, to)?;
@@ -74,6 +76,16 @@ pub fn restore(copy_file: &Path, ledger: &Path, replaces: bool) -> Result<Copied
 pub fn replace_with(built: &Path, ledger: &Path) -> Result<u64, LedgerError> {
     let _lock = hold(ledger)?;
     swap(built, ledger)
+}
+
+/// Its writer would go on in a file that has no name any more.
+fn refuse_itself(ledger: &Path, to: &Path) -> Result<(), LedgerError> {
+    let Ok(named) = to.canonicalize() else { return Ok(()) };
+    let belongs = ["", "-wal", "-shm", ".lock"].into_iter().map(|end| side_file(ledger, end));
+    if belongs.filter_map(|file| file.canonicalize().ok()).any(|file| file == named) {
+        return Err(LedgerError::Itself { place: to.display().to_string() });
+    }
+    Ok(())
 }
 
 fn refuse_existing(path: &Path, replaces: bool) -> Result<(), LedgerError> {

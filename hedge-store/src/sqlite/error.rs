@@ -76,6 +76,12 @@ pub enum LedgerError {
         /// Which file.
         place: String,
     },
+    /// A copy was to be written over the ledger that it is made of.
+    #[error("{place} is the ledger itself; name another file for its copy")]
+    Itself {
+        /// Which file.
+        place: String,
+    },
     /// The lock, the disk, or the journal.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -282,11 +282,12 @@ impl Shipping {
             because,
             "the follower holds something else than the journal; nothing is shipped to it any more, trading goes on"
         );
-        self.shared.is_ours.send_replace(false);
         self.shared.with(|status| {
             status.state = FollowerState::Diverged;
             status.because = Some(because);
         });
+        // Whoever wakes up from this looks at the state.
+        self.shared.is_ours.send_replace(false);
     }
 
     async fn write_status(&mut self) {

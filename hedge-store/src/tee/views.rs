@@ -58,6 +58,10 @@ impl Waiting {
     }
 }
 
+fn has_diverged(shared: &Shared) -> bool {
+    shared.with(|status| status.state == FollowerState::Diverged)
+}
+
 /// Puts views until the shipping ends, or the follower has diverged. None is put before the follower was found to hold this
 /// journal: another one's views are not ours to replace.
 pub(super) async fn ship(shared: Arc<Shared>, store: Arc<dyn StateStore>, options: Follow) {
@@ -65,8 +69,9 @@ pub(super) async fn ship(shared: Arc<Shared>, store: Arc<dyn StateStore>, option
     let mut is_ours = shared.is_ours.subscribe();
     tokio::select! {
         biased;
-        ours = is_ours.wait_for(|ours| *ours) => {
-            if ours.is_err() {
+        // A follower that holds another journal never becomes ours, and an end must not wait for that.
+        ours = is_ours.wait_for(|ours| *ours || has_diverged(&shared)) => {
+            if ours.is_err() || has_diverged(&shared) {
                 return;
             }
         }
@@ -82,7 +87,7 @@ pub(super) async fn ship(shared: Arc<Shared>, store: Arc<dyn StateStore>, option
         };
         let Some(put) = put else { return last_puts(&shared, &store).await };
         let mut asked = shared.until.subscribe();
-        if shared.with(|status| status.state == FollowerState::Diverged) {
+        if has_diverged(&shared) {
             return;
         }
         if asked.borrow().is_some() {
