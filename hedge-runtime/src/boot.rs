@@ -291,11 +291,11 @@ impl Runtime {
             .book()
             .live_orders()
             .filter(|order| order.state == OrderState::Unknown)
-            .map(|order| (order.client_id, order.position, order.space(), order.decided_at))
+            .map(|order| (order.client_id, order.position, order.space(), order.not_before))
             .collect();
-        for (order, position, space, decided_at) in open {
+        for (order, position, space, not_before) in open {
             let broker = self.client(&position.instrument)?;
-            let (target, since) = (OrderRef::Client { id: order, space }, decided_at.minus(QUESTION_OVERLAP));
+            let (target, since) = (OrderRef::Client { id: order, space }, not_before.minus(QUESTION_OVERLAP));
             self.settings.failpoints.pass(Failpoint::QueryBeforeSend);
             let answer = query(broker.as_ref(), &position, &target, since).await;
             self.settings.failpoints.pass(Failpoint::QueryAfterSend);

@@ -4,7 +4,7 @@ use super::leg::LegState;
 use super::order::OrderRecord;
 use super::orders::note_unknown_word;
 use super::remembered::Remembered;
-use super::state::{Book, Change, LegHalt, MAX_REQUEST_WINDOW};
+use super::state::{Book, Change, LegHalt};
 use super::value::Kept;
 use rust_decimal::Decimal;
 
@@ -60,8 +60,7 @@ impl Book {
                 if *outcome == Outcome::Unknown
                     && let Some(place) = self.orders.place(order)
                 {
-                    let until = acceptable_until.unwrap_or(at.plus(MAX_REQUEST_WINDOW));
-                    self.doubt(place, at, until);
+                    self.doubt(place, at, *acceptable_until);
                 }
             }
             Fact::CancelAcked { order } => self.await_cancel(order, at),
@@ -102,7 +101,7 @@ impl Book {
         for place in unanswered.iter().filter_map(|id| self.orders.place(id)).collect::<Vec<_>>() {
             self.advance(place, &OrderEvent::ProcessDied, at, &mut Vec::new());
             // The dead process cannot have sent it later than now.
-            self.doubt(place, at, at.plus(MAX_REQUEST_WINDOW));
+            self.doubt(place, at, None);
         }
     }
 
@@ -295,6 +294,7 @@ impl Book {
                     client_id: *client_id,
                     seq: envelope.seq,
                     decided_at: at,
+                    not_before: self.venue_time_before(at),
                     strategy: *strategy,
                     position: *position,
                     leg: *leg,
@@ -336,7 +336,7 @@ impl Book {
                 }
                 self.advance_named(order, &OrderEvent::CancelSent, at, changes);
                 if let Some(place) = self.orders.place(order) {
-                    self.review(place, at);
+                    self.review(place, at, false);
                 }
             }
             Decision::AbsenceProven { order } => {

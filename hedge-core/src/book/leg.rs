@@ -36,8 +36,12 @@ pub struct LegState {
     pub opened_seq: Seq,
     /// The venue's time at which its size was taken over from the venue: older fills are in it already.
     pub taken_over_at: Option<Timestamp>,
-    /// Since when it is open without a confirmed live stop, if it should have one.
+    /// Since when it is open without a confirmed live stop, if it should have one. It counts from the venue's first word of its
+    /// opening, which may come before the execution itself.
     pub unprotected_since: Option<Timestamp>,
+    /// Since when the venue says, while the leg is flat in the book, that an opening of it has filled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said_open_since: Option<Timestamp>,
     /// The protection it should have.
     pub protection: Option<Protection>,
     /// Orders of this leg that are, or may be, live; oldest first.
@@ -59,6 +63,7 @@ impl LegState {
             opened_seq: Seq(0),
             taken_over_at: None,
             unprotected_since: None,
+            said_open_since: None,
             protection: None,
             live: Vec::new(),
         }

@@ -111,7 +111,7 @@ impl Book {
     fn unexplained(&mut self, fill: &Fill, position: PositionKey, changes: &mut Vec<Change>) {
         let order = (fill.instrument, fill.order);
         let Some(forced) = fill.forced().or_else(|| self.forced_orders.get(&order).copied()) else {
-            *self.unclaimed.entry(order).or_default() += fill.qty.get();
+            self.unclaimed.entry(order).or_insert((Decimal::ZERO, self.next)).0 += fill.qty.get();
             if self.unclaimed.len() > REMEMBERED_IDS {
                 self.unclaimed.pop_first();
             }
@@ -163,6 +163,7 @@ impl Book {
         let complete = if whole_leg { slot.is_none_or(|slot| !self.legs[slot].is_open()) } else { enough };
         self.advance(place, &OrderEvent::Fill { complete }, at, changes);
         self.finish(place, at, changes);
+        self.close_question_of_fills(place);
         if was_done {
             changes.push(Change::LateFill(id));
         }
@@ -260,7 +261,7 @@ impl Book {
         if leg.is_open() && !was_open {
             leg.opened_at = Some(at);
             leg.opened_seq = self.next;
-            leg.unprotected_since = Some(at);
+            leg.unprotected_since = Some(leg.said_open_since.take().unwrap_or(at));
             let place = self.open.partition_point(|&other| other < slot);
             self.open.insert(place, slot);
             self.kept.opened(slot);
@@ -284,6 +285,7 @@ impl Book {
             let leg = &mut self.legs[slot];
             leg.owner = None;
             leg.protection = None;
+            leg.said_open_since = None;
             let key = leg.key;
             self.flattening.remove(&key);
         }

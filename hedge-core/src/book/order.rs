@@ -22,6 +22,10 @@ pub struct OrderRecord {
     pub seq: Seq,
     /// When.
     pub decided_at: Timestamp,
+    /// The venue's clock stood here or later then, as far as was known: nothing that the venue says of it is older. Not after
+    /// `decided_at`, and before it by how far our clock is ahead, and by how long the venue had been silent.
+    #[serde(default)]
+    pub not_before: Timestamp,
     /// Who wanted it; `None` for the engine's own.
     pub strategy: Option<StrategyId>,
     /// Which leg.
@@ -61,12 +65,22 @@ pub struct Doubt {
     pub since: Timestamp,
     /// Venue time until which the request may still be accepted.
     pub acceptable_until: Timestamp,
+    /// Whether that was reckoned by our clock: the venue's time in its first answer corrects it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_our_clock: bool,
     /// How often it was asked about.
     pub asked: u32,
     /// When it is asked about next.
     pub ask_at: Timestamp,
     /// Answers "not found" given after the request could no longer be accepted.
     pub absent: u32,
+}
+
+impl Doubt {
+    /// A question that is put at `ask_at` for the first time, about an order that the venue has taken or can take no more.
+    pub(super) const fn new(at: Timestamp, ask_at: Timestamp) -> Self {
+        Self { since: at, acceptable_until: at, by_our_clock: false, asked: 0, ask_at, absent: 0 }
+    }
 }
 
 impl OrderRecord {

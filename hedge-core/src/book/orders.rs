@@ -2,7 +2,9 @@
 
 use super::keyed::Place;
 use super::order::Doubt;
-use super::state::{Book, Change, FILLS_DUE, Forced, MAX_REQUEST_WINDOW, REMEMBERED_IDS, VISIBILITY_DELAY};
+use super::state::{
+    Book, Change, FILLS_DUE, Forced, MAX_REQUEST_WINDOW, OPENING_FILLS_DUE, REMEMBERED_IDS, VISIBILITY_DELAY,
+};
 use std::time::Duration;
 
 use rust_decimal::Decimal;
@@ -21,6 +23,9 @@ use crate::{
 /// How soon at least, and how late at most, what could not be sent is tried again, whatever was named.
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// How much older than its intent a report may seem: venues have more than one clock.
+const REPORTED_EARLIER: Duration = Duration::from_secs(60);
 
 /// The instant from which on something may be sent, within reason: a wrong one must not keep a leg open, nor fill a journal.
 pub(crate) fn heeded(at: Timestamp, named: Timestamp) -> Timestamp {
@@ -157,25 +162,53 @@ impl Book {
         if waits {
             record.ending = Some(state.clone());
         }
+        let opens = record.leg.action() == Action::Open && record.state.is_live();
+        let said_open = (missing && opens).then_some(record.position);
         let id = record.client_id;
         note_unknown_word(&id, state, changes);
+        if let Some(key) = said_open {
+            self.note_said_open(&key, at);
+        }
         let state = if waits { &ReportedState::Working } else { state };
         self.advance(place, &OrderEvent::Reported(state), at, changes);
         if self.orders.at(place).state.is_live() {
             // An unknown word about an order that was on its way says nothing about its fate.
-            self.doubt(place, at, at.plus(MAX_REQUEST_WINDOW));
-            self.review(place, at);
+            self.doubt(place, at, None);
+            self.review(place, at, false);
         }
     }
 
-    /// Opens or closes the question about fills that the venue has counted and we have not seen.
-    pub(super) fn review(&mut self, place: Place, at: Timestamp) {
+    /// Executions of an opening are on their way: its leg may be bare already.
+    fn note_said_open(&mut self, key: &PositionKey, at: Timestamp) {
+        if let Some(leg) = self.slot(key).and_then(|slot| self.legs.get_mut(slot))
+            && !leg.is_open()
+        {
+            leg.said_open_since.get_or_insert(at);
+        }
+    }
+
+    /// Opens the question about fills that the venue has counted and we have not seen: soon about an opening, unless an answer
+    /// has just come without them.
+    pub(super) fn review(&mut self, place: Place, at: Timestamp, is_answered: bool) {
         let record = self.orders.at_mut(place);
         let missing = || compare(&record.filled, &record.reported_filled).is_lt();
         if record.doubt.is_none() && record.state.is_live() && missing() {
-            let ask_at = at.plus(FILLS_DUE);
-            record.doubt = Some(Doubt { since: at, acceptable_until: at, asked: 0, ask_at, absent: 0 });
+            let is_urgent = record.leg.action() == Action::Open && !is_answered;
+            let due = if is_urgent { OPENING_FILLS_DUE } else { FILLS_DUE };
+            record.doubt = Some(Doubt::new(at, at.plus(due)));
             self.questions.insert(record.client_id);
+        }
+    }
+
+    /// Closes that question before it was put, once all that the venue has counted is booked.
+    pub(super) fn close_question_of_fills(&mut self, place: Place) {
+        let record = self.orders.at_mut(place);
+        let is_unasked = record.doubt.as_ref().is_some_and(|doubt| doubt.asked == 0);
+        let is_of_fills = record.cancels_refused == 0
+            && !matches!(record.state, OrderState::Unknown | OrderState::Canceling);
+        if is_unasked && is_of_fills && compare(&record.filled, &record.reported_filled).is_ge() {
+            record.doubt = None;
+            self.questions.remove(&record.client_id);
         }
     }
 
@@ -185,8 +218,7 @@ impl Book {
             && record.state == OrderState::Canceling
             && record.doubt.is_none()
         {
-            let ask_at = at.plus(FILLS_DUE);
-            record.doubt = Some(Doubt { since: at, acceptable_until: at, asked: 0, ask_at, absent: 0 });
+            record.doubt = Some(Doubt::new(at, at.plus(FILLS_DUE)));
             self.questions.insert(*id);
         }
     }
@@ -206,7 +238,7 @@ impl Book {
             let doublings = if record.cancel_unsent { 6 } else { 8 };
             let wait_ms = (100_u64 << record.cancels_refused.min(doublings)) - 200;
             let ask_at = retry_at.map_or(at.plus(Duration::from_millis(wait_ms)), |named| heeded(at, named));
-            record.doubt = Some(Doubt { since: at, acceptable_until: at, asked: 0, ask_at, absent: 0 });
+            record.doubt = Some(Doubt::new(at, ask_at));
             self.questions.insert(record.client_id);
         }
     }
@@ -219,10 +251,18 @@ impl Book {
         changes: &mut Vec<Change>,
     ) {
         let place = self.orders.place(id);
-        // A report older than its own intent is somebody else's order under a reused id: never evidence.
+        if let Some(doubt) = place.and_then(|place| self.orders.at_mut(place).doubt.as_mut())
+            && std::mem::take(&mut doubt.by_our_clock)
+        {
+            // It was sent before this question. Our clock may be ahead of the venue's for good: that must not hold a leg up.
+            let until = answer.venue_time.plus(MAX_REQUEST_WINDOW);
+            doubt.acceptable_until = doubt.acceptable_until.min(until);
+        }
+        // A report older than its own intent is somebody else's order under a reused id: never evidence. Both by the venue's
+        // clock: ours may be ahead of it.
         let report = answer.report.as_ref().filter(|report| {
             place.is_none_or(|place| {
-                report.venue_time.plus(Duration::from_secs(60)) >= self.orders.at(place).decided_at
+                report.venue_time.plus(REPORTED_EARLIER) >= self.orders.at(place).not_before
             })
         });
         // Named first, so that its fills are recognised: past executions carry no client id.
@@ -262,7 +302,7 @@ impl Book {
             record.doubt = None;
             self.questions.remove(&record.client_id);
         }
-        self.review(place, at);
+        self.review(place, at, true);
     }
 
     /// A question goes out: it is asked again later, quickly at first and then patiently, until it is answered.
@@ -271,13 +311,7 @@ impl Book {
         if record.state.is_terminal() {
             return;
         }
-        let doubt = record.doubt.get_or_insert(Doubt {
-            since: at,
-            acceptable_until: at,
-            asked: 0,
-            ask_at: at,
-            absent: 0,
-        });
+        let doubt = record.doubt.get_or_insert(Doubt::new(at, at));
         doubt.asked += 1;
         // 0.4 s, 0.8 s, … at most 5 s apart.
         let wait_ms = (200_u64 << doubt.asked.min(5)).min(5_000);
@@ -285,12 +319,23 @@ impl Book {
         self.questions.insert(*id);
     }
 
-    pub(super) fn doubt(&mut self, place: Place, at: Timestamp, acceptable_until: Timestamp) {
+    /// Nobody knows what became of an order. Until when its request may be accepted, by the venue's clock, is stated by whoever
+    /// has sent it, or reckoned by ours.
+    pub(super) fn doubt(&mut self, place: Place, at: Timestamp, acceptable_until: Option<Timestamp>) {
         let record = self.orders.at_mut(place);
         if record.state == OrderState::Unknown && record.doubt.is_none() {
-            record.doubt = Some(Doubt { since: at, acceptable_until, asked: 0, ask_at: at, absent: 0 });
+            record.doubt = Some(Doubt {
+                acceptable_until: acceptable_until.unwrap_or(at.plus(MAX_REQUEST_WINDOW)),
+                by_our_clock: acceptable_until.is_none(),
+                ..Doubt::new(at, at)
+            });
             self.questions.insert(record.client_id);
         }
+    }
+
+    /// Where the venue's clock stood, or was already past, when ours said this.
+    pub(super) fn venue_time_before(&self, at: Timestamp) -> Timestamp {
+        if self.last_venue_time == Timestamp::EPOCH { at } else { at.min(self.last_venue_time) }
     }
 
     /// Learns the venue's name of an order, and takes over fills that came before it.
@@ -337,7 +382,7 @@ impl Book {
         changes: &mut Vec<Change>,
     ) {
         self.by_venue.insert((instrument, number), self.orders.at(place).client_id);
-        if let Some(qty) = self.unclaimed.remove(&(instrument, number)) {
+        if let Some((qty, _)) = self.unclaimed.remove(&(instrument, number)) {
             let slot = self.slot(&self.orders.at(place).position).unwrap_or(usize::MAX);
             self.credit(place, slot, qty, at, changes);
             let record = self.orders.at(place);

@@ -72,6 +72,12 @@ impl Book {
             || self.by_venue.contains_key(&order)
             || self.strangers.contains(&order)
     }
+    /// Whether a fill was made before what was decided at that place: its order had executions in the book by then, or it is
+    /// older than the first look at the account.
+    pub fn is_older_than(&self, fill: &Fill, decided: Seq) -> bool {
+        let known = self.unclaimed.get(&(fill.instrument, fill.order));
+        fill.venue_time < self.first_venue_time || known.is_some_and(|(_, behind)| *behind <= decided)
+    }
     /// Sums since the first start.
     pub const fn totals(&self) -> &Totals {
         &self.totals

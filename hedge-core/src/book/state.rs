@@ -30,8 +30,10 @@ pub(super) const MAX_REQUEST_WINDOW: Duration = Duration::from_secs(60);
 pub(super) const VISIBILITY_DELAY: Duration = Duration::from_secs(5);
 /// How far a back-fill reaches behind the latest thing seen.
 pub(super) const BACK_FILL_OVERLAP: Duration = Duration::from_secs(60);
-/// How long announced fills may take before they are asked for.
+/// How long announced fills may take before they are asked for, or asked for again.
 pub(super) const FILLS_DUE: Duration = Duration::from_secs(3);
+/// The same of an opening, once: its leg is bare until they are known. The account stream nearly always brings them sooner.
+pub(super) const OPENING_FILLS_DUE: Duration = Duration::from_millis(300);
 /// How many trade and flow ids are remembered per instrument. Older ones are older than any back-fill.
 pub(super) const REMEMBERED_IDS: usize = 4_096;
 
@@ -75,9 +77,9 @@ pub struct Book {
     pub(super) doubtful: u32,
     pub(super) trades: Vec<Remembered>,
     pub(super) flows: BTreeMap<String, Timestamp>,
-    /// Fills of venue orders that no order of ours is known by yet.
+    /// Fills of venue orders that no order of ours is known by yet, and the journal place behind the first of each.
     #[serde(with = "pairs")]
-    pub(super) unclaimed: BTreeMap<(InstrumentId, VenueOrderId), Decimal>,
+    pub(super) unclaimed: BTreeMap<(InstrumentId, VenueOrderId), (Decimal, Seq)>,
     /// Venue orders whose fills were seen under a client id that is in no order of this journal.
     pub(super) strangers: BTreeSet<(InstrumentId, VenueOrderId)>,
     /// Legs whose size the venue has stated differently, and since when.

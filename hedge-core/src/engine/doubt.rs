@@ -14,8 +14,10 @@ use crate::{
     venue::{Fill, OrderRef, OrderReport, ReportedState},
 };
 
-/// How far our clock and the venue's may be apart when fills are compared with decisions.
+/// How far clocks of venues may be apart when fills are compared with decisions.
 const CLOCK_MARGIN: Duration = Duration::from_secs(5);
+/// How far before its decision fills of an order are asked for.
+const FILLS_OVERLAP: Duration = Duration::from_secs(60);
 /// How long a second read waits that confirms a difference.
 const REREAD_AFTER: Duration = Duration::from_secs(5);
 
@@ -112,7 +114,7 @@ impl Engine {
             order: *id,
             position: order.position,
             target: OrderRef::Client { id: *id, space: order.space() },
-            since: order.decided_at.minus(Duration::from_secs(60)),
+            since: order.not_before.minus(FILLS_OVERLAP),
         };
         self.record(cx, Event::Decision(Decision::QueryRequested { order: *id }));
         cx.step.effects.push(effect);
@@ -126,7 +128,8 @@ impl Engine {
                 fill.instrument == order.position.instrument
                     && fill.side.leg() == Some(order.position.side)
                     && fill.order_side == side
-                    && fill.venue_time.plus(CLOCK_MARGIN) >= order.decided_at
+                    && fill.venue_time.plus(CLOCK_MARGIN) >= order.not_before
+                    && !self.book.is_older_than(fill, order.seq)
                     && !self.book.explains(fill)
             })
         })

@@ -6,6 +6,7 @@ mod rig;
 
 mod banned;
 mod boot;
+mod clock_ahead;
 mod doubt;
 mod exits;
 mod forced;
@@ -29,3 +30,4 @@ mod ticks;
 mod tiny_venue;
 mod unknown;
 mod validator;
+mod word_first;

@@ -241,6 +241,8 @@ pub(crate) struct Rig {
     next_bar: i64,
     pub(crate) config: EngineConfig,
     pub(crate) price: Decimal,
+    /// By how much our clock is ahead of the venue's.
+    ahead: Duration,
 }
 
 pub(crate) const START_MS: i64 = 1_732_100_000_000;
@@ -281,6 +283,7 @@ impl Rig {
             next_bar: START_MS / 900_000,
             config,
             price: d("100"),
+            ahead: Duration::ZERO,
         }
     }
 
@@ -436,6 +439,16 @@ impl Rig {
         self.now = self.now.plus(by);
     }
 
+    /// Our clock steps, the venue's does not. Ours never goes back: it stays ahead, also when the machine's is set right.
+    pub(crate) fn clock_steps_ahead(&mut self, by: Duration) {
+        self.wait(by);
+        self.ahead += by;
+    }
+
+    pub(crate) fn venue_now(&self) -> Timestamp {
+        self.now.minus(self.ahead)
+    }
+
     /// The clock goes to the deadline if that is within `by`, else `by` further; then a tick.
     pub(crate) fn tick(&mut self) -> Outcomes {
         self.feed_now(Fact::Tick)
@@ -462,7 +475,7 @@ impl Rig {
                 event: MarketEvent::Mark {
                     instrument: InstrumentIx(i),
                     mark: px(price),
-                    venue_time: self.now,
+                    venue_time: self.venue_now(),
                 },
             }));
         }
@@ -553,7 +566,7 @@ impl Rig {
         reason: Option<RejectReason>,
         code: Option<i64>,
     ) -> Outcomes {
-        let acceptable_until = (outcome == Outcome::Unknown).then(|| self.now.plus(ms(5_000)));
+        let acceptable_until = (outcome == Outcome::Unknown).then(|| self.venue_now().plus(ms(5_000)));
         self.feed(Fact::SubmitFailed {
             order: sent.id,
             outcome,
@@ -589,7 +602,7 @@ impl Rig {
             fee: Amount::usdt(Decimal::ZERO),
             realized: None,
             maker: false,
-            venue_time: self.now,
+            venue_time: self.venue_now(),
         }
     }
 
@@ -614,7 +627,7 @@ impl Rig {
             fee: Amount::usdt(Decimal::ZERO),
             realized: None,
             maker: false,
-            venue_time: self.now,
+            venue_time: self.venue_now(),
         }
     }
 
@@ -637,7 +650,7 @@ impl Rig {
             },
             state,
             reason: None,
-            venue_time: self.now,
+            venue_time: self.venue_now(),
         }
     }
 
@@ -689,7 +702,7 @@ impl Rig {
         fills: Vec<Fill>,
         leg_qty: &str,
     ) -> Outcomes {
-        let answer = QueryAnswer { venue_time: self.now, report, fills, leg_qty: d(leg_qty) };
+        let answer = QueryAnswer { venue_time: self.venue_now(), report, fills, leg_qty: d(leg_qty) };
         self.feed(Fact::QueryAnswered { order: sent.id, answer: Box::new(answer) })
     }
 
@@ -700,7 +713,7 @@ impl Rig {
     /// What the venue would answer now: the book's wallet and legs, and these open orders.
     pub(crate) fn agreeing_snapshot(&mut self, open_orders: &[&Sent]) -> VenueSnapshot {
         let mut found = snapshot();
-        found.account.venue_time = self.now;
+        found.account.venue_time = self.venue_now();
         found.account.balances[0].wallet = SignedAmount::from_decimal(self.book().wallet(&Asset::usdt()));
         found.positions = self.book().open_legs().filter_map(LegState::position).collect();
         found.orders =
