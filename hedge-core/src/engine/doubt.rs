@@ -172,6 +172,7 @@ impl Engine {
             return;
         }
         self.sweep(cx, &key);
+        self.withdraw_openings(cx, &key);
         self.drive_flat(cx, &key);
     }
 
@@ -282,6 +283,7 @@ impl Engine {
         for key in busy {
             self.retire_older_stops(cx, &key);
             self.sweep(cx, &key);
+            self.withdraw_openings(cx, &key);
         }
         let flattening: Vec<PositionKey> = self.book.legs_to_flatten().copied().collect();
         for key in flattening {

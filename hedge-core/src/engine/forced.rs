@@ -6,8 +6,6 @@ use super::run::{Cx, Engine};
 use crate::{
     book::Forced,
     event::{Decision, Event},
-    id::ClientOrderId,
-    position::{Action, PositionKey},
     venue::ForcedClose,
 };
 
@@ -26,22 +24,6 @@ impl Engine {
         }
         self.withdraw_openings(cx, &key);
         self.ask_snapshot(cx);
-    }
-
-    /// Cancels what may still open a halted leg; an order that is on its way follows when it is confirmed.
-    pub(super) fn withdraw_openings(&mut self, cx: &mut Cx<'_>, key: &PositionKey) {
-        if self.book.leg_halt(key).is_none() {
-            return;
-        }
-        let openings: Vec<ClientOrderId> = self
-            .book
-            .live_orders_of(key)
-            .filter(|order| order.leg.action() == Action::Open)
-            .map(|order| order.client_id)
-            .collect();
-        for id in openings {
-            self.cancel(cx, &id, Cow::Borrowed("the venue has closed the leg by force"));
-        }
     }
 }
 

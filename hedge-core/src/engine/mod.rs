@@ -20,6 +20,7 @@ mod sent;
 mod step;
 mod unknown;
 mod validator;
+mod withdrawn;
 
 pub use run::Engine;
 pub use step::{Effect, EngineConfig, ForeignOrders, Step};

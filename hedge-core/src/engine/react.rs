@@ -71,6 +71,10 @@ impl Engine {
                 let because = format!("operator: {because}");
                 self.flatten(cx, &because);
             }
+            Fact::Operator { command: OperatorCommand::Halt | OperatorCommand::ExitOnly, because } => {
+                let because = format!("operator: {because}");
+                self.withdraw_all(cx, &because);
+            }
             Fact::Operator { command: OperatorCommand::FlattenAtStart, because } => {
                 let because = format!("operator: {because}");
                 self.flatten_at_start(cx, &because);
@@ -184,9 +188,11 @@ impl Engine {
 
     pub(super) fn update_posture(&mut self, cx: &mut Cx<'_>) {
         let mut stance = self.risk.posture(&self.book, cx.at);
+        let mut is_of_risk = stance.posture > Posture::Normal;
         let (operator, because) = self.book.operator();
         if operator > stance.posture {
             stance = Stance { posture: operator, because: Cow::Owned(format!("operator: {because}")) };
+            is_of_risk = false;
         }
         if self.book.is_started() && !self.book.is_connected() && stance.posture < Posture::ExitOnly {
             stance = Stance {
@@ -195,8 +201,12 @@ impl Engine {
             };
         }
         if stance.posture != self.book.posture() {
+            let because = is_of_risk.then(|| stance.because.clone());
             let changed = Decision::PostureChanged { posture: stance.posture, because: stance.because };
             self.record(cx, Event::Decision(changed));
+            if let Some(because) = because {
+                self.withdraw_all(cx, &because);
+            }
         }
     }
 }

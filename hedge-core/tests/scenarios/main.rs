@@ -30,4 +30,5 @@ mod ticks;
 mod tiny_venue;
 mod unknown;
 mod validator;
+mod withdrawn;
 mod word_first;
