@@ -1,4 +1,5 @@
-//! Start-up, always the same: fold the journal, connect, read the account, warm up. Only then do live facts follow.
+//! Start-up, always the same: fold the journal, connect, read the account, warm up. From the account on everything is served
+//! that protects what is open; prices, and with them openings, follow when the history has been read.
 
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -83,6 +84,7 @@ impl Runtime {
         self.first_questions(running).await?;
         self.settings.failpoints.pass(Failpoint::BootBeforeSnapshot);
         self.first_snapshots(running, &instruments).await?;
+        running.is_read = true;
         self.settings.failpoints.pass(Failpoint::BootAfterSnapshot);
         // Connected before the history is read, so that no bar falls between the two; the engine drops doubles.
         let subscriptions = self.subscriptions(&instruments)?;
@@ -386,26 +388,31 @@ impl Runtime {
         venue: Venue,
         what: Vec<Subscription>,
     ) -> Result<(), RunError> {
-        let Some(broker) = self.venues.get(&venue) else { return Ok(()) };
-        let source =
-            broker.market_events(&what).await.map_err(RunError::venue("connecting the market streams"))?;
+        let Some(broker) = self.venues.get(&venue).cloned() else { return Ok(()) };
+        let source = self
+            .meanwhile(running, broker.market_events(&what))
+            .await?
+            .map_err(RunError::venue("connecting the market streams"))?;
         let queue = self.sources.senders.market.clone();
         let failpoints = self.settings.failpoints.clone();
-        running.feeds.spawn(feed::market(Arc::clone(broker), source, what, queue, failpoints));
+        running.feeds.spawn(feed::market(broker, source, what, queue, failpoints));
         Ok(())
     }
 
-    /// Feeds closed bars from before the start, oldest first over all series.
-    async fn warm_up(&mut self, running: &Running) -> Result<(), RunError> {
+    /// Feeds closed bars from before the start, oldest first over all series. Reading them may take minutes.
+    async fn warm_up(&mut self, running: &mut Running) -> Result<(), RunError> {
         let mut history: Vec<(Timestamp, InstrumentIx, hedge_core::Bar)> = Vec::new();
         for (instrument, ix, interval, bars) in self.series()? {
             let (broker, clock) = (Arc::clone(self.client(&instrument)?), Arc::clone(&self.clock));
-            let now = broker.server_time().await.map_err(RunError::venue("reading the venue's clock"))?;
+            let now = self
+                .meanwhile(running, broker.server_time())
+                .await?
+                .map_err(RunError::venue("reading the venue's clock"))?;
             let limit = bars.max(self.settings.history_bars);
             let query = BarQuery { instrument, interval, from: None, to: None, limit };
             let doing = format!("reading {limit} {interval} bars of {instrument}");
-            let read =
-                patiently(&query, broker.as_ref(), clock.as_ref()).await.map_err(RunError::venue(doing))?;
+            let reading = patiently(&query, broker.as_ref(), clock.as_ref());
+            let read = self.meanwhile(running, reading).await?.map_err(RunError::venue(doing))?;
             if read.len() < bars {
                 warn!(%instrument, %interval, found = read.len(), needed = bars, "history is short; the warm-up goes on live");
             }

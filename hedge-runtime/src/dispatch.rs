@@ -171,7 +171,8 @@ impl Dispatch {
         }
     }
 
-    fn refuse(&self, effect: &Effect, because: &str) {
+    /// Answers an effect that is not performed.
+    pub(crate) fn refuse(&self, effect: &Effect, because: &str) {
         self.results.send(match effect {
             Effect::Submit(order) => not_sent(*order.get().client_id(), because.to_owned()),
             Effect::Cancel { order, .. } => Fact::CancelFailed {

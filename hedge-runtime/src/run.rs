@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use hedge_core::{
-    Book, Brokerage, Clock, Entry, Fact, Failpoint, InstrumentId, Leg, OperatorCommand, OrderRecord,
+    Action, Book, Brokerage, Clock, Entry, Fact, Failpoint, InstrumentId, Leg, OperatorCommand, OrderRecord,
     OrderState, StateStore, Term, Tif, Timestamp, Venue,
-    engine::{Engine, Step},
+    engine::{Effect, Engine, Step},
 };
 use tokio::{
     sync::Notify,
@@ -85,7 +85,9 @@ pub struct Runtime {
     pub(crate) observers: Vec<Box<dyn Observer>>,
     shutdown: Shutdown,
     step: Step,
-    /// Keeps the run from looking idle before it has started.
+    /// The time and the last record of a step whose effects have not been handed over yet.
+    owed: Option<(Timestamp, Ticket)>,
+    /// Keeps the run from looking idle before it has started. Until it is given back nothing opens.
     starting: Option<Token>,
 }
 
@@ -101,6 +103,8 @@ pub(crate) struct Running {
     /// What this run looks after: the universe, and what is still held or ordered from an earlier one.
     pub(crate) instruments: Vec<InstrumentId>,
     pub(crate) started_at: Timestamp,
+    /// The account has been read: from here on the book knows what is open.
+    pub(crate) is_read: bool,
     reconcile_at: Timestamp,
     instruments_at: Timestamp,
     /// A venue has announced new rules.
@@ -126,6 +130,7 @@ impl Running {
             started_at,
             reconcile_at: Timestamp::MAX,
             instruments_at: Timestamp::MAX,
+            is_read: false,
             announced: Arc::default(),
             last_tick_at: Timestamp::EPOCH,
         }
@@ -151,6 +156,7 @@ impl Runtime {
             observers: parts.observers,
             shutdown: parts.shutdown,
             step: Step::default(),
+            owed: None,
             starting,
         }
     }
@@ -213,17 +219,26 @@ impl Runtime {
 
     /// Everything that one leader does. Ends with the reason to stop.
     async fn live(&mut self, running: &mut Running, shutdown: &Shutdown) -> Result<String, RunError> {
-        tokio::select! {
+        let booted = tokio::select! {
             biased;
-            booted = self.boot(running) => booted?,
-            because = shutdown.requested() => {
-                info!(because, "stopped during start-up");
-                running.journal.close().await?;
-                return Ok(because);
-            }
-        }
+            booted = self.boot(running) => booted.map(|()| None),
+            because = shutdown.requested() => Ok(Some(because)),
+        };
         let mut publisher = Publisher::start(Arc::clone(&self.store), self.settings.views_every);
-        let because = self.follow(running, &mut publisher).await?;
+        let because = match booted {
+            Ok(None) => self.follow(running, &mut publisher).await?,
+            Ok(Some(because)) => {
+                info!(because, "stopped during start-up");
+                because
+            }
+            Err(error) => {
+                self.give_up(running, &error).await;
+                return Err(error);
+            }
+        };
+        self.starting = None;
+        // The start may have been left in the middle of a step.
+        self.hand_over(running).await?;
         // The feeds live on through the drain: an answer may announce a fill that only the account stream brings.
         self.drain(running).await?;
         if let Some(dead_man) = &mut running.dead_man {
@@ -233,11 +248,49 @@ impl Runtime {
         self.take(running, Fact::RunStopped { because: because.clone() }).await?;
         running.dispatch.stop().await;
         running.journal.close().await?;
-        self.publish(running, &mut publisher);
+        if running.is_read {
+            self.publish(running, &mut publisher);
+        }
         if timeout(LAST_VIEWS_WITHIN, publisher.finish()).await.is_err() {
             warn!("the last views were not written in time; the journal is complete");
         }
         Ok(because)
+    }
+
+    /// A start that fails after it has sent something learns what became of that, where it still may.
+    async fn give_up(&mut self, running: &mut Running, error: &RunError) {
+        if !running.is_read || matches!(error, RunError::Journal(_) | RunError::Fenced { .. }) {
+            return;
+        }
+        self.starting = None;
+        let landed = match self.hand_over(running).await {
+            Ok(()) => self.drain(running).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = landed {
+            warn!(%error, "answers that were on their way are asked about at the next start");
+        }
+    }
+
+    /// Waits for a part of the start. Meanwhile results, the account stream, people and timers are served like in the loop:
+    /// a stop that was refused cannot wait for the history of all series. Market facts are held back.
+    pub(crate) async fn meanwhile<T>(
+        &mut self,
+        running: &mut Running,
+        part: impl Future<Output = T>,
+    ) -> Result<T, RunError> {
+        tokio::pin!(part);
+        loop {
+            let deadline = self.next_tick(running);
+            let next = tokio::select! {
+                biased;
+                error = running.journal.failed() => return Err(error.into()),
+                next = self.sources.next_prompt() => next,
+                () = self.clock.sleep_until(deadline) => Next::Due,
+                done = &mut part => return Ok(done),
+            };
+            self.serve(running, next).await?;
+        }
     }
 
     /// Drops everything that is on its way, and says so to the new leader.
@@ -291,9 +344,8 @@ impl Runtime {
                 next = self.sources.next(deadline, self.clock.as_ref()) => next,
             };
             match next {
-                Next::Fact(queued) => self.take_queued(running, queued).await?,
-                Next::Ask(ask) => self.answer(running, ask).await?,
                 Next::Due => self.due(running).await?,
+                next => self.serve(running, next).await?,
             }
             views_due = true;
         }
@@ -315,9 +367,24 @@ impl Runtime {
 
     /// When the loop must wake up without anything coming in.
     fn deadline(&self, running: &Running) -> Timestamp {
-        let engine =
-            self.engine.deadline().map_or(Timestamp::MAX, |at| at.max(running.last_tick_at.plus(TICK_PAUSE)));
-        engine.min(running.reconcile_at).min(running.instruments_at)
+        self.next_tick(running).min(running.reconcile_at).min(running.instruments_at)
+    }
+
+    /// When the engine's next timer is due.
+    fn next_tick(&self, running: &Running) -> Timestamp {
+        self.engine.deadline().map_or(Timestamp::MAX, |at| at.max(running.last_tick_at.plus(TICK_PAUSE)))
+    }
+
+    /// What has come in, or the engine's timer, outside the loop.
+    async fn serve(&mut self, running: &mut Running, next: Next) -> Result<(), RunError> {
+        match next {
+            Next::Fact(queued) => self.take_queued(running, queued).await,
+            Next::Ask(ask) => self.answer(running, ask).await,
+            Next::Due => {
+                running.last_tick_at = self.clock.now();
+                self.take(running, Fact::Tick).await.map(|_| ())
+            }
+        }
     }
 
     /// Timers: the engine's own, the comparison with the venue, the venue's rules. Each runs once, however late.
@@ -354,16 +421,25 @@ impl Runtime {
     /// One step: decide, write down, and only then act. The ticket names the last record of the step.
     pub(crate) async fn take(&mut self, running: &Running, fact: Fact) -> Result<Ticket, RunError> {
         running.journal.check()?;
-        let at = self.clock.now();
         let fact = self.within_hold(fact);
+        let at = self.clock.now();
         self.engine.step(at, fact, &mut self.step);
-        let (has_commands, failpoints) = (self.step.has_commands(), &self.settings.failpoints);
-        if has_commands {
-            failpoints.pass(Failpoint::StepDecided);
+        if self.step.has_commands() {
+            self.settings.failpoints.pass(Failpoint::StepDecided);
         }
         // The engine's state has moved although nothing is durable yet. That is sound only because a failed append ends
         // the run: whoever catches this error and goes on decides from a state that no journal holds.
         let ticket = running.journal.append_behind(self.step.expected_next, self.step.events.clone());
+        self.owed = Some((at, ticket));
+        self.hand_over(running).await?;
+        Ok(ticket)
+    }
+
+    /// The second half of a step: its effects, once its records are durable. Whoever drops a step while it waits for that
+    /// calls this before anything else: the engine counts on effects that it has decided.
+    async fn hand_over(&mut self, running: &Running) -> Result<(), RunError> {
+        let Some((at, ticket)) = self.owed else { return Ok(()) };
+        let (has_commands, failpoints) = (self.step.has_commands(), &self.settings.failpoints);
         if has_commands {
             running.journal.durable(ticket).await?;
             failpoints.pass(Failpoint::StepDurable);
@@ -382,7 +458,14 @@ impl Runtime {
             // In lockstep the next bar waits until everything that this step set going has come back.
             self.activity.hold();
         }
+        self.owed = None;
         for effect in self.step.effects.drain(..) {
+            let opens =
+                matches!(&effect, Effect::Submit(order) if order.get().leg().action() == Action::Open);
+            if opens && self.starting.is_some() {
+                running.dispatch.refuse(&effect, "the start is not over: the history is still being read");
+                continue;
+            }
             running.dispatch.perform(effect, |order| {
                 book.order(order).map(|record| (record.position, record.leg.action()))
             });
@@ -390,7 +473,7 @@ impl Runtime {
         if has_commands {
             failpoints.pass(Failpoint::StepDispatched);
         }
-        Ok(ticket)
+        Ok(())
     }
 
     /// A process that must not open is not talked out of it by whoever lifts an order of his own.
@@ -409,34 +492,25 @@ impl Runtime {
     async fn drain(&mut self, running: &mut Running) -> Result<(), RunError> {
         let until = Instant::now() + self.settings.drain_within;
         loop {
-            let unsettled = is_unsettled(self.engine.book());
+            // Before the account is read the book tells what an earlier process knew.
+            let unsettled = running.is_read && is_unsettled(self.engine.book());
             if !unsettled && !self.activity.is_busy() {
                 return Ok(());
             }
-            let deadline = self
-                .engine
-                .deadline()
-                .map_or(Timestamp::MAX, |at| at.max(running.last_tick_at.plus(TICK_PAUSE)));
-            let queued = tokio::select! {
+            let deadline = self.next_tick(running);
+            let next = tokio::select! {
                 biased;
                 error = running.journal.failed() => return Err(error.into()),
-                queued = self.sources.next_prompt() => Some(queued),
+                next = self.sources.next_prompt() => next,
                 () = sleep_until(until) => {
                     warn!("some answers did not come in time; their orders are asked about at the next start");
                     return Ok(());
                 }
-                () = self.clock.sleep_until(deadline), if !self.activity.is_held() => None,
+                () = self.clock.sleep_until(deadline), if !self.activity.is_held() => Next::Due,
                 // The last effect may end without a fact.
                 () = self.activity.calm(), if !unsettled => return Ok(()),
             };
-            match queued {
-                Some(Next::Fact(queued)) => self.take_queued(running, queued).await?,
-                Some(Next::Ask(ask)) => self.answer(running, ask).await?,
-                Some(Next::Due) | None => {
-                    running.last_tick_at = self.clock.now();
-                    self.take(running, Fact::Tick).await?;
-                }
-            }
+            self.serve(running, next).await?;
         }
     }
 

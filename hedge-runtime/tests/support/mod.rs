@@ -194,6 +194,9 @@ pub struct ScriptedVenue {
     pub announced: tokio::sync::Notify,
     /// How long the address must wait each time that history is asked for; zero, and after the last one, it is given.
     pub budget_waits: Mutex<VecDeque<Duration>>,
+    /// Whether history that is asked for does not come before it is let go.
+    pub holds_bars: AtomicBool,
+    pub lets_go: tokio::sync::Notify,
     /// Whether the timer over resting entries can be set.
     pub refuses_timers: AtomicBool,
     account: Mutex<Option<UnboundedSender<AccountEvent>>>,
@@ -218,6 +221,11 @@ impl ScriptedVenue {
     }
     pub fn end_account_stream(&self) {
         *self.account.lock().unwrap() = None;
+    }
+    /// History comes from now on.
+    pub fn let_bars_go(&self) {
+        self.holds_bars.store(false, Ordering::SeqCst);
+        self.lets_go.notify_one();
     }
     pub fn is_live(&self) -> bool {
         self.market.lock().unwrap().is_some()
@@ -289,6 +297,9 @@ impl VenueReader for ScriptedVenue {
     }
     async fn bars(&self, query: &BarQuery) -> Result<Vec<Bar>, BrokerError> {
         self.call("bars");
+        while self.holds_bars.load(Ordering::SeqCst) {
+            self.lets_go.notified().await;
+        }
         let wait = self.budget_waits.lock().unwrap().pop_front();
         if let Some(retry_after) = wait.filter(|wait| !wait.is_zero()) {
             return Err(BrokerError::RateLimited { retry_after });
@@ -436,7 +447,8 @@ pub fn fill_of_the_first_order(instrument: InstrumentId) -> Fill {
     }
 }
 
-/// Opens the LONG leg of its instrument on every closed bar on which it may: at the market, or by an order that rests.
+/// Opens the LONG leg of its instrument on every closed bar on which it may, at the market or by an order that rests, and
+/// again the moment it has become flat.
 #[derive(Debug)]
 pub struct Opens(pub InstrumentId, pub Entry);
 
@@ -452,9 +464,12 @@ impl Strategy for Opens {
     }
     fn on_event(&mut self, event: &StrategyEvent<'_>, view: &StrategyView<'_>, out: &mut Output) {
         let leg = PositionKey::long(self.0);
-        if let StrategyEvent::Bar { .. } = event
-            && view.is_free(&leg)
-        {
+        let may = match event {
+            StrategyEvent::Bar { .. } => view.is_free(&leg),
+            StrategyEvent::Flat { position } => *position == leg,
+            _ => false,
+        };
+        if may {
             let size = Size::Qty(Qty::parse("1").unwrap());
             let mut intent = Intent::open(leg, size, Price::parse("95").unwrap(), "a bar has closed");
             if let Intent::Open { entry, .. } = &mut intent {
@@ -514,6 +529,8 @@ impl Bench {
             stopped: Mutex::default(),
             announced: tokio::sync::Notify::new(),
             budget_waits: Mutex::default(),
+            holds_bars: AtomicBool::new(false),
+            lets_go: tokio::sync::Notify::new(),
             refuses_timers: AtomicBool::new(false),
             account: Mutex::default(),
             market: Mutex::default(),
