@@ -91,7 +91,8 @@ impl fmt::Display for Moment {
         writeln!(f, "after     record {}, {}", self.seq, self.status.at)?;
         // It ran then, so the page must not say that nobody guards the legs; which process it was nobody knows any more.
         let status = Status { pid: Some(0), ..self.status.clone() };
-        let page = Page { status: &status, stopped: None, next_start: None, followers: &[] }.to_string();
+        let page = Page { status: &status, stopped: None, next_start: None, starting: None, followers: &[] }
+            .to_string();
         for line in page.lines().filter(|line| !line.starts_with("executor ")) {
             writeln!(f, "{line}")?;
         }

@@ -21,6 +21,8 @@ pub struct Page<'a> {
     pub stopped: Option<Said>,
     /// How the next executor starts, where somebody else than the journal says so.
     pub next_start: Option<NextStart>,
+    /// The process that holds the journal and does not answer yet.
+    pub starting: Option<u32>,
     /// How far the ledger and the mirror are.
     pub followers: &'a [FollowerStatus],
 }
@@ -122,7 +124,12 @@ impl Page<'_> {
         if bare > 0 {
             writeln!(f, "WARNING   {bare} {} without a stop over the whole of it", plural(bare, "leg"))?;
         }
-        if status.pid.is_none() && !status.legs.is_empty() {
+        if let (Some(starting), false) = (self.starting, status.legs.is_empty()) {
+            writeln!(
+                f,
+                "WARNING   legs are open and process {starting} does not lead yet; until then their stops at the venue guard them"
+            )?;
+        } else if status.pid.is_none() && !status.legs.is_empty() {
             writeln!(
                 f,
                 "WARNING   legs are open and no executor runs; their stops at the venue are all that guards them"
@@ -151,11 +158,16 @@ impl Page<'_> {
                 self.lease(f)
             }
             None => {
-                write!(
-                    f,
-                    "executor  none runs; this is the journal's end, of {}",
-                    clock(status.last_fact_at)
-                )?;
+                let end = clock(status.last_fact_at);
+                if let Some(starting) = self.starting {
+                    writeln!(
+                        f,
+                        "executor  process {starting} starts, or waits for the exchange: its log says which; this is the \
+                         journal's end, of {end}"
+                    )?;
+                    return Ok(());
+                }
+                write!(f, "executor  none runs; this is the journal's end, of {end}")?;
                 match &self.stopped {
                     Some(said) => writeln!(f, " (stopped: {})", said.text),
                     None => writeln!(f, " (it did not stop on purpose)"),
@@ -367,7 +379,7 @@ mod tests {
     }
 
     fn page(status: &Status) -> Page<'_> {
-        Page { status, stopped: None, next_start: None, followers: &[] }
+        Page { status, stopped: None, next_start: None, starting: None, followers: &[] }
     }
 
     #[test]
@@ -466,6 +478,17 @@ mod tests {
         assert!(text.contains("WARNING   legs are open and no executor runs"), "{text}");
         assert!(text.contains("executor  none runs; this is the journal's end, of 2026-11-20 09:59:58 UTC (stopped: SIGTERM)"), "{text}");
         assert!(!text.contains("account stream"), "{text}");
+    }
+
+    #[test]
+    fn a_process_that_holds_the_journal_and_does_not_lead_yet_is_named() {
+        let status = Status { pid: None, connected: false, ..status() };
+        let text = Page { starting: Some(4_711), ..page(&status) }.to_string();
+        let line = "executor  process 4711 starts, or waits for the exchange: its log says which; this is the journal's end, \
+                    of 2026-11-20 09:59:58 UTC";
+        assert!(text.lines().any(|found| found == line), "{text}");
+        assert!(text.contains("WARNING   legs are open and process 4711 does not lead yet"), "{text}");
+        assert!(!text.contains("no executor runs"), "{text}");
     }
 
     #[test]

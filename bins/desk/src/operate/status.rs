@@ -11,7 +11,10 @@ use hedge_store::{
 use serde::Serialize;
 
 use super::{Folded, OperateError, Page, Said};
-use crate::config::{Config, Profile};
+use crate::{
+    config::{Config, Profile},
+    preflight::{LockHolder, lock_holder},
+};
 
 /// How things stand, and who says so.
 #[derive(Clone, Debug, Serialize)]
@@ -28,6 +31,9 @@ pub struct Situation {
     /// panic close has led last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_start: Option<NextStart>,
+    /// The process that holds the journal and does not answer yet: it starts, or waits for the exchange.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starting: Option<u32>,
     /// How far the ledger and the mirror are, as they last said.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub followers: Vec<FollowerStatus>,
@@ -53,6 +59,7 @@ impl Situation {
             status: &self.status,
             stopped: self.stopped.clone(),
             next_start: self.next_start.clone(),
+            starting: self.starting,
             followers: &self.followers,
         }
     }
@@ -71,7 +78,15 @@ pub async fn situation<E: From<OperateError>>(
     match ask(dir, &Request::Status).await {
         Ok(Answer::Status(status)) => {
             let followers = followers(dir);
-            Ok(Situation { running: true, status: *status, stopped: None, next_start: None, followers })
+            let status = *status;
+            Ok(Situation {
+                running: true,
+                status,
+                stopped: None,
+                next_start: None,
+                starting: None,
+                followers,
+            })
         }
         Ok(Answer::Done(_)) => {
             let detail = "it answered a question with a command's end".to_owned();
@@ -104,7 +119,11 @@ pub fn stopped(
     let status = Status { connected: false, ..Status::of(&folded.book, origin, now) };
     let next_start = next_start(dir, folded.book.term());
     let followers = followers(dir);
-    Ok(Situation { running: false, status, stopped: folded.stopped, next_start, followers })
+    let starting = match lock_holder(dir) {
+        LockHolder::Process(pid) => Some(pid),
+        LockHolder::Nobody | LockHolder::Unknown => None,
+    };
+    Ok(Situation { running: false, status, stopped: folded.stopped, next_start, starting, followers })
 }
 
 /// A word about followers that cannot be had is not worth a status that cannot be had.

@@ -35,7 +35,14 @@ pub(super) fn host(account: &VenueFingerprint) -> PreflightCheck {
     ok("host", "the profile's own, or one on this machine", found)
 }
 
-pub(super) fn clock(skew: &Answer<Skew>, max_ms: u64, is_loopback: bool) -> PreflightCheck {
+/// Whether our clock is too far from the venue's. An exchange on this machine may have a time of its own.
+pub(super) fn is_off(skew: &Answer<Skew>, max_ms: u64, is_loopback: bool) -> bool {
+    !is_loopback && skew.as_ref().is_ok_and(|skew| skew.ms.unsigned_abs() > max_ms)
+}
+
+/// With a clock that is off nothing is opened. `has_led` says whether legs may wait for this start: to close and protect
+/// them, the client measures the difference and signs by the venue's time.
+pub(super) fn clock(skew: &Answer<Skew>, max_ms: u64, is_loopback: bool, has_led: bool) -> PreflightCheck {
     let expected = format!("within {max_ms} ms of the venue's");
     match skew {
         Err(error) => failed(
@@ -57,6 +64,13 @@ pub(super) fn clock(skew: &Answer<Skew>, max_ms: u64, is_loopback: bool) -> Pref
                     expected,
                     found,
                     "nothing: an exchange on this machine has a time of its own",
+                )
+            } else if has_led {
+                warning(
+                    "clock",
+                    expected,
+                    format!("{found}; the executor starts, protects and closes, and opens nothing"),
+                    "start a time service (chrony, systemd-timesyncd), then restart the executor",
                 )
             } else {
                 failed(
@@ -289,7 +303,7 @@ mod tests {
 
     use hedge_core::{CheckResult, Venue};
 
-    use super::*;
+    use super::{super::venue::NoAnswer, *};
     use crate::{config::resolve, env::Env};
 
     fn account(can_trade: bool, can_withdraw: Option<bool>) -> AccountConfig {
@@ -339,12 +353,26 @@ mod tests {
     #[test]
     fn a_clock_that_is_off_fails_except_where_the_exchange_has_a_time_of_its_own() {
         let off = |ms| Ok(Skew { ms, round_trip: Duration::from_millis(30) });
-        assert_eq!(clock(&off(500), 500, false).result, CheckResult::Ok);
-        assert_eq!(clock(&off(-501), 500, false).result, CheckResult::Failed);
-        assert_eq!(clock(&off(501), 500, true).result, CheckResult::Warning);
-        assert_eq!(clock(&Err("no answer".to_owned()), 500, true).result, CheckResult::Failed);
-        assert_eq!(clock(&off(-501), 500, false).found, "501 ms ahead (round trip 30 ms)");
-        assert_eq!(clock(&off(501), 500, false).found, "501 ms behind (round trip 30 ms)");
+        let first = |skew: &Answer<Skew>, is_loopback| clock(skew, 500, is_loopback, false);
+        assert_eq!(first(&off(500), false).result, CheckResult::Ok);
+        assert_eq!(first(&off(-501), false).result, CheckResult::Failed);
+        assert_eq!(first(&off(501), true).result, CheckResult::Warning);
+        assert_eq!(first(&Err(NoAnswer::silence("no answer")), true).result, CheckResult::Failed);
+        assert_eq!(first(&off(-501), false).found, "501 ms ahead (round trip 30 ms)");
+        assert_eq!(first(&off(501), false).found, "501 ms behind (round trip 30 ms)");
+    }
+
+    #[test]
+    fn a_clock_that_is_off_keeps_nobody_from_coming_back_to_legs_and_lets_nobody_open() {
+        let off = |ms| Ok(Skew { ms, round_trip: Duration::from_millis(30) });
+        let check = clock(&off(-501), 500, false, true);
+        assert_eq!(check.result, CheckResult::Warning);
+        assert!(check.found.contains("opens nothing") && check.remedy.contains("time service"), "{check:?}");
+        assert!(is_off(&off(-501), 500, false) && !is_off(&off(500), 500, false));
+        assert!(!is_off(&off(-501), 500, true), "an exchange on this machine has a time of its own");
+        let unknown = Err(NoAnswer::silence("no answer"));
+        assert!(!is_off(&unknown, 500, false));
+        assert_eq!(clock(&unknown, 500, false, true).result, CheckResult::Failed);
     }
 
     #[test]
@@ -368,6 +396,6 @@ mod tests {
         let config = Ok(account(false, None));
         assert_eq!(keys(&config, &mode("mainnet")).result, CheckResult::Failed);
         assert_eq!(keys(&config, &mode("mainnet-dry")).result, CheckResult::Warning);
-        assert_eq!(keys(&Err("-2015".to_owned()), &mode("mainnet-dry")).result, CheckResult::Failed);
+        assert_eq!(keys(&Err(NoAnswer::refused("-2015")), &mode("mainnet-dry")).result, CheckResult::Failed);
     }
 }

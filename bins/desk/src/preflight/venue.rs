@@ -17,8 +17,51 @@ use rust_decimal::Decimal;
 /// How often the venue's time is asked for one estimate.
 const TIME_SAMPLES: usize = 3;
 
-/// An answer, or the sentence why there is none.
-pub(super) type Answer<T> = Result<T, String>;
+/// An answer, or why there is none that can be used.
+pub(super) type Answer<T> = Result<T, NoAnswer>;
+
+/// Why a question has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct NoAnswer {
+    words: String,
+    /// Whether the venue has not said anything about the account: it was not reached, had no time, or wants to be asked
+    /// later. A refusal of the key is an answer.
+    is_silence: bool,
+}
+
+impl NoAnswer {
+    pub(super) fn as_str(&self) -> &str {
+        &self.words
+    }
+    fn of(error: &BrokerError) -> Self {
+        // A clock that is off is corrected and asked with again.
+        let is_silence = matches!(error.reason(), None | Some(RejectReason::Clock));
+        Self { words: words(error), is_silence }
+    }
+    /// Another question was not asked for this.
+    fn because_of(&self, why: &str) -> Self {
+        Self { words: why.to_owned(), is_silence: self.is_silence }
+    }
+    #[cfg(test)]
+    pub(super) fn refused(words: &str) -> Self {
+        Self { words: words.to_owned(), is_silence: false }
+    }
+    #[cfg(test)]
+    pub(super) fn silence(words: &str) -> Self {
+        Self { words: words.to_owned(), is_silence: true }
+    }
+}
+
+impl From<&NoAnswer> for String {
+    fn from(none: &NoAnswer) -> Self {
+        none.words.clone()
+    }
+}
+
+/// The words of a question that was met with silence.
+pub(super) fn silence<T>(answer: &Answer<T>) -> Option<&str> {
+    answer.as_ref().err().filter(|none| none.is_silence).map(NoAnswer::as_str)
+}
 
 /// The venue's clock against ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,54 +93,79 @@ pub(super) struct Seen {
     pub(super) held: Answer<Vec<Held>>,
     pub(super) orders: Answer<Vec<OrderReport>>,
     pub(super) marks: BTreeMap<Symbol, Decimal>,
+    /// The first mark price that was asked for in vain.
+    pub(super) no_mark: Option<NoAnswer>,
 }
 
 impl Seen {
     /// Asks. A venue that does not answer, or refuses the key, is not asked twenty times.
     pub(super) async fn read(client: &Binance<ReadOnly>, clock: &dyn Clock, symbols: &[Symbol]) -> Self {
         let skew = skew(client, clock).await;
-        if skew.is_err() {
-            return Self::silent(skew, "not asked: the venue does not answer");
+        if let Err(none) = &skew {
+            let skipped = none.because_of("not asked: the venue does not answer");
+            return Self::silent(skew, &skipped);
         }
         let rest = client.rest();
-        let listed = client.instruments().await.map_err(|error| words(&error));
-        let mut marks = BTreeMap::new();
+        let listed = client.instruments().await.map_err(|error| NoAnswer::of(&error));
+        let (mut marks, mut no_mark) = (BTreeMap::new(), None);
         if let Ok(listed) = &listed {
             for symbol in symbols.iter().filter(|symbol| listed.iter().any(|spec| spec.id.symbol == **symbol))
             {
-                if let Ok(premium) = rest.premium_index(symbol.as_str()).await {
-                    marks.insert(*symbol, premium.mark_price);
+                match rest.premium_index(symbol.as_str()).await {
+                    Ok(premium) => {
+                        marks.insert(*symbol, premium.mark_price);
+                    }
+                    Err(error) => {
+                        no_mark.get_or_insert_with(|| NoAnswer::of(&error));
+                    }
                 }
             }
         }
-        let config = rest.account_config().await.map_err(|error| words(&error));
-        if config.is_err() {
-            let skipped = "not asked: the account does not answer";
-            return Self { config, listed, marks, ..Self::silent(skew, skipped) };
+        let config = rest.account_config().await.map_err(|error| NoAnswer::of(&error));
+        if let Err(none) = &config {
+            let skipped = none.because_of("not asked: the account does not answer");
+            return Self { config, listed, marks, no_mark, ..Self::silent(skew, &skipped) };
         }
         Self {
             clock: skew,
             config,
-            account: rest.account_v3().await.map_err(|error| words(&error)),
-            settings: rest.symbol_config(None).await.map_err(|error| words(&error)),
+            account: rest.account_v3().await.map_err(|error| NoAnswer::of(&error)),
+            settings: rest.symbol_config(None).await.map_err(|error| NoAnswer::of(&error)),
             listed,
-            held: rest.position_risk_v3(None).await.map(|rows| held(&rows)).map_err(|error| words(&error)),
-            orders: client.open_orders().await.map_err(|error| words(&error)),
+            held: rest
+                .position_risk_v3(None)
+                .await
+                .map(|rows| held(&rows))
+                .map_err(|error| NoAnswer::of(&error)),
+            orders: client.open_orders().await.map_err(|error| NoAnswer::of(&error)),
             marks,
+            no_mark,
         }
     }
 
-    fn silent(clock: Answer<Skew>, why: &str) -> Self {
+    fn silent(clock: Answer<Skew>, why: &NoAnswer) -> Self {
         Self {
             clock,
-            config: Err(why.to_owned()),
-            account: Err(why.to_owned()),
-            settings: Err(why.to_owned()),
-            listed: Err(why.to_owned()),
-            held: Err(why.to_owned()),
-            orders: Err(why.to_owned()),
+            config: Err(why.clone()),
+            account: Err(why.clone()),
+            settings: Err(why.clone()),
+            listed: Err(why.clone()),
+            held: Err(why.clone()),
+            orders: Err(why.clone()),
             marks: BTreeMap::new(),
+            no_mark: None,
         }
+    }
+
+    /// The words of a silence about what is open.
+    pub(super) fn silence_on_exposure(&self) -> Option<&str> {
+        silence(&self.held).or_else(|| silence(&self.orders))
+    }
+
+    /// The words of a silence about rules and prices.
+    pub(super) fn silence_on_rules(&self) -> Option<&str> {
+        let mark = self.no_mark.as_ref().filter(|none| none.is_silence).map(NoAnswer::as_str);
+        silence(&self.listed).or(mark)
     }
 
     /// Whether anything is open on the account: then the venue refuses to switch its position mode (-4067, -4068; fact
@@ -113,13 +181,13 @@ async fn skew(client: &Binance<ReadOnly>, clock: &dyn Clock) -> Answer<Skew> {
     let mut best: Option<Skew> = None;
     for _ in 0..TIME_SAMPLES {
         let sent = clock.now();
-        let venue = client.server_time().await.map_err(|error| words(&error))?;
+        let venue = client.server_time().await.map_err(|error| NoAnswer::of(&error))?;
         let sample = sample(sent, clock.now(), venue);
         if best.is_none_or(|best| sample.round_trip < best.round_trip) {
             best = Some(sample);
         }
     }
-    best.ok_or_else(|| "no answer".to_owned())
+    best.ok_or_else(|| NoAnswer { words: "no answer".to_owned(), is_silence: true })
 }
 
 fn sample(sent: Timestamp, answered: Timestamp, venue: Timestamp) -> Skew {
@@ -159,6 +227,26 @@ fn words(error: &BrokerError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refused_key_is_an_answer_and_a_venue_that_is_away_is_none() {
+        let rejected = |reason, code| BrokerError::Rejected { reason, code, message: "no".to_owned() };
+        let lost = || Box::new(std::io::Error::other("connection refused")) as _;
+        let malformed = BrokerError::Malformed { detail: "a page of HTML".to_owned(), source: lost() };
+        for (error, is_silence) in [
+            (BrokerError::NotSent { source: lost() }, true),
+            (BrokerError::OutcomeUnknown { source: lost() }, true),
+            (BrokerError::RateLimited { retry_after: Duration::from_secs(120) }, true),
+            (malformed, true),
+            (rejected(RejectReason::Clock, -1021), true),
+            (rejected(RejectReason::Auth, -2015), false),
+            (rejected(RejectReason::Auth, -1022), false),
+            (rejected(RejectReason::BadRequest, -1102), false),
+        ] {
+            let answer: Answer<()> = Err(NoAnswer::of(&error));
+            assert_eq!(silence(&answer).is_some(), is_silence, "{error}");
+        }
+    }
 
     #[test]
     fn the_way_there_is_taken_for_half_of_the_round_trip() {

@@ -6,11 +6,11 @@ use hedge_core::{
     Brokerage, CheckResult, Environment, ExitPass, PreflightCheck, PreflightPass, PreflightReport, Symbol,
     VenueReader,
 };
-use hedge_runtime::Listing;
+use hedge_runtime::{Fence, Listing};
 use tracing::{debug, error, info, warn};
 
-use super::{error::TradeError, place::Place, run::Setup};
-use crate::{config::Profile, consent, live, preflight, venue::Access};
+use super::{error::TradeError, patience::Lookout, place::Place, run::Setup};
+use crate::{config::Profile, consent, live, preflight::Looked, venue::Access};
 
 /// A broker, and how far it may go.
 #[derive(Debug)]
@@ -20,9 +20,10 @@ pub(super) struct Engaged {
     pub(super) hold: Option<String>,
 }
 
-/// Looks, and builds the broker of the profile.
+/// Looks, and builds the broker of the profile. Where the directory has led before, a venue that does not answer is asked
+/// until it does.
 ///
-/// Errors: [`TradeError::Preflight`] when a check failed.
+/// Errors: [`TradeError::Preflight`] when a check failed; also when somebody else has taken over meanwhile.
 pub(super) async fn engage(
     setup: &Setup<'_>,
     dir: &Path,
@@ -30,21 +31,26 @@ pub(super) async fn engage(
     access: Access,
     universe: &[Listing],
     has_journal: bool,
+    fence: &dyn Fence,
 ) -> Result<Engaged, TradeError> {
     let symbols: Vec<Symbol> = universe.iter().map(|listing| listing.instrument.symbol).collect();
-    let report = preflight::look(&access, setup.config, setup.mode, Some(dir), &symbols).await;
+    let lookout = Lookout { setup, dir, symbols: &symbols, has_led: has_journal, fence };
+    let Looked { report, hold: held, .. } = lookout.look(&access).await?;
     tell(&report);
+    if let Some(because) = &held {
+        warn!(because, "this run opens nothing; it closes and protects what is open");
+    }
     let (client, now) = (access.client, place.clock.now());
     match setup.mode.profile {
         Profile::Paper | Profile::Testnet => {
             let pass = PreflightPass::issue(&report, None, &setup.config.hash(), now)?;
-            Ok(Engaged { broker: Arc::new(client.arm(pass, now)?), hold: None })
+            Ok(Engaged { broker: Arc::new(client.arm(pass, now)?), hold: held })
         }
         Profile::MainnetDry => {
             // A dry run starts under the conditions of a wet one; the pass itself stays unused, for nothing is armed.
             ExitPass::issue(&report, now)?;
             let broker = live::dry(setup, dir, place, client, has_journal).await?;
-            Ok(Engaged { broker, hold: None })
+            Ok(Engaged { broker, hold: held })
         }
         Profile::Mainnet => {
             let account = client.fingerprint().clone();
@@ -61,7 +67,7 @@ pub(super) async fn engage(
                 }
                 (Some(_), _) => Arc::new(client.arm_for_exits(ExitPass::issue(&report, now)?, now)?),
             };
-            Ok(Engaged { broker, hold })
+            Ok(Engaged { broker, hold: hold.or(held) })
         }
     }
 }

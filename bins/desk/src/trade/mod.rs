@@ -11,6 +11,7 @@ mod error;
 mod fenced;
 mod followers;
 mod options;
+mod patience;
 mod place;
 mod plan;
 mod retention;

@@ -83,7 +83,9 @@ impl Session<'_> {
         let engaged = tokio::select! {
             biased;
             because = self.shutdown.requested() => return Err(TradeError::Stopped(because)),
-            engaged = engage(&self.setup, self.dir.path(), self.place, access, &universe, self.has_journal) => engaged?,
+            engaged = engage(
+                &self.setup, self.dir.path(), self.place, access, &universe, self.has_journal, fence.as_ref(),
+            ) => engaged?,
         };
         let recorder = Recorder::default();
         let count = BarCount::default();
