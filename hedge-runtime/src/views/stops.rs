@@ -27,7 +27,8 @@ pub struct StopFigures {
     pub leg_seconds: u64,
     /// Which part of that time a confirmed stop covered the whole leg, 0 to 1; `None` while there was no leg.
     pub stop_coverage: Option<Decimal>,
-    /// How often a leg was bare, however shortly: from its first fill until its stop was confirmed, at least.
+    /// How often a leg was bare, however shortly: from its first fill, or the venue's first word of it, until its stop was
+    /// confirmed, at least.
     pub unprotected_spans: u64,
     /// Median of those spans, of the latest 4,096. Units: milliseconds.
     pub unprotected_p50_ms: Option<u64>,
@@ -39,6 +40,7 @@ pub struct StopFigures {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StopWatch {
     clock: LegClock,
+    began: Timestamp,
     /// What was found missing, by its beginning: a restart may find it once more.
     missing: BTreeMap<(PositionKey, Guard), Timestamp>,
     stops: Counts,
@@ -56,7 +58,7 @@ impl StopWatch {
     pub fn observe(&mut self, envelope: &Envelope, book: &Book) {
         match &envelope.event {
             // Time in which no process ran is nobody's.
-            Event::Fact(Fact::RunStarted(_)) => *self = Self::default(),
+            Event::Fact(Fact::RunStarted(_)) => *self = Self { began: envelope.at, ..Self::default() },
             Event::Decision(Decision::StopMissing { position, guard, since }) => {
                 let is_new = self.missing.insert((*position, *guard), *since) != Some(*since);
                 self.counts(*guard).missing += u64::from(is_new);
@@ -68,7 +70,16 @@ impl StopWatch {
             let key = leg.key;
             (key, book.is_protected(&key) || book.foreign_stop(&key).is_some())
         });
+        let is_new = |leg: &&LegState| needs_stop(leg) && !self.clock.legs.contains_key(&leg.key);
+        let told: Vec<(PositionKey, Timestamp)> = book
+            .open_legs()
+            .filter(is_new)
+            .filter_map(|leg| Some((leg.key, leg.unprotected_since?.max(self.began))))
+            .collect();
         self.clock.look(envelope.at, seen);
+        for (key, since) in told {
+            self.clock.was_bare_since(&key, since);
+        }
     }
 
     fn counts(&mut self, guard: Guard) -> &mut Counts {
@@ -144,6 +155,18 @@ impl LegClock {
         }
     }
 
+    /// The venue has told of the leg before its first execution came.
+    fn was_bare_since(&mut self, key: &PositionKey, since: Timestamp) {
+        if let Some(Some(bare_since)) = self.legs.get_mut(key)
+            && since < *bare_since
+        {
+            let earlier_ns = u64::try_from(bare_since.since(since).as_nanos()).unwrap_or(u64::MAX);
+            *bare_since = since;
+            self.needed_ns = self.needed_ns.saturating_add(earlier_ns);
+            self.bare_ns = self.bare_ns.saturating_add(earlier_ns);
+        }
+    }
+
     fn ended(&mut self, span_ns: u128) {
         let span_ms = u64::try_from(span_ns / u128::from(NS_PER_MS)).unwrap_or(u64::MAX);
         self.spans += 1;
@@ -201,6 +224,19 @@ mod tests {
         assert_eq!((clock.needed_ns, clock.bare_ns), (10_000 * NS_PER_MS, 200 * NS_PER_MS));
         assert_eq!((clock.spans, clock.median_ms(), clock.longest_ms()), (1, Some(200), Some(200)));
         assert_eq!(clock.coverage(), Some(Decimal::new(98, 2)));
+    }
+
+    #[test]
+    fn a_leg_of_which_the_venue_told_before_its_first_fill_is_bare_from_that_word_on() {
+        let mut clock = LegClock::default();
+        clock.look(at(0), std::iter::empty());
+        clock.look(at(1_000), std::iter::once((leg(0), false)));
+        clock.was_bare_since(&leg(0), at(400));
+        clock.was_bare_since(&leg(1), at(400));
+        clock.look(at(1_200), std::iter::once((leg(0), true)));
+        clock.was_bare_since(&leg(0), at(1_100));
+        assert_eq!((clock.needed_ns, clock.bare_ns), (800 * NS_PER_MS, 800 * NS_PER_MS));
+        assert_eq!((clock.spans, clock.longest_ms()), (1, Some(800)));
     }
 
     #[test]
