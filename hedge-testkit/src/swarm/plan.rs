@@ -118,6 +118,7 @@ pub(super) enum Fault {
     StopRemainder { leg: LegIx },
     ClockStep { ms: i64 },
     ClockDrift { ppm: i64 },
+    ClockAhead { ms: i64 },
     AppendFails,
     SlowDisk { ms: i64 },
     Crash(CrashPoint),
@@ -169,6 +170,7 @@ impl Fault {
             Self::StopRemainder { .. } => "stop-expired-with-remainder",
             Self::ClockStep { .. } => "clock-step",
             Self::ClockDrift { .. } => "clock-drift",
+            Self::ClockAhead { .. } => "clock-ahead",
             Self::AppendFails => "append-fails",
             Self::SlowDisk { .. } => "slow-disk",
             Self::Crash(CrashPoint::DuringAppend) => "torn-write",
@@ -245,7 +247,8 @@ const CRASH: usize = 45;
 /// Names of every kind of fault, as `--verbose` and the coverage table show them.
 pub fn fault_kinds() -> Vec<&'static str> {
     let mut dice = Dice::new(0, 0);
-    (0..KINDS).map(|kind| Fault::draw(kind, &mut dice, 2).kind()).collect()
+    let drawn = (0..KINDS).map(|kind| Fault::draw(kind, &mut dice, 2));
+    drawn.chain([Fault::ClockAhead { ms: 0 }]).map(|fault| fault.kind()).collect()
 }
 
 /// What a person commands.
@@ -333,6 +336,7 @@ impl Plan {
             let at_ms = at_ms + dice.range(2_000, 12_000);
             items.push(Item { at_ms, what: What::Command(Order::Resume) });
         }
+        draw_clock_ahead(seed, &mut items);
         items.sort_by_key(|item| item.at_ms);
         Self { seed, setup, items }
     }
@@ -386,6 +390,17 @@ fn draw_faults(dice: &mut Dice, setup: &Setup, items: &mut Vec<Item>) {
     }
 }
 
+/// The machine's clock goes ten minutes ahead and is set right again: a process that has looked meanwhile stays ahead. From dice
+/// of its own, so that whatever else a seed means stays what it was.
+fn draw_clock_ahead(seed: u64, items: &mut Vec<Item>) {
+    let mut dice = Dice::new(seed, 6);
+    if dice.percent(10) {
+        let at_ms = dice.range(times::STORM_BEGINS_MS, times::STORM_ENDS_MS - 10_000);
+        let ms = dice.range(50, 5_000);
+        items.push(Item { at_ms, what: What::Fault(Fault::ClockAhead { ms }) });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -395,7 +410,7 @@ mod tests {
     #[test]
     fn every_kind_of_fault_has_a_name_of_its_own() {
         let names: BTreeSet<&str> = fault_kinds().into_iter().collect();
-        assert_eq!(names.len(), KINDS);
+        assert_eq!(names.len(), KINDS + 1);
     }
 
     #[test]

@@ -12,6 +12,9 @@ use crate::swarm::{
     words::ACCOUNT,
 };
 
+/// How far a machine's clock steps ahead before somebody sets it right.
+const AHEAD_US: i64 = 600_000_000;
+
 impl World {
     pub(super) fn item(&mut self, place: usize) {
         let Some(item) = self.plan.items.get(place).copied() else { return };
@@ -149,6 +152,12 @@ impl World {
                 }
                 self.pump();
             }
+            Fault::ClockAhead { ms } => {
+                self.fire(fault.kind());
+                self.machine.offset_us += AHEAD_US;
+                self.after_us(ms * 1_000, Message::ClockSetRight);
+                self.pump();
+            }
             Fault::ClockDrift { ppm } => {
                 self.fire(fault.kind());
                 self.machine.settle_drift(self.now_us, ppm);
@@ -166,6 +175,13 @@ impl World {
             }
             Fault::Crash(point) => self.trouble.crash = Some(point),
         }
+    }
+
+    /// The machine's clock is right again; a process counts on from where it was.
+    pub(super) fn set_clock_right(&mut self) {
+        self.machine.offset_us -= AHEAD_US;
+        self.auditor.stepped_back_ms = self.now_us / 1_000;
+        self.pump();
     }
 
     /// What is on its way on the account stream is lost.

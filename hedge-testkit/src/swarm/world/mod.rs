@@ -110,6 +110,8 @@ enum Message {
         to_hedge: bool,
         until_us: i64,
     },
+    /// The machine's clock was far ahead.
+    ClockSetRight,
     /// All faults end.
     Calm,
     /// A person lifts what was ordered.
@@ -366,6 +368,7 @@ impl World {
             Message::Start => self.start(),
             Message::RulesAnnounced => self.refresh_rules(),
             Message::FlipMode { to_hedge, until_us } => self.flip_mode(to_hedge, until_us),
+            Message::ClockSetRight => self.set_clock_right(),
             Message::Calm => self.calm_down(),
             Message::Lift => self.lift(),
             Message::Strict => {
