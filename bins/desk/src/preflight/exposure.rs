@@ -2,8 +2,8 @@
 
 use hedge_binance::wire::text::LegWord;
 use hedge_core::{
-    Book, Coverage, InstrumentId, InstrumentSpec, OrderReport, OrderSpace, PositionKey, PositionSide,
-    PreflightCheck, ReportedId, ReportedKind, Symbol, Venue,
+    Action, Book, ClientOrderId, Coverage, InstrumentId, InstrumentSpec, OrderReport, OrderSpace,
+    PositionKey, PositionSide, PreflightCheck, ReportedId, ReportedKind, Symbol, Venue,
 };
 use rust_decimal::Decimal;
 
@@ -52,6 +52,15 @@ impl Ours<'_> {
     fn has(&self, key: &PositionKey) -> bool {
         self.book.and_then(|book| book.leg(key)).is_some_and(|leg| leg.is_open())
     }
+    /// An opening of that leg whose end the journal does not have: the process was killed before it could write that down.
+    /// What is open may be its. A dry run's orders are at no venue.
+    fn opening(&self, key: &PositionKey) -> Option<ClientOrderId> {
+        let mut live = self.book.filter(|_| !self.mode.is_dry())?.live_orders_of(key);
+        live.find(|order| order.leg.action() == Action::Open).map(|order| order.client_id)
+    }
+    fn may_have(&self, key: &PositionKey) -> bool {
+        self.has(key) || self.opening(key).is_some()
+    }
     fn is_traded(&self, key: &PositionKey) -> bool {
         self.symbols.contains(&key.instrument.symbol)
     }
@@ -69,7 +78,7 @@ impl Ours<'_> {
         let is_known =
             self.is_traded(key) || self.book.is_some_and(|book| book.ix(&key.instrument).is_some());
         let is_listed = || listed.iter().flatten().any(|spec| spec.id == key.instrument);
-        self.has(key) || (self.takes_over() && (is_known || (self.is_first_start() && is_listed())))
+        self.may_have(key) || (self.takes_over() && (is_known || (self.is_first_start() && is_listed())))
     }
 }
 
@@ -101,6 +110,11 @@ pub(super) fn positions(seen: &Seen, ours: Ours<'_>) -> PreflightCheck {
                 format!("{words}, while the journal has {}", booked.normalize()),
                 "nothing: the executor reads the missing fills and takes the venue's word",
             );
+        } else if let Some(order) = ours.opening(&key) {
+            findings.warn(
+                format!("{words} may be ours: the journal has sent {order} to open it, and does not have the end of it"),
+                "nothing: the executor asks the venue about that order at its start, reads its fills and places the stop",
+            );
         } else if ours.protects(&key, &seen.listed) && !ours.mode.is_dry() {
             findings.warn(
                 format!("{words} is somebody else's; it is taken over with a stop"),
@@ -129,7 +143,7 @@ pub(super) fn stops(seen: &Seen, ours: Ours<'_>) -> PreflightCheck {
     };
     for (row, key) in held.iter().filter_map(|row| Some((row, row.key()?))) {
         let words = row.words();
-        if is_covered(&key, row.qty, orders, ours.has(&key)) {
+        if is_covered(&key, row.qty, orders, ours.may_have(&key)) {
             continue;
         }
         if ours.mode.is_dry() {
@@ -234,5 +248,105 @@ pub(super) fn slots(seen: &Seen, most: u32) -> PreflightCheck {
         warning(name, expected, found, remedy)
     } else {
         failed(name, expected, "none: no stop can be placed", remedy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, path::Path};
+
+    use hedge_core::{
+        Asset, CheckResult, Decision, Entry, Envelope, Event, Fact, InstrumentIx, InstrumentStatus, Leg,
+        LotRule, Notional, OrderPurpose, PositionMode, Price, Qty, Seq, Tif, Timestamp,
+    };
+
+    use super::{super::venue::NoAnswer, *};
+    use crate::{config::resolve, env::Env};
+
+    fn dec(text: &str) -> Decimal {
+        text.parse().unwrap()
+    }
+
+    fn spec(id: InstrumentId) -> InstrumentSpec {
+        let lot = LotRule { min: dec("0.001"), max: dec("1000"), step: dec("0.001") };
+        InstrumentSpec {
+            id,
+            status: InstrumentStatus::Trading,
+            base: Asset::parse("BTC").unwrap(),
+            quote: Asset::usdt(),
+            settle: Asset::usdt(),
+            tick: dec("0.1"),
+            min_price: None,
+            max_price: None,
+            lot,
+            market_lot: lot,
+            min_notional: Notional::new(dec("50")).unwrap(),
+            contract_size: Decimal::ONE,
+            price_band_up: None,
+            price_band_down: None,
+            mode: PositionMode::Hedge,
+            delivery: None,
+        }
+    }
+
+    /// The journal of a process that was killed between the fill of its opening and the record of it.
+    fn killed_after_the_fill(key: PositionKey) -> Book {
+        let approved = Decision::OrderApproved {
+            client_id: ClientOrderId::parse("h0touf1y001zte").unwrap(),
+            strategy: None,
+            position: key,
+            leg: Leg::Open(Entry::Limit { price: Price::new(dec("60000")).unwrap(), tif: Tif::Ioc }),
+            qty: Qty::new(dec("0.004")).unwrap(),
+            purpose: OrderPurpose::Entry,
+            protection: None,
+        };
+        let instrument = Fact::Instrument { ix: InstrumentIx(0), spec: Box::new(spec(key.instrument)) };
+        let mut book = Book::default();
+        for (seq, event) in [Event::Fact(instrument), Event::Decision(approved)].into_iter().enumerate() {
+            let at = Timestamp::from_ms(1_795_168_800_000);
+            book.apply(&Envelope { seq: Seq(seq as u64), at, cause: None, event }, &mut Vec::new());
+        }
+        book
+    }
+
+    #[test]
+    fn a_leg_of_an_opening_in_doubt_is_not_called_somebody_elses_and_nobody_is_told_to_leave_it() {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config");
+        let env = Env::from_pairs([("HEDGE__FOREIGN__POSITIONS", "leave")]);
+        let config = Config::load(Some(&shipped), &env).unwrap();
+        let symbols = [Symbol::parse("BTCUSDT").unwrap()];
+        let key = PositionKey::new(InstrumentId::new(Venue::Binance, symbols[0]), PositionSide::Long);
+        let book = killed_after_the_fill(key);
+        let none = || NoAnswer::refused("not asked");
+        let held = |leg| Held { symbol: "BTCUSDT".to_owned(), leg, qty: dec("0.004"), mark: None };
+        let seen = |leg| Seen {
+            clock: Err(none()),
+            config: Err(none()),
+            account: Err(none()),
+            settings: Err(none()),
+            listed: Ok(vec![spec(key.instrument)]),
+            held: Ok(vec![held(leg)]),
+            orders: Ok(Vec::new()),
+            marks: BTreeMap::new(),
+            no_mark: None,
+        };
+        let mode = |profile| resolve(Some(profile), &env, &config).unwrap();
+        let (wet, dry) = (mode("mainnet"), mode("mainnet-dry"));
+        let ours = |mode| Ours { book: Some(&book), config: &config, symbols: &symbols, mode };
+
+        let check = positions(&seen(LegWord::Long), ours(&wet));
+        assert_eq!(check.result, CheckResult::Warning);
+        assert!(
+            check.found.contains("BTCUSDT LONG 0.004 may be ours") && check.found.contains("h0touf1y001zte")
+        );
+        assert!(check.remedy.starts_with("nothing: ") && !check.remedy.contains("leave"), "{check:?}");
+        let check = stops(&seen(LegWord::Long), ours(&wet));
+        assert!(check.found.contains("the executor places one at its start"), "{check:?}");
+
+        // The other leg of that symbol is none of it, and a dry run's orders are at no venue.
+        for (leg, mode) in [(LegWord::Short, &wet), (LegWord::Long, &dry)] {
+            let check = positions(&seen(leg), ours(mode));
+            assert!(check.found.ends_with("is somebody else's; it is left alone"), "{check:?}");
+        }
     }
 }
