@@ -84,10 +84,10 @@ struct StyleArgs {
     /// At this price or better.
     #[arg(long, value_name = "PRICE", value_parser = price)]
     limit: Option<Price>,
-    /// At the market once the price has gone against the leg to here.
+    /// At the market once the price has gone against the leg to here; with --open, once it has gone with the leg.
     #[arg(long, value_name = "PRICE", value_parser = price)]
     stop: Option<Price>,
-    /// At the market once the price has gone with the leg to here.
+    /// At the market once the price has gone with the leg to here; with --open, once it has gone against it.
     #[arg(long, value_name = "PRICE", value_parser = price)]
     take: Option<Price>,
     /// At the market once the price has fallen back from its best by so many percent, 0.1 to 20.

@@ -326,6 +326,9 @@ fn what_cannot_be_meant_is_a_usage_error_in_one_line() {
         "expected one of klines, mark",
     );
     check(&["--from", "2024-03-01", "--to", "2024-04-01", "--jobs", "0"], "--jobs");
+    for symbol in ["../../x", "a\\b", ".x"] {
+        check(&["--from", "2024-03-01", "--to", "2024-04-01", "--symbol", symbol], "is no symbol");
+    }
     assert!(dumps.asked().is_empty());
 }
 

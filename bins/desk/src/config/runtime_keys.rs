@@ -365,7 +365,7 @@ pub const RUNTIME_KEYS: &[RuntimeKey] = &[
         "store.firestore.view_seconds",
         whole(1, 3_600),
         "s",
-        "30",
+        "60",
         "Shortest distance of two writes of one view. Shorter is fresher and uses up the day's free writes sooner.",
     ),
     key(

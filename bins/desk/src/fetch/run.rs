@@ -123,6 +123,13 @@ fn check(plan: &FetchPlan, wanted: Stretch, now_ms: i64) -> Result<(), FetchErro
     if wanted.from_ms > now_ms {
         return Err(FetchError::Usage(format!("--from {} is in the future", plan.from)));
     }
+    let names_a_folder =
+        |symbol: &&Symbol| symbol.as_str().contains(['/', '\\']) || symbol.as_str().starts_with('.');
+    if let Some(symbol) = plan.symbols.iter().find(names_a_folder) {
+        return Err(FetchError::Usage(format!(
+            "--symbol {symbol} is no symbol: files are named after it, and it has a slash or begins with a dot"
+        )));
+    }
     Ok(())
 }
 

@@ -110,7 +110,15 @@ impl Followed {
             tee = tee.follow(LedgerFollower::new(ledger_file(dir), options), follow);
         }
         if let Some(firestore) = &firestore {
-            info!("mirror: {}; {}", firestore.describe(), firestore.budget(VIEWS));
+            let budget = firestore.budget(VIEWS);
+            info!("mirror: {}; {budget}", firestore.describe());
+            if budget.left_for_journal() == 0 {
+                warn!(
+                    "views and NAV points alone use up the {} writes a day that cost nothing: raise store.firestore.view_seconds, \
+                     or enable billing",
+                    budget.free_per_day
+                );
+            }
             let follow = Follow {
                 batch: NonZeroU32::new(MIRROR_BATCH).unwrap_or(NonZeroU32::MIN),
                 ..Follow::new("firestore")
@@ -164,6 +172,11 @@ fn tell(status: &FollowerStatus) {
     match status.state {
         FollowerState::Current => {
             info!(follower = status.name, records = status.next.0, "the follower has everything")
+        }
+        FollowerState::Diverged => {
+            warn!(
+                "{status}; nothing is shipped to it before somebody has looked: hedgectl doctor says what to do"
+            )
         }
         _ => warn!("{status}; the next start ships the rest"),
     }
