@@ -87,7 +87,7 @@ pub struct Runtime {
     step: Step,
     /// The time and the last record of a step whose effects have not been handed over yet.
     owed: Option<(Timestamp, Ticket)>,
-    /// Keeps the run from looking idle before it has started. Until it is given back nothing opens.
+    /// Keeps the run from looking idle before it has started.
     starting: Option<Token>,
 }
 
@@ -105,6 +105,8 @@ pub(crate) struct Running {
     pub(crate) started_at: Timestamp,
     /// The account has been read: from here on the book knows what is open.
     pub(crate) is_read: bool,
+    /// The history has been read: from here on something may open.
+    is_warm: bool,
     reconcile_at: Timestamp,
     instruments_at: Timestamp,
     /// A venue has announced new rules.
@@ -131,6 +133,7 @@ impl Running {
             reconcile_at: Timestamp::MAX,
             instruments_at: Timestamp::MAX,
             is_read: false,
+            is_warm: false,
             announced: Arc::default(),
             last_tick_at: Timestamp::EPOCH,
         }
@@ -313,6 +316,7 @@ impl Runtime {
     /// The loop of a run. Ends with the reason to stop.
     async fn follow(&mut self, running: &mut Running, publisher: &mut Publisher) -> Result<String, RunError> {
         let now = self.clock.now();
+        running.is_warm = true;
         running.reconcile_at = now.plus(self.settings.reconcile_every);
         running.instruments_at = now.plus(self.settings.instruments_every);
         self.listen_for_rules(running);
@@ -462,8 +466,8 @@ impl Runtime {
         for effect in self.step.effects.drain(..) {
             let opens =
                 matches!(&effect, Effect::Submit(order) if order.get().leg().action() == Action::Open);
-            if opens && self.starting.is_some() {
-                running.dispatch.refuse(&effect, "the start is not over: the history is still being read");
+            if opens && !running.is_warm {
+                running.dispatch.refuse(&effect, "the start is not over: the history has not been read");
                 continue;
             }
             running.dispatch.perform(effect, |order| {

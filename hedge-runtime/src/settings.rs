@@ -34,7 +34,8 @@ pub struct Settings {
     pub reconcile_every: Duration,
     /// How often the venue's instrument rules are read again.
     pub instruments_every: Duration,
-    /// How many legs may have a command on its way at the same time, per venue.
+    /// How many legs may have a command on its way at the same time, per venue. Holds openings back; with 1 everything, exits
+    /// for a second at most.
     pub parallel_legs: usize,
     /// How long a fact that nothing waits for may stay unwritten; at most 100 ms.
     pub journal_linger: Duration,
