@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
-use hedge_core::Interval;
+use hedge_core::{Interval, Timestamp};
 use hedge_sim::binance::{
     ApiKey, Environment, ExchangeConfig, Instruments, MarketSource, Pace, PublicKey, SecondCloseAll,
 };
@@ -54,6 +54,10 @@ pub(crate) struct Args {
     /// Recorded bars that lie before the start, at least [default: 500]. The generated market knows its past.
     #[arg(long)]
     history: Option<usize>,
+    /// Time at the exchange when it starts, such as 2026-01-05T00:00:00.000Z; now otherwise. With it a seed gives the same market
+    /// at any time of day.
+    #[arg(long, conflicts_with_all = ["data", "ticks"], value_parser = start)]
+    start: Option<Timestamp>,
     /// Venue seconds per wall second.
     #[arg(long, default_value = "1", allow_hyphen_values = true, value_parser = speed)]
     speed: f64,
@@ -132,6 +136,7 @@ impl Args {
             balance_usdt: self.balance,
             market,
             history_bars: self.history,
+            start_ms: self.start.map(Timestamp::ms),
             pace: Pace::Speed(self.speed),
             countdown_cancels_algos: self.countdown_cancels == "all",
             second_close_all: if refuses { SecondCloseAll::Refuse4130 } else { SecondCloseAll::Accept },
@@ -172,6 +177,14 @@ fn symbol(text: &str) -> Result<String, &'static str> {
 fn balance(text: &str) -> Result<Decimal, &'static str> {
     let balance: Decimal = text.parse().map_err(|_| "expected an amount in USDT, such as 10000")?;
     if balance.is_sign_negative() { Err("a balance must not be negative") } else { Ok(balance) }
+}
+
+/// The generated market has a past from 1990 on, of which charts show years.
+fn start(text: &str) -> Result<Timestamp, &'static str> {
+    const FIRST: Timestamp = Timestamp::from_ms(1_262_304_000_000);
+    const LAST: Timestamp = Timestamp::from_ms(4_102_444_800_000);
+    let expected = "expected a time from 2010 to 2100, such as 2026-01-05T00:00:00.000Z";
+    text.parse().ok().filter(|at| (FIRST..LAST).contains(at)).ok_or(expected)
 }
 
 /// Lockstep needs a driver in the exchange's own process.

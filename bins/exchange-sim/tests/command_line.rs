@@ -81,6 +81,22 @@ fn it_says_where_it_listens_and_ends_on_a_signal() {
 }
 
 #[test]
+fn with_a_start_a_seed_gives_the_same_market_at_any_time_of_day() {
+    let klines = || {
+        let args = ["--venue", "binance", "--seed", "7", "--start", "2026-01-05T00:00:00.000Z"];
+        let (_running, ready) = Running::start(program(&args));
+        let past = "/fapi/v1/klines?symbol=BTCUSDT&interval=1m&limit=3&endTime=1767571199999";
+        let rest = ready["rest"].as_str().unwrap();
+        // The server's time moves on; what it shows of the past does not.
+        assert!(get(rest, "/fapi/v1/time").contains("{\"serverTime\":17675712"), "{rest}");
+        get(rest, past).split("\r\n\r\n").nth(1).unwrap().to_owned()
+    };
+    let first = klines();
+    assert!(first.contains("1767571140000"), "{first}");
+    assert_eq!(first, klines());
+}
+
+#[test]
 fn values_may_begin_with_a_hyphen() {
     let given = ["--venue", "binance", "--api-key", "-k", "--api-secret", "-s"];
     let (_running, ready) = Running::start(program(&given));
@@ -105,6 +121,9 @@ fn bad_input_is_one_clear_line_and_exit_code_2() {
         (&["--api-key", "k", "--api-secret", ""], "--api-secret is empty"),
         (&["--nonsense"], "--nonsense"),
         (&["--data", "a", "--seed", "2"], "--seed"),
+        (&["--data", "a", "--start", "2026-01-05T00:00:00.000Z"], "--start"),
+        (&["--start", "2026-01-05"], "2026-01-05T00:00:00.000Z"),
+        (&["--start", "1999-01-05T00:00:00.000Z"], "2010 to 2100"),
     ] {
         let (code, line) = refused(program(&[&["--venue", "binance"], args].concat()));
         assert!(code == 2 && line.contains(said) && line.contains("--help"), "{code} {line}");
