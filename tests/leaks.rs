@@ -25,11 +25,16 @@ use hedge_sim::{
     venue::Command as VenueCommand,
 };
 use serde_json::json;
-use support::{Temp, command, config, executor, following::Following, program, stderr, stdout};
+use support::{
+    Temp, command, config, executor, following::Following, market::klines, program, stderr, stdout,
+};
 
 const KEY: &str = "keyOfThisTestThatNobodyElseUses";
 const SECRET: &str = "-secretOfThisTestThatNobodyMayRead";
 const TOKEN: &str = "123456:tokenOfThisTestThatNobodyMayRead";
+
+/// The same market whenever the test runs.
+const START_MS: i64 = 1_795_173_540_000;
 
 /// Every file below a folder.
 fn files(dir: &Path, found: &mut Vec<PathBuf>) {
@@ -71,8 +76,9 @@ fn leaks_below(dir: &Path, secrets: &[String]) {
 #[test]
 fn a_trading_run_of_paper_shows_none() {
     let temp = Temp::new("leak-paper");
-    let output =
-        executor(&temp, &["--state-dir", "d", "--bars", "150"]).env("LOG_LEVEL", "trace").output().unwrap();
+    let data = klines(&temp, 400).display().to_string();
+    let args = ["--state-dir", "d", "--bars", "150", "--data", &data, "--history", "200"];
+    let output = executor(&temp, &args).env("LOG_LEVEL", "trace").output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let lines = stdout(&output);
     let has = |what: &str| lines.iter().any(|line| line.contains(what));
@@ -205,6 +211,7 @@ fn a_run_full_of_trouble_shows_none_by_either_way_nor_does_what_is_asked_about_i
             api_key: ApiKey::new(KEY, SECRET),
             environment: Environment::Mainnet,
             pace: Pace::Speed(300.0),
+            start_ms: Some(START_MS),
             balance_usdt: 1_000_000.into(),
             ..ExchangeConfig::default()
         };

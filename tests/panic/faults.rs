@@ -1,4 +1,7 @@
-use std::{thread, time::Duration};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use hedge_sim::{
     binance::{Fault, FaultKind, OrderPool, When},
@@ -6,6 +9,9 @@ use hedge_sim::{
 };
 
 use super::stage::{Done, Stage};
+
+/// Longer than a panic close takes to close two legs on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const ORDER: &str = "/fapi/v1/order";
 
@@ -160,8 +166,14 @@ fn an_entry_that_fills_late_is_closed_too() {
     assert!(url.starts_with("http://127.0.0.1"));
     thread::scope(|scope| {
         let closing = scope.spawn(|| stage.panic_close(&[]));
-        // Somebody who was not told to stop opens a leg, and rests an entry, while the second reading is waited for.
-        thread::sleep(Duration::from_secs(4));
+        // Somebody who was not told to stop opens a leg, and rests an entry, while the second reading is waited for: that
+        // comes seconds after the first one.
+        let until = Instant::now() + PATIENCE;
+        while !stage.exchange.legs().unwrap().is_empty() {
+            assert!(Instant::now() < until, "nothing was closed");
+            thread::sleep(Duration::from_millis(5));
+        }
+        thread::sleep(Duration::from_secs(2));
         let entry = NewOrder {
             position_side: Some(PositionSide::Long),
             ..NewOrder::market(account, &symbol, Side::Buy, stage.held[&(symbol.clone(), PositionSide::Long)])

@@ -11,8 +11,8 @@ fn twenty_legs_are_flat_at_once_and_their_stops_go_last() {
     assert_eq!(done.verdict["legs"].as_array().unwrap().len(), 20);
     let (flat_ms, took_ms) = (&done.verdict["time_to_flat_ms"], &done.verdict["took_ms"]);
     println!("TIME TO FLAT, twenty legs, clean: {flat_ms} ms, verified after {took_ms} ms");
-    // The cancel of the resting close, two readings and one round of closes: generous for a loaded machine.
-    assert!(flat_ms.as_u64().unwrap() < 6_000, "{:#}", done.verdict);
+    // The cancel of the resting close, two readings and one round of closes: generous for a slow and loaded machine.
+    assert!(flat_ms.as_u64().unwrap() < 20_000, "{:#}", done.verdict);
     assert_eq!(stage.closes_sent().len(), 20, "one close a leg");
 }
 
