@@ -21,6 +21,10 @@ use super::{
 /// Venue seconds in one of ours: a bar of a minute takes a fifth of a second.
 pub const SPEED: u32 = 300;
 pub const SYMBOLS: [&str; 7] = ["ADAUSDT", "BNBUSDT", "BTCUSDT", "DOGEUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT"];
+/// The exchange's time when it starts: a seed gives the same market whenever the test runs.
+const START: &str = "2026-01-05T00:00:00.000Z";
+/// The same. Units: milliseconds since 1970.
+pub const START_MS: i64 = 1_767_571_200_000;
 /// The line that says that the start is over.
 pub const READY: &str = "[executor] account OK";
 
@@ -44,7 +48,7 @@ impl Stage {
         write_config(&temp);
         let mut exchange = command(&temp, &released("hedge-exchange-sim"));
         exchange.args(["--venue", "binance", "--environment", "mainnet", "--hedge-mode", "--leverage", "3"]);
-        exchange.args(["--speed", &SPEED.to_string(), "--balance", &balance.to_string()]);
+        exchange.args(["--start", START, "--speed", &SPEED.to_string(), "--balance", &balance.to_string()]);
         let mut exchange = Following::start(exchange);
         let ready: Value = serde_json::from_str(&exchange.wait_for("{")).unwrap();
         let url = |name: &str| ready[name].as_str().unwrap().to_owned();
