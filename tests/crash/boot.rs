@@ -31,7 +31,8 @@ struct Past {
     wallet: Decimal,
 }
 
-/// Trades the last days before the exchange of the stage begins, on a generated market, with the strategies and the limits of the stage.
+/// Trades the last days before the exchange begins, on a generated market, with the strategies and the limits of the
+/// stage.
 fn past(stage: &Stage) -> Past {
     let config = Config::load(Some(&stage.temp.join("config")), &Env::default()).unwrap();
     let symbols: Vec<Symbol> = SYMBOLS.iter().map(|name| Symbol::parse(name).unwrap()).collect();
