@@ -31,7 +31,12 @@ pub fn position(row: &PositionRow) -> Result<Option<Position>, DecodeError> {
 }
 
 /// A LONG leg is counted up and a SHORT leg down (fact sheet 4.7); whatever says otherwise is not about that leg.
-fn sign_fits(path: &'static str, amount: Decimal, side: PositionSide, symbol: &str) -> Result<(), DecodeError> {
+fn sign_fits(
+    path: &'static str,
+    amount: Decimal,
+    side: PositionSide,
+    symbol: &str,
+) -> Result<(), DecodeError> {
     if amount.is_zero() || amount.is_sign_negative() == (side.sign() < 0) {
         return Ok(());
     }
