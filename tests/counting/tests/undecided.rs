@@ -139,13 +139,13 @@ fn counted(mut backtest: Backtest) -> u64 {
     let leg = backtest.engine().book().open_legs().next().cloned();
     let leg = leg.unwrap_or_else(|| panic!("the leg is not open, refused: {:?}", backtest.vetoes()));
     assert!(leg.unprotected_since.is_none(), "its stop is confirmed");
-    let (records, before) = (backtest.records().len(), allocations());
+    let (records, before) = (backtest.records().unwrap().len(), allocations());
     play(&mut backtest, COUNTED);
     let asked = allocations() - before;
-    assert_eq!(backtest.records().len(), records, "nothing was decided");
+    assert_eq!(backtest.records().unwrap().len(), records, "nothing was decided");
     let approved =
         |event: &Event| matches!(event, Event::Decision(hedge_core::event::Decision::OrderApproved { .. }));
-    assert_eq!(backtest.records().iter().filter(|record| approved(&record.event)).count(), 2);
+    assert_eq!(backtest.records().unwrap().iter().filter(|record| approved(&record.event)).count(), 2);
     asked
 }
 
