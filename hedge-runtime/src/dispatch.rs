@@ -27,9 +27,9 @@ use crate::{
     sources::FactSender,
 };
 
-/// How long an exit waits at most for the answer to a command that it would otherwise follow. A leg whose stop was sent into
-/// a dead connection must be closable long before that request times out, and one command at a time must not mean that a
-/// lost answer leaves another leg bare.
+/// How long an exit, or the cancel of one, waits at most for the answer to a command that it would otherwise follow. A leg
+/// whose stop was sent into a dead connection must be closable long before that request times out, also where another order
+/// has to make room for the close first; and one command at a time must not mean that a lost answer leaves another leg bare.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What all workers share.
@@ -89,8 +89,9 @@ impl Job {
         matches!(self.effect, Effect::Snapshot { .. })
     }
 
-    fn is_exit(&self) -> bool {
-        self.lane.is_some_and(|lane| lane.doing == Doing::Exit)
+    /// A close may have to wait for the cancel of an order that holds its quantity.
+    fn is_pressing(&self) -> bool {
+        self.lane.is_some_and(|lane| matches!(lane.doing, Doing::Exit | Doing::WithdrawExit))
     }
 }
 
@@ -314,12 +315,12 @@ fn enqueue(waiting: &mut VecDeque<Job>, job: Job) {
 
 /// Whether nothing is on its way whose answer a job awaits, and fewer than the allowed number of commands are. That number
 /// holds openings back only: a stop must not wait until some other leg's opening has timed out. One command at a time means
-/// just that. An exit waits for no answer longer than [`PATIENCE`].
+/// just that. Neither an exit nor its cancel waits for an answer longer than [`PATIENCE`].
 fn may_begin(job: &Job, running: &[Running], parallel: usize, now: Instant) -> bool {
     let Some(lane) = job.lane else {
         return !job.is_snapshot() || !running.iter().any(|running| running.is_snapshot);
     };
-    let is_awaited = |other: &Running| !job.is_exit() || now < other.since + PATIENCE;
+    let is_awaited = |other: &Running| !job.is_pressing() || now < other.since + PATIENCE;
     let mut commands = 0;
     for (other, doing) in running.iter().filter_map(|other| Some((other, other.lane?))) {
         if doing.leg == lane.leg && lane.doing.follows(doing.doing) && is_awaited(other) {
@@ -330,12 +331,12 @@ fn may_begin(job: &Job, running: &[Running], parallel: usize, now: Instant) -> b
     commands < parallel || (parallel > 1 && lane.doing != Doing::Open)
 }
 
-/// Resolves when a command has kept a waiting exit for long enough.
+/// Resolves when a command has kept a waiting exit or cancel of one for long enough.
 async fn patience_ends(waiting: &VecDeque<Job>, running: &[Running]) {
     let now = Instant::now();
     let ends =
         running.iter().filter(|running| running.lane.is_some()).map(|running| running.since + PATIENCE);
-    match ends.filter(|end| *end > now).min().filter(|_| waiting.iter().any(Job::is_exit)) {
+    match ends.filter(|end| *end > now).min().filter(|_| waiting.iter().any(Job::is_pressing)) {
         Some(end) => sleep_until(end).await,
         None => std::future::pending().await,
     }

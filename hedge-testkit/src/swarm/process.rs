@@ -167,12 +167,13 @@ pub(super) struct Job {
 }
 
 impl Job {
-    fn is_exit(&self) -> bool {
-        self.lane.is_some_and(|lane| lane.doing == Doing::Exit)
+    fn is_pressing(&self) -> bool {
+        self.lane.is_some_and(|lane| matches!(lane.doing, Doing::Exit | Doing::WithdrawExit))
     }
 }
 
-/// How long an exit waits at most for the answer to a command that it would otherwise follow. Units: microseconds.
+/// How long an exit, or the cancel of one, waits at most for the answer to a command that it would otherwise follow. Units:
+/// microseconds.
 const PATIENCE_US: i64 = 1_000_000;
 /// How many legs may have a command on its way, as in `hedge_runtime::Settings`.
 const PARALLEL: usize = 4;
@@ -182,7 +183,7 @@ const PARALLEL: usize = 4;
 pub(super) struct Jobs {
     pub(super) waiting: VecDeque<Job>,
     pub(super) running: BTreeMap<u64, Running>,
-    /// When a waiting exit is looked at again. Units: microseconds of the run.
+    /// When a waiting exit or cancel of one is looked at again. Units: microseconds of the run.
     pub(super) looks_us: Option<i64>,
     pub(super) mutant: Option<Mutant>,
 }
@@ -207,9 +208,9 @@ impl Jobs {
         self.waiting.remove(place)
     }
 
-    /// When a command has kept a waiting exit for long enough, where that is news.
+    /// When a command has kept a waiting exit or cancel of one for long enough, where that is news.
     pub(super) fn patience_ends(&mut self, now_us: i64) -> Option<i64> {
-        if !self.waiting.iter().any(Job::is_exit) {
+        if !self.waiting.iter().any(Job::is_pressing) {
             return None;
         }
         let commands = self.running.values().filter(|running| running.lane.is_some());
@@ -230,7 +231,7 @@ impl Jobs {
             .mutant
             .is_some_and(|mutant| matches!(mutant, Mutant::ExitsFollowOpenings | Mutant::ExitsWaitForever));
         let is_awaited =
-            |other: &Running| has_time || !job.is_exit() || now_us < other.since_us + PATIENCE_US;
+            |other: &Running| has_time || !job.is_pressing() || now_us < other.since_us + PATIENCE_US;
         let follows =
             |known: Doing| self.mutant == Some(Mutant::ExitsFollowOpenings) || lane.doing.follows(known);
         let mut commands = 0;
