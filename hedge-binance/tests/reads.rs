@@ -458,7 +458,7 @@ async fn fills_beyond_a_full_page_are_read_by_id_and_counted_once() {
     mock(&server, "GET", "/fapi/v1/allOrders", 200, json!([order_row("FILLED")])).await;
     let fills = client(&server).fills_since(&eth(), Timestamp::from_ms(NOW_MS - 5_000)).await.unwrap();
     assert_eq!((fills.len(), fills[1_000].trade_id.0), (1_001, 1_001));
-    assert_eq!(fills[0].client_id, None);
+    assert_eq!(fills[0].client_id.as_ref().map(|id| id.as_str()), Some(CLIENT_ID), "their order is ours");
 }
 
 #[tokio::test]
