@@ -286,6 +286,11 @@ impl JournalBook {
     fn fill(&mut self, fill: &Fill) {
         let symbol = fill.instrument.symbol.as_str().to_owned();
         let Some(side) = fill.side.leg() else { return };
+        // An execution that was listed without a name may come again with it.
+        let id = fill.client_id.as_ref().and_then(|id| id.ours());
+        if let Some(order) = id.and_then(|id| self.orders.get_mut(id)) {
+            order.numbers.insert(fill.order.0);
+        }
         if !self.trades.insert((symbol.clone(), fill.trade_id.0)) {
             return;
         }
@@ -302,10 +307,6 @@ impl JournalBook {
             *wallet += fill.realized.map_or(Decimal::ZERO, |realized| realized.get()) - fill.fee.value.get();
         }
         *self.executed.entry((symbol, fill.order.0)).or_default() += fill.qty.get();
-        let id = fill.client_id.as_ref().and_then(|id| id.ours());
-        if let Some(order) = id.and_then(|id| self.orders.get_mut(id)) {
-            order.numbers.insert(fill.order.0);
-        }
     }
 
     fn flow(&mut self, flow: &CashFlow) {
