@@ -561,12 +561,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn after_a_second_an_exit_waits_for_nothing_and_all_else_waits_on() {
+    async fn after_a_second_exits_and_their_cancels_wait_for_nothing_and_all_else_waits_on() {
         for parallel in [1, 4] {
-            assert!(!waits_for(Doing::Exit, parallel, 999).is_empty(), "{parallel}");
-            assert_eq!(waits_for(Doing::Exit, parallel, 1_000), [], "{parallel}");
-            assert!(waits_for(Doing::WithdrawExit, parallel, 60_000).contains(&Doing::Exit), "{parallel}");
-            assert_eq!(waits_for(Doing::Open, parallel, 60_000), ALL, "{parallel}");
+            for pressing in [Doing::Exit, Doing::WithdrawExit] {
+                assert!(!waits_for(pressing, parallel, 999).is_empty(), "{parallel}");
+                assert_eq!(waits_for(pressing, parallel, 1_000), [], "{parallel}");
+            }
+            for patient in [Doing::Open, Doing::WithdrawOpening] {
+                assert_eq!(waits_for(patient, parallel, 60_000), ALL, "{parallel}");
+            }
         }
     }
 
